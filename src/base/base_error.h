@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The detail of the last error, one buffer per thread.
+ *
+ * Every function that fails calls ngi_fail exactly where it finds out, with the field, the value
+ * and the range, or the file and the offset; callers pass the status up unchanged. */
+#ifndef NGI_BASE_ERROR_H
+#define NGI_BASE_ERROR_H
+
+#include "neurograph.h"
+
+#include <stdarg.h>
+
+#define NGI_PRINTF(format_index, first_index)                                                      \
+    __attribute__((format(printf, format_index, first_index)))
+
+/** Stores the message for ng_last_error of this thread and returns `status`. */
+ng_status ngi_fail(ng_status status, const char *format, ...) NGI_PRINTF(2, 3);
+/** Puts "prefix: " before the message stored last, and returns `status`. */
+ng_status ngi_fail_prefix(ng_status status, const char *prefix);
+/** The message stored last on this thread. */
+const char *ngi_last_error(void);
+/** Restores a message that was saved before a call that may have replaced it. */
+void ngi_error_set(const char *message);
+
+/** Leaves through `out` if a step failed. The function has `ng_status status` and a label `out`. */
+#define NGI_TRY(step)                                                                              \
+    do {                                                                                           \
+        status = (step);                                                                           \
+        if (status != NG_OK)                                                                       \
+            goto out;                                                                              \
+    } while (0)
+
+#define NGI_LIKELY(x) __builtin_expect(!!(x), 1)
+#define NGI_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Connections: the record table, and per token the lists of those that leave and reach it.
+ *
+ * The lists are threaded through side arrays by connection id (next and previous, both ways), so
+ * adding and removing allocate nothing and cost O(1); newest first.
+ * Threads: reserve, put and remove with the store's lock held for writing, the rest for reading. */
+#ifndef NGI_INDEX_GRAPH_H
+#define NGI_INDEX_GRAPH_H
+
+#include "os/os_table.h"
+
+typedef struct ngi_graph_links {
+    uint32_t next_out, previous_out, next_in, previous_in; /* connection ids, 0 = end */
+} ngi_graph_links;
+
+typedef struct ngi_graph_node {
+    uint32_t first_out, first_in; /* connection ids */
+    uint32_t out_degree, in_degree;
+} ngi_graph_node;
+
+typedef struct ngi_graph {
+    ngi_table records; /* ng_connection by id; source 0 = none */
+    ngi_table links;   /* ngi_graph_links by id */
+    ngi_table nodes;   /* ngi_graph_node by slot */
+    uint32_t id_end;   /* ids below have been given */
+    uint32_t node_end; /* slots below have a committed node */
+    uint64_t count;
+} ngi_graph;
+
+NG_MUST_USE ng_status ngi_graph_init(ngi_graph *graph, ngi_os *os, ngi_mem *mem, uint32_t max_slots,
+                                     uint32_t max_connections);
+void ngi_graph_release(ngi_graph *graph);
+/** Room for connection ids up to `max_id` and token slots up to `max_slot`. Leaves no trace when it
+ *  fails. */
+NG_MUST_USE ng_status ngi_graph_reserve(ngi_graph *graph, uint32_t max_id, uint32_t max_slot);
+/** Adds a connection, or replaces the record of one with the same ends. Cannot fail after a reserve
+ *  that covers its id and its ends. */
+void ngi_graph_put(ngi_graph *graph, uint32_t id, const ng_connection *record);
+/** Removes a connection that exists. Cannot fail. */
+void ngi_graph_remove(ngi_graph *graph, uint32_t id);
+/** The record, or NULL. */
+const ng_connection *ngi_graph_get(const ngi_graph *graph, uint32_t id);
+/** Lists and degrees of a slot; all zero for a slot without any. */
+ngi_graph_node ngi_graph_node_of(const ngi_graph *graph, uint32_t slot);
+const ngi_graph_links *ngi_graph_links_of(const ngi_graph *graph, uint32_t id);
+/** The connection with these ends and type, or 0. Walks the shorter of the two lists. */
+uint32_t ngi_graph_find(const ngi_graph *graph, uint32_t source, uint32_t target, uint8_t type);
+/** Edges of a slot, outgoing before incoming, newest first; see ng_token_connections. The direction
+ *  is that of the record, BIDIRECTIONAL or not. Returns how many there are, which may exceed
+ *  `capacity`. Here and below the token ids of an edge are slots: generations are the store's. */
+size_t ngi_graph_edges(const ngi_graph *graph, uint32_t slot, ng_direction direction,
+                       const ng_type_set *types, ng_edge *out, size_t capacity);
+/** Edges between two slots, those from `a` first, newest first; walks the shorter lists. */
+size_t ngi_graph_between(const ngi_graph *graph, uint32_t a, uint32_t b, ng_edge *out,
+                         size_t capacity);
+/** See ng_path_find; bidirectional breadth-first search. `options` may be NULL. Errors:
+ *  NG_E_NOT_FOUND (no path), NG_E_INVALID (direction, max_hops), NG_E_NOMEM, NG_E_LIMIT
+ *  (memory). */
+NG_MUST_USE ng_status ngi_graph_path(const ngi_graph *graph, ngi_mem *mem, uint32_t from,
+                                     uint32_t to, const ng_path_options *options, ng_edge *out,
+                                     size_t capacity, size_t *count);
+uint64_t ngi_graph_memory_bytes(const ngi_graph *graph);
+/** Verifies lists against records and degrees; NG_E_INTERNAL says what is broken. */
+NG_MUST_USE ng_status ngi_graph_check(const ngi_graph *graph);
+
+#endif

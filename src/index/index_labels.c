@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The label index.
+ *
+ * Invariants:
+ *   1. a slot has a label if and only if its entry's `place` is not 0, and then exactly one bucket
+ *      holds the slot; used_count is the number of such slots.
+ *   2. a bucket is reached from its label's home by buckets that are all in use: removing moves
+ *      later ones back instead of leaving graves, so look-ups never slow down with age.
+ *   3. no two slots have the same collection and text.
+ *   4. live texts and free texts do not overlap and together are the used part of the arena;
+ *      wasted_bytes is what the free ones take up.
+ *
+ * A free text begins with the unit + 1 of the next free one of its class, 0 at the end. */
+#include "index/index_labels.h"
+
+#include <assert.h>
+#include <string.h>
+#include <xxhash.h>
+
+/* 16 bytes, so that a table of ten million slots takes 160 MB when every token has a label.
+ * `hash` is the low half: it chooses the bucket, and 32 bits of it weed out other texts. */
+typedef struct labels_entry {
+    uint64_t place; /* first unit of the text << 11 | bytes; 0 = no label */
+    uint32_t hash;
+    uint32_t collection;
+} labels_entry;
+
+#define PLACE_BYTES_BITS 11
+#define PLACE_BYTES_MASK ((1u << PLACE_BYTES_BITS) - 1)
+#define BUCKETS_MIN 64
+/* Beyond one longest text for every slot: room for the size classes to fill unevenly. */
+#define ARENA_SPARE_BYTES (64u << 20)
+
+_Static_assert(NGI_LABEL_BYTES_MAX <= PLACE_BYTES_MASK, "the length of a label fits its place");
+_Static_assert(sizeof(labels_entry) == 16, "four entries in a cache line");
+
+static const char labels_what[] = "label index";
+
+static labels_entry *labels_entry_at(const ngi_labels *labels, uint32_t slot)
+{
+    return (labels_entry *)(void *)labels->entries.base + slot;
+}
+
+static size_t labels_entry_end(const ngi_labels *labels)
+{
+    return labels->entries.committed_bytes / sizeof(labels_entry);
+}
+
+static char *labels_unit_at(const ngi_labels *labels, uint64_t unit)
+{
+    return (char *)labels->arena.base + unit * NGI_LABELS_UNIT_BYTES;
+}
+
+static const char *labels_text(const ngi_labels *labels, const labels_entry *entry)
+{
+    return labels_unit_at(labels, entry->place >> PLACE_BYTES_BITS);
+}
+
+static size_t labels_units(size_t bytes)
+{
+    return (bytes + NGI_LABELS_UNIT_BYTES - 1) / NGI_LABELS_UNIT_BYTES;
+}
+
+static uint32_t labels_hash(uint32_t collection, const char *text, size_t bytes)
+{
+    return (uint32_t)XXH3_64bits_withSeed(text, bytes, collection);
+}
+
+ng_status ngi_labels_init(ngi_labels *labels, ngi_os *os, ngi_mem *mem, uint32_t max_slots)
+{
+    memset(labels, 0, sizeof *labels);
+    labels->os = os;
+    labels->mem = mem;
+    size_t arena_units =
+        ((size_t)max_slots * NGI_LABEL_BYTES_MAX + ARENA_SPARE_BYTES) / NGI_LABELS_UNIT_BYTES;
+    ng_status status = ngi_table_init(&labels->entries, os, mem, sizeof(labels_entry),
+                                      (size_t)max_slots + 1, "label table");
+    if (status == NG_OK)
+        status = ngi_table_init(&labels->arena, os, mem, NGI_LABELS_UNIT_BYTES, arena_units,
+                                "label texts");
+    if (status != NG_OK)
+        ngi_labels_release(labels);
+    return status;
+}
+
+void ngi_labels_release(ngi_labels *labels)
+{
+    if (labels->buckets != NULL)
+        ngi_free(labels->mem, labels->buckets, labels->bucket_count * sizeof(uint32_t));
+    ngi_table_release(&labels->arena);
+    ngi_table_release(&labels->entries);
+    memset(labels, 0, sizeof *labels);
+}
+
+static void labels_insert(uint32_t *buckets, size_t bucket_count, uint32_t slot, uint32_t hash)
+{
+    size_t at = hash & (bucket_count - 1);
+    while (buckets[at] != 0)
+        at = (at + 1) & (bucket_count - 1);
+    buckets[at] = slot;
+}
+
+static ng_status labels_grow(ngi_labels *labels, size_t wanted)
+{
+    size_t bucket_count = labels->bucket_count == 0 ? BUCKETS_MIN : labels->bucket_count;
+    while (bucket_count / 4 * 3 < wanted)
+        bucket_count *= 2;
+    if (bucket_count == labels->bucket_count)
+        return NG_OK;
+    void *block = NULL;
+    ng_status status = ngi_alloc(labels->mem, bucket_count * sizeof(uint32_t), labels_what, &block);
+    if (status != NG_OK)
+        return status;
+    uint32_t *buckets = block;
+    memset(buckets, 0, bucket_count * sizeof(uint32_t));
+    for (size_t i = 0; i < labels->bucket_count; i++) {
+        uint32_t slot = labels->buckets[i];
+        if (slot != 0)
+            labels_insert(buckets, bucket_count, slot, labels_entry_at(labels, slot)->hash);
+    }
+    ngi_free(labels->mem, labels->buckets, labels->bucket_count * sizeof(uint32_t));
+    labels->buckets = buckets;
+    labels->bucket_count = bucket_count;
+    return NG_OK;
+}
+
+ng_status ngi_labels_reserve(ngi_labels *labels, size_t count, size_t bytes, uint32_t max_slot)
+{
+    ng_status status;
+    size_t units = labels->arena_bytes / NGI_LABELS_UNIT_BYTES;
+    /* Every text may end in a unit that it does not fill. */
+    size_t more_units = bytes / NGI_LABELS_UNIT_BYTES + count;
+    NGI_TRY(ngi_table_reserve(&labels->entries, (size_t)max_slot + 1));
+    NGI_TRY(ngi_table_reserve(&labels->arena, units + more_units));
+    NGI_TRY(labels_grow(labels, labels->used_count + count));
+out:
+    return status;
+}
+
+/* Takes a free text of that many units, or the next units of the arena. */
+static uint64_t labels_take_units(ngi_labels *labels, size_t units)
+{
+    uint64_t first = labels->free_units[units];
+    if (first == 0) {
+        uint64_t unit = labels->arena_bytes / NGI_LABELS_UNIT_BYTES;
+        labels->arena_bytes += units * NGI_LABELS_UNIT_BYTES;
+        assert(labels->arena_bytes <= labels->arena.committed_bytes);
+        return unit;
+    }
+    memcpy(&labels->free_units[units], labels_unit_at(labels, first - 1), sizeof(uint64_t));
+    labels->wasted_bytes -= units * NGI_LABELS_UNIT_BYTES;
+    return first - 1;
+}
+
+void ngi_labels_put(ngi_labels *labels, uint32_t slot, uint32_t collection, const char *text,
+                    size_t bytes)
+{
+    labels_entry *entry = labels_entry_at(labels, slot);
+    assert(slot != 0 && slot < labels_entry_end(labels) && entry->place == 0);
+    assert(bytes >= 1 && bytes <= NGI_LABEL_BYTES_MAX);
+    uint64_t unit = labels_take_units(labels, labels_units(bytes));
+    memcpy(labels_unit_at(labels, unit), text, bytes);
+    entry->place = unit << PLACE_BYTES_BITS | bytes;
+    entry->hash = labels_hash(collection, text, bytes);
+    entry->collection = collection;
+    labels_insert(labels->buckets, labels->bucket_count, slot, entry->hash);
+    labels->used_count++;
+}
+
+/* Empties a bucket and moves later ones of the run back, each at most to its home. */
+static void labels_close_gap(ngi_labels *labels, size_t gap)
+{
+    size_t mask = labels->bucket_count - 1;
+    for (size_t at = (gap + 1) & mask; labels->buckets[at] != 0; at = (at + 1) & mask) {
+        size_t home = labels_entry_at(labels, labels->buckets[at])->hash & mask;
+        if (((at - home) & mask) >= ((at - gap) & mask)) {
+            labels->buckets[gap] = labels->buckets[at];
+            gap = at;
+        }
+    }
+    labels->buckets[gap] = 0;
+}
+
+void ngi_labels_remove(ngi_labels *labels, uint32_t slot)
+{
+    if (slot >= labels_entry_end(labels))
+        return;
+    labels_entry *entry = labels_entry_at(labels, slot);
+    if (entry->place == 0)
+        return;
+    size_t mask = labels->bucket_count - 1;
+    size_t at = entry->hash & mask;
+    while (labels->buckets[at] != slot)
+        at = (at + 1) & mask;
+    labels_close_gap(labels, at);
+    size_t units = labels_units(entry->place & PLACE_BYTES_MASK);
+    uint64_t unit = entry->place >> PLACE_BYTES_BITS;
+    memcpy(labels_unit_at(labels, unit), &labels->free_units[units], sizeof(uint64_t));
+    labels->free_units[units] = unit + 1;
+    labels->wasted_bytes += units * NGI_LABELS_UNIT_BYTES;
+    labels->used_count--;
+    *entry = (labels_entry){0};
+}
+
+uint32_t ngi_labels_find(const ngi_labels *labels, uint32_t collection, const char *text,
+                         size_t bytes)
+{
+    if (labels->used_count == 0)
+        return 0;
+    uint32_t hash = labels_hash(collection, text, bytes);
+    size_t mask = labels->bucket_count - 1;
+    for (size_t at = hash & mask; labels->buckets[at] != 0; at = (at + 1) & mask) {
+        const labels_entry *entry = labels_entry_at(labels, labels->buckets[at]);
+        if (entry->hash == hash && entry->collection == collection &&
+            (entry->place & PLACE_BYTES_MASK) == bytes &&
+            memcmp(labels_text(labels, entry), text, bytes) == 0)
+            return labels->buckets[at];
+    }
+    return 0;
+}
+
+const char *ngi_labels_get(const ngi_labels *labels, uint32_t slot, size_t *bytes)
+{
+    *bytes = 0;
+    if (slot >= labels_entry_end(labels))
+        return NULL;
+    const labels_entry *entry = labels_entry_at(labels, slot);
+    if (entry->place == 0)
+        return NULL;
+    *bytes = entry->place & PLACE_BYTES_MASK;
+    return labels_text(labels, entry);
+}
+
+uint64_t ngi_labels_memory_bytes(const ngi_labels *labels)
+{
+    return labels->entries.committed_bytes + labels->arena.committed_bytes +
+           labels->bucket_count * sizeof(uint32_t);
+}
+
+static ng_status labels_check_slot(const ngi_labels *labels, uint32_t slot, size_t *live_bytes)
+{
+    const labels_entry *entry = labels_entry_at(labels, slot);
+    size_t bytes = entry->place & PLACE_BYTES_MASK;
+    size_t taken = labels_units(bytes) * NGI_LABELS_UNIT_BYTES;
+    uint64_t begin = (entry->place >> PLACE_BYTES_BITS) * NGI_LABELS_UNIT_BYTES;
+    if (bytes == 0 || bytes > NGI_LABEL_BYTES_MAX || begin > labels->arena_bytes ||
+        taken > labels->arena_bytes - begin)
+        return ngi_fail(NG_E_INTERNAL, "label index: text of token %u is outside the arena", slot);
+    const char *text = labels_text(labels, entry);
+    if (labels_hash(entry->collection, text, bytes) != entry->hash)
+        return ngi_fail(NG_E_INTERNAL, "label index: text and hash of token %u differ", slot);
+    uint32_t found = ngi_labels_find(labels, entry->collection, text, bytes);
+    if (found != slot)
+        return ngi_fail(NG_E_INTERNAL, "label index: the label of token %u leads to %u", slot,
+                        found);
+    *live_bytes += taken;
+    return NG_OK;
+}
+
+static ng_status labels_check_free(const ngi_labels *labels)
+{
+    size_t left = labels->wasted_bytes;
+    for (size_t units = 1; units < NGI_LABELS_CLASS_COUNT; units++) {
+        size_t taken = units * NGI_LABELS_UNIT_BYTES;
+        uint64_t next = labels->free_units[units];
+        while (next != 0) {
+            if (taken > left || (next - 1) * NGI_LABELS_UNIT_BYTES + taken > labels->arena_bytes)
+                return ngi_fail(NG_E_INTERNAL,
+                                "label index: free texts of %zu bytes exceed the %zu wasted", taken,
+                                labels->wasted_bytes);
+            left -= taken;
+            memcpy(&next, labels_unit_at(labels, next - 1), sizeof next);
+        }
+    }
+    if (left != 0)
+        return ngi_fail(NG_E_INTERNAL, "label index: %zu of %zu wasted bytes are lost", left,
+                        labels->wasted_bytes);
+    return NG_OK;
+}
+
+ng_status ngi_labels_check(const ngi_labels *labels)
+{
+    size_t used = 0, live_bytes = 0;
+    for (size_t i = 0; i < labels->bucket_count; i++) {
+        uint32_t slot = labels->buckets[i];
+        if (slot == 0)
+            continue;
+        used++;
+        if (slot >= labels_entry_end(labels) || labels_entry_at(labels, slot)->place == 0)
+            return ngi_fail(NG_E_INTERNAL,
+                            "label index: bucket %zu names token %u, which has no "
+                            "label",
+                            i, slot);
+    }
+    if (used != labels->used_count || used > labels->bucket_count / 4 * 3)
+        return ngi_fail(NG_E_INTERNAL, "label index: %zu of %zu buckets used, %zu labels counted",
+                        used, labels->bucket_count, labels->used_count);
+    size_t labelled = 0, end = labels_entry_end(labels);
+    for (size_t slot = 0; slot < end; slot++) {
+        if (labels_entry_at(labels, (uint32_t)slot)->place == 0)
+            continue;
+        labelled++;
+        ng_status status = labels_check_slot(labels, (uint32_t)slot, &live_bytes);
+        if (status != NG_OK)
+            return status;
+    }
+    if (labelled != used)
+        return ngi_fail(NG_E_INTERNAL, "label index: %zu tokens have labels, %zu are indexed",
+                        labelled, used);
+    if (live_bytes + labels->wasted_bytes != labels->arena_bytes)
+        return ngi_fail(NG_E_INTERNAL,
+                        "label index: %zu live and %zu wasted bytes are not the "
+                        "%zu used",
+                        live_bytes, labels->wasted_bytes, labels->arena_bytes);
+    return labels_check_free(labels);
+}

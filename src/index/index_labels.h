@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Labels: (collection, text) -> slot, and slot -> text.
+ *
+ * Open addressing (linear probing) over XXH3 of the text seeded with the collection; texts stand in
+ * one arena, and the room of a removed text is used again for one of its size class.
+ * Threads: reserve, put and remove with the store's lock held for writing, the rest for reading. */
+#ifndef NGI_INDEX_LABELS_H
+#define NGI_INDEX_LABELS_H
+
+#include "os/os_table.h"
+
+#include "base/base_limits.h"
+
+#define NGI_LABELS_UNIT_BYTES 8 /* texts begin at and take up multiples of it */
+#define NGI_LABELS_CLASS_COUNT (NGI_LABEL_BYTES_MAX / NGI_LABELS_UNIT_BYTES + 1)
+
+typedef struct ngi_labels {
+    ngi_os *os;
+    ngi_mem *mem;
+    ngi_table entries; /* per slot: where its text is; see index_labels.c */
+    ngi_table arena;   /* texts, in units */
+    uint32_t *buckets; /* slots; power of two, at most 3/4 used; 0 = empty */
+    size_t bucket_count;
+    size_t used_count;                           /* live labels */
+    size_t arena_bytes;                          /* used of the arena, wasted_bytes included */
+    size_t wasted_bytes;                         /* of removed texts, waiting to be used again */
+    uint64_t free_units[NGI_LABELS_CLASS_COUNT]; /* by units: first free text + 1, 0 = none */
+} ngi_labels;
+
+NG_MUST_USE ng_status ngi_labels_init(ngi_labels *labels, ngi_os *os, ngi_mem *mem,
+                                      uint32_t max_slots);
+/** Labels that are all zero bytes are allowed. */
+void ngi_labels_release(ngi_labels *labels);
+/** Makes room so that `count` puts with `bytes` of text in all, of slots up to `max_slot`, cannot
+ *  fail. Leaves no trace when it fails. */
+NG_MUST_USE ng_status ngi_labels_reserve(ngi_labels *labels, size_t count, size_t bytes,
+                                         uint32_t max_slot);
+/** Gives `slot` a label; it has none and no other slot of the collection has it. */
+void ngi_labels_put(ngi_labels *labels, uint32_t slot, uint32_t collection, const char *text,
+                    size_t bytes);
+/** Takes the label from `slot`, if it has one. */
+void ngi_labels_remove(ngi_labels *labels, uint32_t slot);
+/** The slot with that label, or 0. */
+uint32_t ngi_labels_find(const ngi_labels *labels, uint32_t collection, const char *text,
+                         size_t bytes);
+/** The text of a slot (not NUL-terminated) and its length, or NULL. Valid while the store's lock
+ *  is held. */
+const char *ngi_labels_get(const ngi_labels *labels, uint32_t slot, size_t *bytes);
+uint64_t ngi_labels_memory_bytes(const ngi_labels *labels);
+/** Verifies the invariants; NG_E_INTERNAL says which is broken. */
+NG_MUST_USE ng_status ngi_labels_check(const ngi_labels *labels);
+
+#endif

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The label index against a naive twin, with runs of colliding hashes, and memory that runs out. */
+#include "index/index_labels.h"
+#include "index/index_testing.h"
+
+#include <xxhash.h>
+
+#define SLOTS 4096u
+
+typedef struct twin {
+    char *text; /* NULL = no label */
+    size_t bytes;
+    uint32_t collection;
+} twin;
+
+static void put_reserved(ngi_labels *labels, uint32_t slot, uint32_t collection, const char *text,
+                         size_t bytes)
+{
+    assert_int_equal(ngi_labels_reserve(labels, 1, bytes, slot), NG_OK);
+    ngi_labels_put(labels, slot, collection, text, bytes);
+}
+
+static void put_text(ngi_labels *labels, uint32_t slot, uint32_t collection, const char *text)
+{
+    put_reserved(labels, slot, collection, text, strlen(text));
+}
+
+static void expect_ok(const ngi_labels *labels)
+{
+    if (ngi_labels_check(labels) != NG_OK)
+        fail_msg("%s", ng_last_error());
+}
+
+static void test_empty(void **state)
+{
+    (void)state;
+    testing_memory memory;
+    testing_memory_init(&memory);
+    ngi_labels labels;
+    assert_int_equal(ngi_labels_init(&labels, &memory.os, &memory.mem, SLOTS), NG_OK);
+    size_t bytes = 9;
+    assert_int_equal(ngi_labels_find(&labels, 0, "x", 1), 0);
+    assert_null(ngi_labels_get(&labels, 1, &bytes));
+    assert_int_equal(bytes, 0);
+    assert_null(ngi_labels_get(&labels, UINT32_MAX, &bytes));
+    ngi_labels_remove(&labels, 1);
+    ngi_labels_remove(&labels, UINT32_MAX);
+    assert_int_equal(ngi_labels_memory_bytes(&labels), 0);
+    expect_ok(&labels);
+    ngi_labels_release(&labels);
+    ngi_labels_release(&labels);
+    testing_memory_check(&memory);
+}
+
+static void test_few(void **state)
+{
+    (void)state;
+    testing_memory memory;
+    testing_memory_init(&memory);
+    ngi_labels labels;
+    assert_int_equal(ngi_labels_init(&labels, &memory.os, &memory.mem, SLOTS), NG_OK);
+    put_text(&labels, 7, 0, "cat");
+    put_text(&labels, 9, 1, "cat"); /* the same text in another collection is another label */
+    put_text(&labels, SLOTS, 0, "cats");
+    assert_int_equal(ngi_labels_find(&labels, 0, "cat", 3), 7);
+    assert_int_equal(ngi_labels_find(&labels, 1, "cat", 3), 9);
+    assert_int_equal(ngi_labels_find(&labels, 2, "cat", 3), 0);
+    assert_int_equal(ngi_labels_find(&labels, 0, "cats", 4), SLOTS);
+    assert_int_equal(ngi_labels_find(&labels, 0, "cats", 2), 0);
+    assert_int_equal(ngi_labels_find(&labels, 0, "", 0), 0);
+    size_t bytes;
+    assert_memory_equal(ngi_labels_get(&labels, SLOTS, &bytes), "cats", 4);
+    assert_int_equal(bytes, 4);
+    expect_ok(&labels);
+    ngi_labels_remove(&labels, 7);
+    assert_int_equal(ngi_labels_find(&labels, 0, "cat", 3), 0);
+    assert_int_equal(ngi_labels_find(&labels, 1, "cat", 3), 9);
+    assert_null(ngi_labels_get(&labels, 7, &bytes));
+    assert_int_equal(labels.wasted_bytes, 8);
+    put_text(&labels, 7, 1, "dog"); /* into the room of the removed text */
+    assert_int_equal(labels.wasted_bytes, 0);
+    assert_int_equal(labels.arena_bytes, 24);
+    expect_ok(&labels);
+    assert_true(ngi_labels_memory_bytes(&labels) == atomic_load(&memory.mem.used_bytes));
+    ngi_labels_release(&labels);
+    testing_memory_check(&memory);
+}
+
+/* Texts whose hashes agree in the bits that choose among the first 64 buckets, so that probing,
+ * wrapping and closing gaps all happen at once. */
+static void test_one_run(void **state)
+{
+    (void)state;
+    testing_memory memory;
+    testing_memory_init(&memory);
+    ngi_labels labels;
+    assert_int_equal(ngi_labels_init(&labels, &memory.os, &memory.mem, SLOTS), NG_OK);
+    enum { RUN = 40 };
+    char texts[RUN][16];
+    uint32_t made = 0;
+    for (unsigned i = 0; made < RUN; i++) {
+        int bytes = snprintf(texts[made], sizeof texts[made], "t%u", i);
+        if ((XXH3_64bits_withSeed(texts[made], (size_t)bytes, 5) & 63) >= 60)
+            made++;
+    }
+    uint64_t seed = testing_seed(__func__);
+    bool present[RUN] = {false};
+    for (int round = 0; round < 4000; round++) {
+        uint32_t i = testing_below(&seed, RUN);
+        if (present[i])
+            ngi_labels_remove(&labels, i + 1);
+        else
+            put_text(&labels, i + 1, 5, texts[i]);
+        present[i] = !present[i];
+        for (uint32_t k = 0; k < RUN; k++)
+            assert_int_equal(ngi_labels_find(&labels, 5, texts[k], strlen(texts[k])),
+                             present[k] ? k + 1 : 0);
+        expect_ok(&labels);
+    }
+    assert_int_equal(labels.bucket_count, 64);
+    ngi_labels_release(&labels);
+    testing_memory_check(&memory);
+}
+
+static size_t random_text(uint64_t *seed, char text[NGI_LABEL_BYTES_MAX])
+{
+    uint32_t kind = testing_below(seed, 100);
+    size_t bytes = kind < 60   ? 1 + testing_below(seed, 2)
+                   : kind < 95 ? 1 + testing_below(seed, 40)
+                               : NGI_LABEL_BYTES_MAX - testing_below(seed, 9);
+    for (size_t i = 0; i < bytes; i++)
+        text[i] = (char)('a' + testing_below(seed, 4));
+    return bytes;
+}
+
+static uint32_t twin_find(const twin *twins, uint32_t collection, const char *text, size_t bytes)
+{
+    for (uint32_t slot = 1; slot <= SLOTS; slot++) {
+        const twin *t = &twins[slot];
+        if (t->text != NULL && t->collection == collection && t->bytes == bytes &&
+            memcmp(t->text, text, bytes) == 0)
+            return slot;
+    }
+    return 0;
+}
+
+static void compare_all(const ngi_labels *labels, const twin *twins)
+{
+    size_t used = 0;
+    for (uint32_t slot = 1; slot <= SLOTS; slot++) {
+        size_t bytes;
+        const char *text = ngi_labels_get(labels, slot, &bytes);
+        assert_int_equal(text != NULL, twins[slot].text != NULL);
+        if (text == NULL)
+            continue;
+        used++;
+        assert_int_equal(bytes, twins[slot].bytes);
+        assert_memory_equal(text, twins[slot].text, bytes);
+        assert_int_equal(ngi_labels_find(labels, twins[slot].collection, text, bytes), slot);
+    }
+    assert_int_equal(labels->used_count, used);
+    expect_ok(labels);
+}
+
+static void test_against_twin(void **state)
+{
+    (void)state;
+    testing_memory memory;
+    testing_memory_init(&memory);
+    ngi_labels labels;
+    assert_int_equal(ngi_labels_init(&labels, &memory.os, &memory.mem, SLOTS), NG_OK);
+    static twin twins[SLOTS + 1];
+    uint64_t seed = testing_seed(__func__);
+    for (int step = 0; step < 60000; step++) {
+        /* Grow, then shrink, then grow again: gaps and free texts of all ages. */
+        uint32_t removals = step / 15000 % 2 == 0 ? 25 : 75;
+        uint32_t slot = 1 + testing_below(&seed, SLOTS);
+        char text[NGI_LABEL_BYTES_MAX];
+        size_t bytes = random_text(&seed, text);
+        uint32_t collection = testing_below(&seed, 3);
+        if (testing_below(&seed, 100) < removals) {
+            ngi_labels_remove(&labels, slot);
+            free(twins[slot].text);
+            twins[slot] = (twin){0};
+        } else if (twins[slot].text == NULL) {
+            uint32_t holder = ngi_labels_find(&labels, collection, text, bytes);
+            if (step % 16 == 0)
+                assert_int_equal(holder, twin_find(twins, collection, text, bytes));
+            if (holder == 0) {
+                put_reserved(&labels, slot, collection, text, bytes);
+                twins[slot] =
+                    (twin){.text = malloc(bytes), .bytes = bytes, .collection = collection};
+                memcpy(twins[slot].text, text, bytes);
+            }
+        }
+        if (step % 2500 == 0)
+            compare_all(&labels, twins);
+    }
+    compare_all(&labels, twins);
+    for (uint32_t slot = 1; slot <= SLOTS; slot++) {
+        ngi_labels_remove(&labels, slot);
+        free(twins[slot].text);
+        twins[slot] = (twin){0};
+    }
+    compare_all(&labels, twins);
+    assert_int_equal(labels.wasted_bytes, labels.arena_bytes);
+    ngi_labels_release(&labels);
+    testing_memory_check(&memory);
+}
+
+/* One token that is renamed for ever takes the room of one text of each size. */
+static void test_renaming_does_not_grow(void **state)
+{
+    (void)state;
+    testing_memory memory;
+    testing_memory_init(&memory);
+    ngi_labels labels;
+    assert_int_equal(ngi_labels_init(&labels, &memory.os, &memory.mem, 1), NG_OK);
+    char text[32];
+    for (int i = 0; i < 300000; i++) {
+        int bytes = snprintf(text, sizeof text, "name %d", i);
+        ngi_labels_remove(&labels, 1);
+        put_reserved(&labels, 1, 0, text, (size_t)bytes);
+    }
+    assert_true(labels.arena_bytes <= 8 + 16);
+    expect_ok(&labels);
+    ngi_labels_release(&labels);
+    testing_memory_check(&memory);
+}
+
+static void test_many(void **state)
+{
+    (void)state;
+    testing_memory memory;
+    testing_memory_init(&memory);
+    ngi_labels labels;
+    const uint32_t count = 100000;
+    assert_int_equal(ngi_labels_init(&labels, &memory.os, &memory.mem, count), NG_OK);
+    assert_int_equal(ngi_labels_reserve(&labels, count, (size_t)count * 8, count), NG_OK);
+    memory.fail_at = memory.request_count + 1; /* from here nothing may ask for memory */
+    char text[16];
+    for (uint32_t slot = 1; slot <= count; slot++) {
+        int bytes = snprintf(text, sizeof text, "w%u", slot);
+        ngi_labels_put(&labels, slot, 1, text, (size_t)bytes);
+    }
+    for (uint32_t slot = 1; slot <= count; slot++) {
+        int bytes = snprintf(text, sizeof text, "w%u", slot);
+        assert_int_equal(ngi_labels_find(&labels, 1, text, (size_t)bytes), slot);
+        assert_int_equal(ngi_labels_find(&labels, 0, text, (size_t)bytes), 0);
+    }
+    assert_int_equal(memory.request_count + 1, memory.fail_at);
+    expect_ok(&labels);
+    ngi_labels_release(&labels);
+    testing_memory_check(&memory);
+}
+
+static void test_beyond_the_last_slot(void **state)
+{
+    (void)state;
+    testing_memory memory;
+    testing_memory_init(&memory);
+    ngi_labels labels;
+    assert_int_equal(ngi_labels_init(&labels, &memory.os, &memory.mem, 10), NG_OK);
+    assert_int_equal(ngi_labels_reserve(&labels, 1, 1, UINT32_MAX - 1), NG_E_LIMIT);
+    assert_int_equal(ngi_labels_reserve(&labels, 1, (size_t)1 << 40, 1), NG_E_LIMIT);
+    put_text(&labels, 10, 0, "last");
+    expect_ok(&labels);
+    ngi_labels_release(&labels);
+    testing_memory_check(&memory);
+}
+
+static void test_memory_fails(void **state)
+{
+    (void)state;
+    size_t failures = 0;
+    for (size_t fail_at = 1;; fail_at++) {
+        testing_memory memory;
+        testing_memory_init(&memory);
+        ngi_labels labels;
+        assert_int_equal(ngi_labels_init(&labels, &memory.os, &memory.mem, SLOTS), NG_OK);
+        memory.fail_at = fail_at;
+        ng_status status = NG_OK;
+        uint32_t slot = 1;
+        for (; slot <= 200; slot++) {
+            char text[16];
+            int bytes = snprintf(text, sizeof text, "w%u", slot);
+            status = ngi_labels_reserve(&labels, 1, (size_t)bytes, slot);
+            if (status != NG_OK)
+                break;
+            ngi_labels_put(&labels, slot, 0, text, (size_t)bytes);
+        }
+        assert_int_equal(labels.used_count, slot - 1);
+        expect_ok(&labels);
+        if (status != NG_OK) {
+            failures++;
+            assert_int_equal(status, NG_E_NOMEM);
+            put_text(&labels, slot, 0, "next time"); /* memory is back */
+            assert_int_equal(ngi_labels_find(&labels, 0, "next time", 9), slot);
+            expect_ok(&labels);
+        }
+        ngi_labels_release(&labels);
+        testing_memory_check(&memory);
+        if (status == NG_OK)
+            break;
+    }
+    assert_true(failures >= 5);
+}
+
+static void expect_broken(const ngi_labels *labels, const char *message)
+{
+    assert_int_equal(ngi_labels_check(labels), NG_E_INTERNAL);
+    if (strstr(ng_last_error(), message) == NULL)
+        fail_msg("\"%s\" does not contain \"%s\"", ng_last_error(), message);
+}
+
+static void test_check_sees_damage(void **state)
+{
+    (void)state;
+    testing_memory memory;
+    testing_memory_init(&memory);
+    ngi_labels labels;
+    assert_int_equal(ngi_labels_init(&labels, &memory.os, &memory.mem, SLOTS), NG_OK);
+    put_text(&labels, 1, 0, "one");
+    put_text(&labels, 2, 0, "two");
+    put_text(&labels, 3, 0, "three");
+    ngi_labels_remove(&labels, 3);
+    expect_ok(&labels);
+    labels.used_count++;
+    expect_broken(&labels, "3 labels counted");
+    labels.used_count--;
+    labels.wasted_bytes += 8;
+    expect_broken(&labels, "wasted");
+    labels.wasted_bytes -= 8;
+    uint64_t first_free = labels.free_units[1];
+    labels.free_units[1] = 0;
+    expect_broken(&labels, "are lost");
+    labels.free_units[1] = first_free;
+    labels.arena.base[0] ^= 1;
+    expect_broken(&labels, "text and hash of token 1 differ");
+    labels.arena.base[0] ^= 1;
+    for (size_t i = 0; i < labels.bucket_count; i++) {
+        uint32_t slot = labels.buckets[i];
+        if (slot == 0)
+            continue;
+        labels.buckets[i] = 3;
+        expect_broken(&labels, "token 3, which has no label");
+        labels.buckets[i] = slot;
+    }
+    expect_ok(&labels);
+    ngi_labels_release(&labels);
+    testing_memory_check(&memory);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_few),
+        cmocka_unit_test(test_one_run),
+        cmocka_unit_test(test_against_twin),
+        cmocka_unit_test(test_renaming_does_not_grow),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_beyond_the_last_slot),
+        cmocka_unit_test(test_memory_fails),
+        cmocka_unit_test(test_check_sees_damage),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

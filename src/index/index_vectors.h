@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Embedding vectors by token slot, with exact cosine search.
+ *
+ * float32 rows as given are the truth. Beside each row stand values derived from it, never stored
+ * on disk: an int8 image with its error bound, and inverse norms. A search scores the int8 image,
+ * and every row whose score plus bound can reach the result is scored again in float64.
+ *
+ * Cosine after removing components: with P the projection that removes the top k components,
+ * q' = P(q - mean) / |P(q - mean)| and rows likewise, score = (q'.v - q'.mean) / |P(v - mean)|,
+ * because P is symmetric and idempotent. So one matrix serves every k; only norms differ.
+ *
+ * Threads: reserve, put, remove, prepare and set_projection need the store's lock held for writing;
+ * the rest needs it held for reading, except finish and destroy of a search. */
+#ifndef NGI_INDEX_VECTORS_H
+#define NGI_INDEX_VECTORS_H
+
+#include "os/os_table.h"
+
+typedef struct ngi_vectors ngi_vectors; /* defined in index_vectors_private.h */
+
+NG_MUST_USE ng_status ngi_vectors_create(ngi_os *os, ngi_mem *mem, uint32_t max_slots,
+                                         ngi_vectors **out);
+void ngi_vectors_destroy(ngi_vectors *vectors);
+
+/** 0 until the first reserve fixes it. */
+uint32_t ngi_vectors_dimensions(const ngi_vectors *vectors);
+uint64_t ngi_vectors_count(const ngi_vectors *vectors);
+uint64_t ngi_vectors_memory_bytes(const ngi_vectors *vectors);
+
+/** Makes room so that `rows` further puts, of slots up to `max_slot`, cannot fail. Fixes the
+ *  dimensions when none are fixed yet. Errors: NG_E_INVALID (other dimensions: names both),
+ *  NG_E_NOMEM, NG_E_LIMIT; leaves no trace. */
+NG_MUST_USE ng_status ngi_vectors_reserve(ngi_vectors *vectors, uint32_t dimensions, size_t rows,
+                                          uint32_t max_slot);
+/** Stores or replaces the vector of a slot; `little_endian_floats` may be at any address. Cannot
+ *  fail. No floating-point arithmetic; the row's derived values are marked as missing. */
+void ngi_vectors_put(ngi_vectors *vectors, uint32_t slot, const uint8_t *little_endian_floats);
+/** Removes the vector of a slot, if it has one; its row is used again. Cannot fail. */
+void ngi_vectors_remove(ngi_vectors *vectors, uint32_t slot);
+/** The row, or NULL. */
+const float *ngi_vectors_get(const ngi_vectors *vectors, uint32_t slot);
+
+/** Installs mean [dimensions] and components [component_count][dimensions] (copied; NULL mean
+ *  removes them) after ngi_vectors_reserve_projection. Norms are derived anew by prepare. */
+NG_MUST_USE ng_status ngi_vectors_reserve_projection(ngi_vectors *vectors, uint32_t dimensions,
+                                                     uint32_t component_count);
+void ngi_vectors_set_projection(ngi_vectors *vectors, const uint8_t *little_endian_mean,
+                                const uint8_t *little_endian_components, uint32_t component_count);
+
+/* `remove_components`, everywhere below: 0 = the default, NG_PLAIN_COSINE, or how many of the top
+ * components are removed after centring. Without a projection the default is the plain cosine and
+ * a number is NG_E_INVALID; with one the default is 2, or what there is if that is fewer (and one
+ * dimension is always left). More than there are is NG_E_INVALID, naming both.
+ *
+ * A row has no direction, and never appears in a result, if it is the zero vector, or if its
+ * projection is zero (less than a millionth of its centred length: float32 holds no more). */
+
+/** Whether every row has the derived values that a search with `remove_components` uses; false if
+ *  that is invalid, and then prepare says why. */
+bool ngi_vectors_is_prepared(const ngi_vectors *vectors, int32_t remove_components);
+/** Derives missing values of at most `max_rows` rows; call until is_prepared. Values once derived
+ *  are kept for each `remove_components` that was asked for, 16 bytes a row.
+ *  Errors: NG_E_INVALID (remove_components), NG_E_NOMEM. */
+NG_MUST_USE ng_status ngi_vectors_prepare(ngi_vectors *vectors, int32_t remove_components,
+                                          size_t max_rows);
+
+/** dst += sign x unit vector of `slot` (or of `vector`, when not NULL), centred and with components
+ *  removed as asked. false if there is no vector, it has no direction, or `remove_components` is
+ *  invalid; then dst is as it was. Allocates nothing. */
+bool ngi_vectors_accumulate(const ngi_vectors *vectors, uint32_t slot, const float *vector,
+                            double sign, int32_t remove_components, double *dst);
+
+typedef struct ngi_vector_hit {
+    double score;
+    uint32_t slot;
+} ngi_vector_hit;
+
+/** One search: its prepared query and its best hits so far. */
+typedef struct ngi_vector_search ngi_vector_search;
+
+/** Begins a search for the `limit` best rows. `query` [dimensions] lies already in the projected
+ *  space (see accumulate), any length. `accept` (may be NULL) is asked only about rows that would
+ *  enter the result. Errors: NG_E_INVALID (a zero or non-finite query, limit 0,
+ *  remove_components), NG_E_NOMEM. Owns: the caller, until ngi_vector_search_destroy. */
+NG_MUST_USE ng_status ngi_vector_search_begin(const ngi_vectors *vectors, const double *query,
+                                              int32_t remove_components, size_t limit,
+                                              bool (*accept)(void *context, uint32_t slot),
+                                              void *context, ngi_vector_search **out);
+/** Scores rows [*row, *row + max_rows) and advances *row; false when there are no more. A row
+ *  without derived values is scored in float64 directly, so a search is always exact. Between
+ *  slices vectors may be put, removed and prepared: rows that do not change count as they would
+ *  have, and no slot is found twice. */
+bool ngi_vector_search_slice(ngi_vector_search *search, size_t *row, size_t max_rows);
+/** Whether another projection was installed since the last slice: the scores so far and those to
+ *  come do not compare, so begin again with a new query. (Going on is safe, but mixes both.) */
+bool ngi_vector_search_is_stale(const ngi_vector_search *search);
+/** Best first, equal scores by slot; returns how many. Rows compared in `*compared` (may be NULL). */
+size_t ngi_vector_search_finish(ngi_vector_search *search, ngi_vector_hit *out, uint64_t *compared);
+/** NULL is allowed. */
+void ngi_vector_search_destroy(ngi_vector_search *search);
+
+/** Verifies the invariants and every derived value; NG_E_INTERNAL says what is broken. */
+NG_MUST_USE ng_status ngi_vectors_check(const ngi_vectors *vectors);
+
+#endif

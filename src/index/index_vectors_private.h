@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The vector index from inside.
+ *
+ * Rows are numbered 0, 1, 2, ... in the order in which they were first needed and are used again
+ * after a removal; a slot may get another row when its vector comes back.
+ *
+ *   rows        float32 as given, [dimensions], unpadded: the truth
+ *   row_infos   ngi_vectors_row: which slot, and what has been derived
+ *   slot_rows   by slot: row + 1, 0 = no vector
+ *   panels      int8 image, 16 rows a panel, see index_kernels.h
+ *   errors      float32 by row: how far the image is from the row, in units of the image; NaN until
+ *               it is derived, -infinity for a row without vector
+ *   settings    for each number of removed components (0 = plain cosine): inverse norms (float64),
+ *               and what the filter needs (float32)
+ *
+ * Invariants
+ *   1. slot_rows and row_infos are inverse to each other; `count` rows have a slot; the other
+ *      row_end - count rows stand in the free list, each once.
+ *   2. A row has the derived values of setting k if and only if it has a slot, it is below
+ *      settings[k].swept and bit k of `derived` is set; settings[k].derived_count counts them.
+ *   3. Rows below settings[k].swept without derived values have gain NaN or error -infinity there,
+ *      so that the filter passes them on or knows that they are empty.
+ *   4. Every row with a slot below settings[k].cursor has the derived values of setting k;
+ *      cursor <= swept <= row_end.
+ *   5. For a row with an image, |v - s c| <= s * error, where s = max |v[i]| / 127.
+ *   6. Bits of rows, panels and derived values depend on the vectors alone, not on the processor.
+ *
+ * Guard of everything: the store's lock, as index_vectors.h says. */
+#ifndef NGI_INDEX_VECTORS_PRIVATE_H
+#define NGI_INDEX_VECTORS_PRIVATE_H
+
+#include "base/base_limits.h"
+#include "index/index_kernels.h"
+#include "index/index_vectors.h"
+
+#define VECTORS_SETTING_COUNT (NGI_COMPONENTS_MAX + 1) /* by number of removed components */
+#define VECTORS_PLAIN 0u
+#define VECTORS_DEFAULT_COMPONENTS 2u
+#define VECTORS_NO_ROW UINT32_MAX
+#define VECTORS_CODE_MAX 127       /* of the image; -128 is not used, so that +-c are alike */
+#define VECTORS_IMAGE_BIT (1u << 31) /* of `derived`: the image and its error */
+#define VECTORS_BOUND_MAX 1e4      /* a row with a larger gain or shift is always scored exactly */
+
+_Static_assert(VECTORS_SETTING_COUNT <= 31, "a bit of `derived` for each setting and the image");
+
+typedef struct ngi_vectors_row {
+    uint32_t slot;    /* 0 = no vector */
+    uint32_t derived; /* bit k: values of setting k; without a vector: the next free row */
+} ngi_vectors_row;
+
+typedef struct ngi_vectors_setting {
+    ngi_table bounds;   /* ngi_panel_bounds by panel; all zero until first prepared */
+    ngi_table inverses; /* double by row; 0 = the row has no direction in this setting */
+    uint32_t swept;
+    uint32_t cursor;
+    uint64_t derived_count;
+} ngi_vectors_setting;
+
+struct ngi_vectors {
+    ngi_os *os;
+    ngi_mem *mem;
+    const ngi_kernels *kernels; /* immutable */
+    uint32_t max_slots;         /* immutable */
+    uint32_t dimensions;        /* 0 = not fixed yet */
+    uint32_t pair_count;        /* (dimensions + 1) / 2 */
+    uint32_t row_end;
+    uint32_t free_row; /* VECTORS_NO_ROW = none */
+    uint64_t count;
+    uint64_t change_count; /* puts and removals */
+    ngi_table rows, row_infos, slot_rows, panels, errors;
+
+    float *projection; /* mean, then components; [projection_capacity] */
+    size_t projection_capacity;
+    uint32_t component_count;    /* 0 = no projection installed */
+    uint64_t projection_version; /* counts installations */
+    ngi_vectors_setting settings[VECTORS_SETTING_COUNT];
+};
+
+/** Removes the mean and the top components from vectors, exactly also where the components are
+ *  not quite orthonormal. Made for one call; valid while the projection is. */
+typedef struct ngi_projector {
+    const ngi_vectors *vectors;
+    uint32_t component_count; /* 0 = plain: nothing is removed */
+    double mean_norm;
+    /* Cholesky factor of the components' scalar products, rows of the lower triangle. */
+    double factor[NGI_COMPONENTS_MAX * (NGI_COMPONENTS_MAX + 1) / 2];
+} ngi_projector;
+
+static inline const float *ngi_vectors_row_at(const ngi_vectors *vectors, size_t row)
+{
+    return (const float *)(const void *)vectors->rows.base + row * vectors->dimensions;
+}
+
+static inline ngi_vectors_row *ngi_vectors_info_at(const ngi_vectors *vectors, size_t row)
+{
+    return (ngi_vectors_row *)(void *)vectors->row_infos.base + row;
+}
+
+static inline float *ngi_vectors_error_at(const ngi_vectors *vectors, size_t row)
+{
+    return (float *)(void *)vectors->errors.base + row;
+}
+
+static inline int8_t *ngi_vectors_panel_at(const ngi_vectors *vectors, size_t panel)
+{
+    return (int8_t *)vectors->panels.base + panel * vectors->panels.element_bytes;
+}
+
+static inline ngi_panel_bounds *ngi_vectors_bounds_at(const ngi_vectors_setting *setting,
+                                                      size_t panel)
+{
+    return (ngi_panel_bounds *)(void *)setting->bounds.base + panel;
+}
+
+static inline double *ngi_vectors_inverse_at(const ngi_vectors_setting *setting, size_t row)
+{
+    return (double *)(void *)setting->inverses.base + row;
+}
+
+static inline const float *ngi_vectors_mean(const ngi_vectors *vectors)
+{
+    return vectors->projection;
+}
+
+static inline const float *ngi_vectors_component(const ngi_vectors *vectors, uint32_t component)
+{
+    return vectors->projection + (size_t)(component + 1) * vectors->dimensions;
+}
+
+/** Whether a row that has a slot has the derived values of a setting. */
+static inline bool ngi_vectors_is_derived(const ngi_vectors *vectors, uint32_t setting, size_t row)
+{
+    return row < vectors->settings[setting].swept &&
+           (ngi_vectors_info_at(vectors, row)->derived >> setting & 1u) != 0;
+}
+
+/** The setting that `remove_components` means: how many components are removed, 0 = plain.
+ *  Errors: NG_E_INVALID. */
+NG_MUST_USE ng_status ngi_vectors_resolve(const ngi_vectors *vectors, int32_t remove_components,
+                                          uint32_t *out);
+void ngi_projector_init(ngi_projector *projector, const ngi_vectors *vectors,
+                        uint32_t component_count);
+/** residual = the vector, centred and with components removed; returns 1 / its norm, or 0 if it
+ *  has no direction. */
+double ngi_projector_row(const ngi_projector *projector, const float *vector, double *residual);
+/** Removes the components, without centring; returns the norm, or 0 if nothing is left. */
+double ngi_projector_query(const ngi_projector *projector, double *query);
+/** The inverse norm of a row that has a slot: derived, or computed now. */
+double ngi_vectors_inverse(const ngi_projector *projector, size_t row);
+/** The score that defines the order: float64, the same bits on every processor. */
+double ngi_vectors_score(const ngi_vectors *vectors, const double *query, double mean_dot,
+                         double inverse, size_t row);
+
+#endif

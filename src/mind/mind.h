@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* What api/ may call: real data in (bootstrap) and answers by meaning (query). */
+#ifndef NGI_MIND_H
+#define NGI_MIND_H
+
+#include "store/store.h"
+
+/** As ng_bootstrap; docs/bootstrap.md tells formats, order of writes and what an interruption
+ *  leaves. `options` and `out` may be NULL. */
+NG_MUST_USE ng_status ngi_mind_bootstrap(ng_store *store, const char *path,
+                                         const ng_bootstrap_options *options,
+                                         ng_bootstrap_report *out);
+
+/** As ng_query. `options` may be NULL. The result is one block of its own and does not need the
+ *  store: it may be destroyed after the store was closed. */
+NG_MUST_USE ng_status ngi_mind_query(const ng_store *store, const char *text,
+                                     const ng_query_options *options, ng_query_result **out);
+/** NULL is allowed. */
+void ngi_mind_query_result_destroy(ng_query_result *result);
+
+#endif

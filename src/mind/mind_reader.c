@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The reader: one buffer of a chunk, whose unread rest moves to the front before each read. */
+#include "mind/mind_reader.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+ng_status ngi_reader_open(ngi_reader *reader, ngi_os *os, ngi_mem *mem, const char *path)
+{
+    ng_status status;
+    void *data = NULL;
+
+    *reader = (ngi_reader){.os = os, .mem = mem, .path = path};
+    NGI_TRY(os->file_open(os, path, NGI_OPEN_READ, &reader->file));
+    reader->is_open = true;
+    NGI_TRY(os->file_size(os, reader->file, &reader->size_bytes));
+    NGI_TRY(ngi_alloc(mem, NGI_READER_CHUNK + 1, "read buffer", &data));
+    reader->data = data;
+    reader->data[0] = 0;
+    NGI_TRY(ngi_reader_want(reader, 3));
+    if (memcmp(reader->data, "\xEF\xBB\xBF", 3) == 0)
+        reader->at = 3; /* the byte order mark some editors leave is no part of the first word */
+out:
+    if (status != NG_OK)
+        ngi_reader_close(reader);
+    return status;
+}
+
+void ngi_reader_close(ngi_reader *reader)
+{
+    if (reader->is_open)
+        reader->os->file_close(reader->os, reader->file);
+    if (reader->data != NULL)
+        ngi_free(reader->mem, reader->data, NGI_READER_CHUNK + 1);
+    *reader = (ngi_reader){0};
+}
+
+uint64_t ngi_reader_offset(const ngi_reader *reader)
+{
+    return reader->base + reader->at;
+}
+
+static ng_status reader_fill(ngi_reader *reader)
+{
+    size_t rest = reader->end - reader->at;
+    memmove(reader->data, reader->data + reader->at, rest);
+    reader->base += reader->at;
+    reader->at = 0;
+    reader->end = rest;
+
+    size_t got = 0;
+    ng_status status =
+        reader->os->file_read(reader->os, reader->file, reader->data + rest,
+                              NGI_READER_CHUNK - rest, reader->base + rest, &got);
+    if (status == NG_OK) {
+        reader->end += got;
+        reader->is_drained = got < NGI_READER_CHUNK - rest;
+    }
+    reader->data[reader->end] = 0;
+    return status;
+}
+
+ng_status ngi_reader_want(ngi_reader *reader, size_t want)
+{
+    if (reader->end - reader->at >= want || reader->is_drained)
+        return NG_OK;
+    return reader_fill(reader);
+}
+
+ng_status ngi_reader_line(ngi_reader *reader, ngi_line *out, bool *end)
+{
+    char *newline = memchr(reader->data + reader->at, '\n', reader->end - reader->at);
+    if (newline == NULL && !reader->is_drained) {
+        ng_status status = reader_fill(reader);
+        if (status != NG_OK)
+            return status;
+        newline = memchr(reader->data, '\n', reader->end);
+        if (newline == NULL && !reader->is_drained)
+            return ngi_fail(NG_E_FORMAT, "%s line %" PRIu64 ": longer than %zu bytes",
+                            reader->path, reader->line + 1, NGI_READER_CHUNK - 1);
+    }
+    *end = newline == NULL && reader->at == reader->end;
+    if (*end)
+        return NG_OK;
+
+    out->text = reader->data + reader->at;
+    out->is_terminated = newline != NULL;
+    char *stop = newline != NULL ? newline : reader->data + reader->end;
+    reader->at = (size_t)(stop - reader->data) + (newline != NULL ? 1 : 0);
+    if (stop > out->text && stop[-1] == '\r')
+        stop--;
+    *stop = 0;
+    out->bytes = (size_t)(stop - out->text);
+    reader->line++;
+    return NG_OK;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Spaces: the encoding of coordinates, and exact integer distances.
+ *
+ * Invariants: 1. decoding a raw coordinate and encoding it again gives the same raw coordinate
+ *                under every encoding that ngi_encoding_validate accepts.
+ *             2. distances are compared as integers; the reported float32 is a non-decreasing
+ *                function of that integer, so the order of results and what a radius includes are
+ *                the same on every machine. */
+#ifndef NGI_MODEL_SPACE_H
+#define NGI_MODEL_SPACE_H
+
+#include "base/base_error.h"
+
+/** How coordinates are encoded: fixed when a store is created. raw = (value - origin) x scale,
+ *  rounded to nearest, ties to even. */
+typedef struct ngi_encoding {
+    uint32_t scale[NG_SPACE_COUNT][NG_AXIS_COUNT]; /* raw steps per unit, 1..NGI_SCALE_MAX */
+    float origin[NG_SPACE_COUNT][NG_AXIS_COUNT];
+    bool clip; /* clamp instead of refusing */
+} ngi_encoding;
+
+/** The original's scales (temporal Z 1000), origins 0. */
+void ngi_encoding_default(ngi_encoding *out);
+/** Scales in range; origins finite and small enough that float32 tells neighbouring steps apart;
+ *  the scales of a space within NGI_SCALE_RATIO_MAX of their least common multiple, so that a
+ *  squared distance fits 64 bits. */
+NG_MUST_USE ng_status ngi_encoding_validate(const ngi_encoding *encoding);
+
+/** Encodes a point. Errors: NG_E_INVALID: "coordinate y of space physical: 400 is outside
+ *  -327.67..327.67"; NaN and infinity likewise, also under clip. On failure `raw` is unchanged. */
+NG_MUST_USE ng_status ngi_space_encode(const ngi_encoding *encoding, ng_space space,
+                                       const float value[NG_AXIS_COUNT],
+                                       int16_t raw[NG_AXIS_COUNT]);
+/** false, and `value` unchanged, if the point is absent (raw -32768). */
+bool ngi_space_decode(const ngi_encoding *encoding, ng_space space,
+                      const int16_t raw[NG_AXIS_COUNT], float value[NG_AXIS_COUNT]);
+
+/** Per axis integer weights and the common steps per unit, so that
+ *  distance = sqrt(sum((dx * factor)^2)) / steps. */
+typedef struct ngi_metric {
+    int64_t factor[NG_AXIS_COUNT];
+    double steps;
+} ngi_metric;
+
+/** `encoding` is valid. */
+void ngi_metric_init(ngi_metric *metric, const ngi_encoding *encoding, ng_space space);
+
+/** At most 3 x (65534 x 32768)^2 < 2^64 between present points. */
+static inline uint64_t ngi_metric_squared(const ngi_metric *metric, const int16_t a[NG_AXIS_COUNT],
+                                          const int16_t b[NG_AXIS_COUNT])
+{
+    uint64_t sum = 0;
+    for (int axis = 0; axis < NG_AXIS_COUNT; axis++) {
+        int64_t d = (int64_t)(a[axis] - b[axis]) * metric->factor[axis];
+        sum += (uint64_t)(d * d);
+    }
+    return sum;
+}
+
+/** The reported distance of a squared one. */
+float ngi_metric_distance(const ngi_metric *metric, uint64_t squared);
+/** The largest squared distance whose reported distance is <= radius, so that what is found and
+ *  what is reported agree; radius >= 0, may be infinite. */
+uint64_t ngi_metric_bound(const ngi_metric *metric, float radius);
+
+#endif

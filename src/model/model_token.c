@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Token records: defaults, fields given by a caller, what may be stored, the 64 bytes on disk.
+ *
+ *     0 i16 coordinates[8][3]   48 u32 slot       52 u16 flags            54 f32 weight
+ *    58 u8 field_radius x 100   59 u8 field_strength x 255               60 u32 timestamp
+ *
+ * Invariants of a stored record:
+ *   1. slot > 0; weight finite, 0..NGI_CDNA_WEIGHT_MAX.
+ *   2. in each space all three coordinates are NG_COORDINATE_ABSENT, or none is. */
+#include "model/model_token.h"
+
+#include "base/base_bytes.h"
+#include "base/base_limits.h"
+
+#include <math.h>
+
+#define TOKEN_FIELDS_ALL                                                                           \
+    ((uint32_t)NG_FIELD_WEIGHT | NG_FIELD_RADIUS | NG_FIELD_STRENGTH | NG_FIELD_ENTITY |           \
+     NG_FIELD_FLAGS | NG_FIELD_LABEL | NG_FIELD_VECTOR)
+#define TOKEN_ENTITY_MAX 15
+#define TOKEN_RADIUS_STEPS 100.0f
+#define TOKEN_STRENGTH_STEPS 255.0f
+
+static void token_leave_space(ng_token *record, int space)
+{
+    for (int axis = 0; axis < NG_AXIS_COUNT; axis++)
+        record->coordinates[space][axis] = NG_COORDINATE_ABSENT;
+}
+
+void ngi_token_default(ng_token *out, uint32_t slot, uint32_t now_s)
+{
+    memset(out, 0, sizeof *out);
+    for (int space = 0; space < NG_SPACE_COUNT; space++)
+        token_leave_space(out, space);
+    out->slot = slot;
+    out->flags = NG_TOKEN_ACTIVE;
+    out->weight = 1.0f;
+    out->field_radius = 100;
+    out->field_strength = 255;
+    out->timestamp = now_s;
+}
+
+/* The product is exact in float64, so ties are real ties and go to even. */
+static double token_steps(float value, float steps)
+{
+    return rint((double)value * (double)steps);
+}
+
+static ng_status token_check_member(const char *name, bool given, float value, float low,
+                                    float high)
+{
+    if (value >= low && value <= high)
+        return NG_OK;
+    return ngi_fail(NG_E_INVALID, "%s %.7g%s is outside %.7g..%.7g", name, (double)value,
+                    given ? "" : " (not set in this call)", (double)low, (double)high);
+}
+
+/* A radius or strength: `*stored` takes the given value, or is checked as it stands. The limit is
+ * rounded like the value, so that a value equal to the limit passes both ways. */
+static ng_status token_apply_fraction(const char *name, bool given, float value, float steps,
+                                      float max, uint8_t *stored)
+{
+    if (!given) {
+        if (*stored <= token_steps(max, steps))
+            return NG_OK;
+        value = (float)*stored / steps;
+    }
+    ng_status status = token_check_member(name, given, value, 0.0f, max);
+    if (status == NG_OK)
+        *stored = (uint8_t)token_steps(value, steps);
+    return status;
+}
+
+static ng_status token_apply_scalars(ng_token *record, const ng_token_fields *fields,
+                                     const ng_cdna *cdna)
+{
+    ng_status status;
+    uint32_t set = fields->set;
+    if (set & NG_FIELD_WEIGHT)
+        record->weight = fields->weight;
+    NGI_TRY(token_check_member("weight", set & NG_FIELD_WEIGHT, record->weight,
+                               cdna->min_token_weight, cdna->max_token_weight));
+    NGI_TRY(token_apply_fraction("field_radius", set & NG_FIELD_RADIUS, fields->field_radius,
+                                 TOKEN_RADIUS_STEPS, cdna->max_field_radius,
+                                 &record->field_radius));
+    NGI_TRY(token_apply_fraction("field_strength", set & NG_FIELD_STRENGTH, fields->field_strength,
+                                 TOKEN_STRENGTH_STEPS, cdna->max_field_strength,
+                                 &record->field_strength));
+    if (set & NG_FIELD_FLAGS)
+        record->flags = (uint16_t)((fields->flags & ~NG_TOKEN_ENTITY_MASK) |
+                                   (record->flags & NG_TOKEN_ENTITY_MASK));
+    if (set & NG_FIELD_ENTITY) {
+        if (fields->entity > TOKEN_ENTITY_MAX)
+            return ngi_fail(NG_E_INVALID, "entity %u is outside 0..%d", fields->entity,
+                            TOKEN_ENTITY_MAX);
+        record->flags = (uint16_t)((record->flags & ~NG_TOKEN_ENTITY_MASK) |
+                                   fields->entity << NG_TOKEN_ENTITY_SHIFT);
+    }
+out:
+    return status;
+}
+
+static ng_status token_apply_spaces(ng_token *record, const ng_token_fields *fields,
+                                    const ngi_encoding *encoding)
+{
+    for (int space = 0; space < NG_SPACE_COUNT; space++) {
+        bool set = fields->spaces_set >> space & 1, clear = fields->spaces_clear >> space & 1;
+        if (set && clear)
+            return ngi_fail(NG_E_INVALID, "space %s is in both spaces_set and spaces_clear",
+                            ng_space_name((ng_space)space));
+        if (clear)
+            token_leave_space(record, space);
+        if (!set)
+            continue;
+        int16_t raw[NG_AXIS_COUNT];
+        ng_status status =
+            ngi_space_encode(encoding, (ng_space)space, fields->coordinates[space], raw);
+        if (status != NG_OK)
+            return status;
+        memcpy(record->coordinates[space], raw, sizeof raw);
+    }
+    return NG_OK;
+}
+
+static ng_status token_check_vector(const float *vector, size_t dimensions)
+{
+    if (dimensions == 0)
+        return NG_OK;
+    if (dimensions < NGI_DIMENSIONS_MIN || dimensions > NGI_DIMENSIONS_MAX)
+        return ngi_fail(NG_E_INVALID, "vector has %zu dimensions, outside %d..%d", dimensions,
+                        NGI_DIMENSIONS_MIN, NGI_DIMENSIONS_MAX);
+    if (vector == NULL)
+        return ngi_fail(NG_E_INVALID, "vector is NULL with %zu dimensions", dimensions);
+    for (size_t i = 0; i < dimensions; i++) {
+        if (!isfinite(vector[i]))
+            return ngi_fail(NG_E_INVALID, "vector[%zu] is not finite", i);
+    }
+    return NG_OK;
+}
+
+ng_status ngi_token_apply_fields(ng_token *record, const ng_token_fields *fields,
+                                 const ngi_encoding *encoding, const ng_cdna *cdna)
+{
+    ng_status status;
+    ng_token changed = *record;
+    if (fields->set & ~TOKEN_FIELDS_ALL)
+        return ngi_fail(NG_E_INVALID, "set has unknown bits 0x%x", fields->set & ~TOKEN_FIELDS_ALL);
+    NGI_TRY(token_apply_scalars(&changed, fields, cdna));
+    NGI_TRY(token_apply_spaces(&changed, fields, encoding));
+    if (fields->set & NG_FIELD_LABEL && fields->label_bytes > 0)
+        NGI_TRY(ngi_label_validate(fields->label, fields->label_bytes));
+    if (fields->set & NG_FIELD_VECTOR)
+        NGI_TRY(token_check_vector(fields->vector, fields->vector_dimensions));
+    *record = changed;
+out:
+    return status;
+}
+
+ng_status ngi_token_validate(const ng_token *record)
+{
+    if (record->slot == 0)
+        return ngi_fail(NG_E_INVALID, "token record: slot is 0");
+    if (!(record->weight >= 0.0f && record->weight <= NGI_CDNA_WEIGHT_MAX))
+        return ngi_fail(NG_E_INVALID, "token record %u: weight %.7g is outside 0..%g", record->slot,
+                        (double)record->weight, (double)NGI_CDNA_WEIGHT_MAX);
+    for (int space = 0; space < NG_SPACE_COUNT; space++) {
+        const int16_t *raw = record->coordinates[space];
+        int absent = 0;
+        for (int axis = 0; axis < NG_AXIS_COUNT; axis++)
+            absent += raw[axis] == NG_COORDINATE_ABSENT;
+        if (absent != 0 && absent != NG_AXIS_COUNT)
+            return ngi_fail(NG_E_INVALID,
+                            "token record %u: %d of the 3 coordinates of space %s are absent",
+                            record->slot, absent, ng_space_name((ng_space)space));
+    }
+    return NG_OK;
+}
+
+/* Length of the UTF-8 sequence at `text` and its code point; 0 if it is not one: overlong forms,
+ * surrogates and values beyond U+10FFFF are not. Unicode 15, table 3-7. */
+static size_t token_utf8_next(const uint8_t *text, size_t bytes, uint32_t *point)
+{
+    static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
+    uint8_t lead = text[0];
+    size_t length = lead < 0x80 ? 1 : lead < 0xC0 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+    if (length == 0 || lead > 0xF4 || length > bytes)
+        return 0;
+    uint32_t value = length == 1 ? lead : lead & (0x7Fu >> length);
+    for (size_t i = 1; i < length; i++) {
+        if ((text[i] & 0xC0) != 0x80)
+            return 0;
+        value = value << 6 | (text[i] & 0x3F);
+    }
+    if (value < least[length] || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF))
+        return 0;
+    *point = value;
+    return length;
+}
+
+ng_status ngi_label_validate(const char *label, size_t bytes)
+{
+    if (bytes < 1 || bytes > NGI_LABEL_BYTES_MAX)
+        return ngi_fail(NG_E_INVALID, "label has %zu bytes, outside 1..%d", bytes,
+                        NGI_LABEL_BYTES_MAX);
+    if (label == NULL)
+        return ngi_fail(NG_E_INVALID, "label is NULL with %zu bytes", bytes);
+    const uint8_t *text = (const uint8_t *)label;
+    for (size_t at = 0; at < bytes;) {
+        uint32_t point = 0;
+        size_t length = token_utf8_next(text + at, bytes - at, &point);
+        if (length == 0)
+            return ngi_fail(NG_E_INVALID, "label is not UTF-8 at byte %zu (0x%02X)", at, text[at]);
+        if (point < 0x20 || (point >= 0x7F && point < 0xA0))
+            return ngi_fail(NG_E_INVALID, "label has the control code U+%04X at byte %zu", point,
+                            at);
+        at += length;
+    }
+    return NG_OK;
+}
+
+void ngi_token_encode(const ng_token *record, uint8_t out[64])
+{
+    for (int space = 0; space < NG_SPACE_COUNT; space++)
+        for (int axis = 0; axis < NG_AXIS_COUNT; axis++)
+            ngi_put_u16(out + 6 * space + 2 * axis, (uint16_t)record->coordinates[space][axis]);
+    ngi_put_u32(out + 48, record->slot);
+    ngi_put_u16(out + 52, record->flags);
+    ngi_put_f32(out + 54, record->weight);
+    out[58] = record->field_radius;
+    out[59] = record->field_strength;
+    ngi_put_u32(out + 60, record->timestamp);
+}
+
+void ngi_token_decode(const uint8_t in[64], ng_token *out)
+{
+    for (int space = 0; space < NG_SPACE_COUNT; space++)
+        for (int axis = 0; axis < NG_AXIS_COUNT; axis++)
+            out->coordinates[space][axis] = (int16_t)ngi_get_u16(in + 6 * space + 2 * axis);
+    out->slot = ngi_get_u32(in + 48);
+    out->flags = ngi_get_u16(in + 52);
+    out->weight = ngi_get_f32(in + 54);
+    out->field_radius = in[58];
+    out->field_strength = in[59];
+    out->timestamp = ngi_get_u32(in + 60);
+}

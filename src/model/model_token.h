@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Token and connection records: from fields given by a caller to the 64 bytes stored, checked. */
+#ifndef NGI_MODEL_TOKEN_H
+#define NGI_MODEL_TOKEN_H
+
+#include "model/model_cdna.h"
+#include "model/model_space.h"
+
+_Static_assert(sizeof(ng_token) == 64, "a token is one cache line");
+_Static_assert(sizeof(ng_connection) == 64, "a connection is one cache line");
+
+#define NGI_PREFERRED_DISTANCE_MIN 0.01f
+#define NGI_PREFERRED_DISTANCE_MAX 100.0f
+
+/** The record a token has before any field is set: weight 1, radius 1, strength 1, ACTIVE, absent
+ *  from every space. */
+void ngi_token_default(ng_token *out, uint32_t slot, uint32_t now_s);
+/** Applies the members that `fields` sets to `*record`, checked against the encoding and the
+ *  constitution; on failure the record is unchanged. Label and vector are checked, not stored.
+ *  Members that are not set are checked as well, so that no write leaves a token which the
+ *  constitution in force does not allow.
+ *  Errors: NG_E_INVALID "weight 2 is outside 0..1"; also unknown bits in `set`, a space both set
+ *  and cleared, a label that is not UTF-8 or has control codes, a vector with NaN
+ *  ("vector[3] is not finite"). */
+NG_MUST_USE ng_status ngi_token_apply_fields(ng_token *record, const ng_token_fields *fields,
+                                             const ngi_encoding *encoding, const ng_cdna *cdna);
+/** A record read from a log: whether its values are ones that could have been stored. */
+NG_MUST_USE ng_status ngi_token_validate(const ng_token *record);
+/** Valid UTF-8 of 1..NGI_LABEL_BYTES_MAX bytes without control codes. */
+NG_MUST_USE ng_status ngi_label_validate(const char *label, size_t bytes);
+
+/** Builds the record of a connection from fields; endpoints are slots that exist. Members of
+ *  `fields` that are not set take their documented default, which the constitution must allow.
+ *  Errors: NG_E_INVALID (field, value, range; self-link), NG_E_FORBIDDEN (type). */
+NG_MUST_USE ng_status ngi_connection_from_fields(ng_connection *out,
+                                                 const ng_connection_fields *fields,
+                                                 const ng_cdna *cdna, uint32_t origin,
+                                                 uint32_t now_s);
+/** A record read from a log: whether its values are ones that could have been stored. */
+NG_MUST_USE ng_status ngi_connection_validate(const ng_connection *record);
+/** Immutable or Learnable by category; Learnable for a value that is no type. */
+ng_mutability ngi_connection_type_mutability(uint8_t type);
+
+/** The record as stored on disk: little-endian, whatever the machine. */
+void ngi_token_encode(const ng_token *record, uint8_t out[64]);
+void ngi_token_decode(const uint8_t in[64], ng_token *out);
+void ngi_connection_encode(const ng_connection *record, uint8_t out[64]);
+void ngi_connection_decode(const uint8_t in[64], ng_connection *out);
+
+#endif

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The table of system calls, on Linux. Each failure names the path and the system's reason. */
+#include "os/os.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static ng_status os_status(int error)
+{
+    switch (error) {
+    case ENOENT:
+        return NG_E_NOT_FOUND;
+    case EEXIST:
+        return NG_E_EXISTS;
+    case ENOSPC:
+    case EDQUOT:
+        return NG_E_DISK_FULL;
+    case ENOMEM:
+        return NG_E_NOMEM;
+    default:
+        return NG_E_IO;
+    }
+}
+
+static ng_status os_fail(int error, const char *what)
+{
+    return ngi_fail(os_status(error), "%s: %s", what, strerror(error));
+}
+
+/* The path of an open file, for messages. */
+static ng_status os_fail_file(int error, ngi_file file, const char *verb)
+{
+    char link[32];
+    char path[512];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    path[length > 0 ? length : 0] = '\0';
+    return ngi_fail(os_status(error), "%s: cannot %s: %s", path, verb, strerror(error));
+}
+
+static ng_status os_file_open(ngi_os *os, const char *path, unsigned mode, ngi_file *out)
+{
+    (void)os;
+    int flags = O_CLOEXEC | (mode & NGI_OPEN_WRITE ? O_RDWR : O_RDONLY);
+    if (mode & NGI_OPEN_CREATE)
+        flags |= O_CREAT;
+    if (mode & NGI_OPEN_EXCLUSIVE)
+        flags |= O_EXCL;
+    if (mode & NGI_OPEN_TRUNCATE)
+        flags |= O_TRUNC;
+    int fd;
+    do {
+        fd = open(path, flags, 0600);
+    } while (fd < 0 && errno == EINTR);
+    if (fd < 0)
+        return os_fail(errno, path);
+    struct stat info;
+    if (fstat(fd, &info) == 0 && S_ISDIR(info.st_mode)) {
+        close(fd);
+        return ngi_fail(NG_E_IO, "%s: is a directory", path);
+    }
+    *out = fd;
+    return NG_OK;
+}
+
+static void os_file_close(ngi_os *os, ngi_file file)
+{
+    (void)os;
+    close(file);
+}
+
+static ng_status os_file_read(ngi_os *os, ngi_file file, void *data, size_t bytes,
+                              uint64_t offset, size_t *got)
+{
+    (void)os;
+    size_t done = 0;
+    while (done < bytes) {
+        ssize_t n = pread(file, (char *)data + done, bytes - done, (off_t)(offset + done));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return os_fail_file(errno, file, "read");
+        if (n == 0)
+            break;
+        done += (size_t)n;
+    }
+    *got = done;
+    return NG_OK;
+}
+
+static ng_status os_file_write(ngi_os *os, ngi_file file, const void *data, size_t bytes,
+                               uint64_t offset)
+{
+    (void)os;
+    size_t done = 0;
+    while (done < bytes) {
+        ssize_t n = pwrite(file, (const char *)data + done, bytes - done, (off_t)(offset + done));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return os_fail_file(errno, file, "write");
+        done += (size_t)n;
+    }
+    return NG_OK;
+}
+
+static ng_status os_file_sync(ngi_os *os, ngi_file file)
+{
+    (void)os;
+    /* Not retried: after a failed sync the kernel may have dropped the dirty pages. */
+    return fdatasync(file) == 0 ? NG_OK : os_fail_file(errno, file, "sync");
+}
+
+static ng_status os_file_allocate(ngi_os *os, ngi_file file, uint64_t bytes)
+{
+    (void)os;
+    int error;
+    do {
+        error = posix_fallocate(file, 0, (off_t)bytes);
+    } while (error == EINTR);
+    return error == 0 ? NG_OK : os_fail_file(error, file, "allocate space");
+}
+
+static ng_status os_file_truncate(ngi_os *os, ngi_file file, uint64_t bytes)
+{
+    (void)os;
+    int result;
+    do {
+        result = ftruncate(file, (off_t)bytes);
+    } while (result != 0 && errno == EINTR);
+    return result == 0 ? NG_OK : os_fail_file(errno, file, "truncate");
+}
+
+static ng_status os_file_size(ngi_os *os, ngi_file file, uint64_t *out)
+{
+    (void)os;
+    struct stat info;
+    if (fstat(file, &info) != 0)
+        return os_fail_file(errno, file, "stat");
+    *out = (uint64_t)info.st_size;
+    return NG_OK;
+}
+
+static ng_status os_file_lock(ngi_os *os, ngi_file file)
+{
+    (void)os;
+    /* Open file description locks, unlike classic ones, also exclude a second open in this
+     * process, and closing another handle of the file does not drop them. */
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (fcntl(file, F_OFD_SETLK, &lock) == 0)
+        return NG_OK;
+    if (errno == EACCES || errno == EAGAIN)
+        return ngi_fail(NG_E_BUSY, "locked by another process");
+    return os_fail_file(errno, file, "lock");
+}
+
+static ng_status os_rename(ngi_os *os, const char *from, const char *to)
+{
+    (void)os;
+    return rename(from, to) == 0 ? NG_OK : os_fail(errno, to);
+}
+
+static ng_status os_remove(ngi_os *os, const char *path)
+{
+    (void)os;
+    return unlink(path) == 0 ? NG_OK : os_fail(errno, path);
+}
+
+static ng_status os_make_directory(ngi_os *os, const char *path)
+{
+    (void)os;
+    return mkdir(path, 0700) == 0 ? NG_OK : os_fail(errno, path);
+}
+
+static ng_status os_sync_directory(ngi_os *os, const char *path)
+{
+    (void)os;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return os_fail(errno, path);
+    ng_status status = fsync(fd) == 0 ? NG_OK : os_fail(errno, path);
+    close(fd);
+    return status;
+}
+
+static ng_status os_list_directory(ngi_os *os, const char *path,
+                                   ng_status (*each)(void *context, const char *name),
+                                   void *context)
+{
+    (void)os;
+    DIR *directory = opendir(path);
+    if (directory == NULL)
+        return os_fail(errno, path);
+    ng_status status = NG_OK;
+    while (status == NG_OK) {
+        errno = 0;
+        struct dirent *entry = readdir(directory);
+        if (entry == NULL) {
+            if (errno != 0)
+                status = os_fail(errno, path);
+            break;
+        }
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            status = each(context, entry->d_name);
+    }
+    closedir(directory);
+    return status;
+}
+
+static ng_status os_memory_reserve(ngi_os *os, size_t bytes, void **out)
+{
+    (void)os;
+    void *address = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (address == MAP_FAILED)
+        return ngi_fail(NG_E_NOMEM, "cannot reserve %zu bytes of address space: %s", bytes,
+                        strerror(errno));
+    /* Random reads of a large table miss the TLB on every record with 4 KiB pages. */
+    (void)madvise(address, bytes, MADV_HUGEPAGE);
+    *out = address;
+    return NG_OK;
+}
+
+static ng_status os_memory_commit(ngi_os *os, void *address, size_t bytes)
+{
+    (void)os;
+    if (mprotect(address, bytes, PROT_READ | PROT_WRITE) == 0)
+        return NG_OK;
+    return ngi_fail(NG_E_NOMEM, "out of memory for %zu bytes: %s", bytes, strerror(errno));
+}
+
+static void os_memory_release(ngi_os *os, void *address, size_t bytes)
+{
+    (void)os;
+    munmap(address, bytes);
+}
+
+static uint64_t os_clock_us(ngi_os *os)
+{
+    (void)os;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+static uint64_t os_monotonic_ns(ngi_os *os)
+{
+    (void)os;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static ng_status os_random(ngi_os *os, void *out, size_t bytes)
+{
+    (void)os;
+    size_t done = 0;
+    while (done < bytes) {
+        ssize_t n = getrandom((char *)out + done, bytes - done, 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return os_fail(errno, "random numbers");
+        done += (size_t)n;
+    }
+    return NG_OK;
+}
+
+ngi_os *ngi_os_system(void)
+{
+    /* Never written to; not const only because tests use the same type with a context of theirs. */
+    static ngi_os system_table = {
+        .file_open = os_file_open,
+        .file_close = os_file_close,
+        .file_read = os_file_read,
+        .file_write = os_file_write,
+        .file_sync = os_file_sync,
+        .file_allocate = os_file_allocate,
+        .file_truncate = os_file_truncate,
+        .file_size = os_file_size,
+        .file_lock = os_file_lock,
+        .rename = os_rename,
+        .remove = os_remove,
+        .make_directory = os_make_directory,
+        .sync_directory = os_sync_directory,
+        .list_directory = os_list_directory,
+        .memory_reserve = os_memory_reserve,
+        .memory_commit = os_memory_commit,
+        .memory_release = os_memory_release,
+        .clock_us = os_clock_us,
+        .monotonic_ns = os_monotonic_ns,
+        .random = os_random,
+    };
+    return &system_table;
+}
+
+uint32_t ngi_os_process_id(void)
+{
+    return (uint32_t)getpid();
+}
+
+double ngi_os_parse_double(const char *text, const char **end)
+{
+    char *stop = NULL;
+    locale_t c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    double value = c_locale != (locale_t)0 ? strtod_l(text, &stop, c_locale) : strtod(text, &stop);
+    if (c_locale != (locale_t)0)
+        freelocale(c_locale);
+    *end = stop;
+    return value;
+}
+
+unsigned ngi_os_processor_count(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0)
+        return 1;
+    int count = CPU_COUNT(&set);
+    return count > 0 ? (unsigned)count : 1;
+}

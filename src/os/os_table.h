@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* An array that grows without moving: address space is reserved once, memory is committed as the
+ * array grows. So readers may hold a pointer into it while the writer grows it.
+ *
+ * Invariants: 1. elements [0, committed) are readable and were zero when committed.
+ *             2. `base` never changes between init and release.
+ * Threads: one writer grows; readers touch only elements that a published count covers. */
+#ifndef NGI_OS_TABLE_H
+#define NGI_OS_TABLE_H
+
+#include "base/base_mem.h"
+#include "os/os.h"
+
+typedef struct ngi_table {
+    uint8_t *base;
+    size_t element_bytes;
+    size_t committed_bytes; /* multiple of the page size; guard: the writer */
+    size_t reserved_bytes;
+    ngi_os *os;
+    ngi_mem *mem; /* committed bytes are charged here */
+    const char *what; /* "token table", for messages */
+} ngi_table;
+
+/** Reserves room for `max_elements` of `element_bytes`; nothing is committed. */
+NG_MUST_USE ng_status ngi_table_init(ngi_table *table, ngi_os *os, ngi_mem *mem,
+                                     size_t element_bytes, size_t max_elements, const char *what);
+/** Makes [0, elements) usable. Fails (NG_E_LIMIT beyond max_elements, NG_E_NOMEM) without a trace. */
+NG_MUST_USE ng_status ngi_table_reserve(ngi_table *table, size_t elements);
+/** A table that is all zero bytes is allowed. */
+void ngi_table_release(ngi_table *table);
+
+#endif

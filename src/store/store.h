@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* What mind/ and api/ may call: tables, indexes and log bound together.
+ *
+ * Arguments are already checked for NULL and struct_size; values are checked here, against the
+ * limits and the constitution. Every function documents itself in neurograph.h under the name
+ * without the "i" unless said. */
+#ifndef NGI_STORE_H
+#define NGI_STORE_H
+
+#include "base/base_mem.h"
+#include "os/os.h"
+
+/** As ng_open, with the system and the memory to use; both must outlive the store. */
+NG_MUST_USE ng_status ngi_store_open(ngi_os *os, ngi_mem *mem, const char *path,
+                                     const ng_open_options *options, ng_store **out);
+ng_status ngi_store_close(ng_store *store);
+
+ngi_mem *ngi_store_mem(const ng_store *store);
+ngi_os *ngi_store_os(const ng_store *store);
+
+NG_MUST_USE ng_status ngi_store_wait_durable(ng_store *store, ng_seq seq);
+void ngi_store_positions(const ng_store *store, ng_seq *applied, ng_seq *durable);
+NG_MUST_USE ng_status ngi_store_info(const ng_store *store, ng_info *out);
+NG_MUST_USE ng_status ngi_store_check(ng_store *store, ng_check_report *out);
+NG_MUST_USE ng_status ngi_store_hash(ng_store *store, uint64_t *out);
+NG_MUST_USE ng_status ngi_store_cdna_get(const ng_store *store, ng_cdna *out);
+NG_MUST_USE ng_status ngi_store_cdna_set(ng_store *store, const ng_cdna *cdna,
+                                         const ng_write_options *write);
+NG_MUST_USE ng_status ngi_store_collection_create(ng_store *store, const char *name,
+                                                  const ng_write_options *write,
+                                                  ng_collection_id *out);
+NG_MUST_USE ng_status ngi_store_collection_find(const ng_store *store, const char *name,
+                                                ng_collection_id *out);
+NG_MUST_USE ng_status ngi_store_collection_get(const ng_store *store, ng_collection_id id,
+                                               char name[65], uint64_t *token_count);
+
+/** Creates (ids[i] == 0, or ids NULL) and updates (ids[i] != 0) up to NGI_BATCH_MAX tokens in one
+ *  op: all or none. No id may appear twice. `out` (may be NULL) receives all ids by position. */
+NG_MUST_USE ng_status ngi_store_token_put(ng_store *store, const ng_token_id *ids,
+                                          const ng_token_fields *fields, size_t count,
+                                          const ng_write_options *write, ng_token_id *out);
+NG_MUST_USE ng_status ngi_store_token_delete(ng_store *store, ng_token_id id,
+                                             const ng_write_options *write);
+NG_MUST_USE ng_status ngi_store_token_read(const ng_store *store, ng_token_id id, ng_token *out);
+NG_MUST_USE ng_status ngi_store_token_get(const ng_store *store, ng_token_id id,
+                                          ng_token_info *out);
+NG_MUST_USE ng_status ngi_store_token_find(const ng_store *store, ng_collection_id collection,
+                                           const char *label, size_t label_bytes,
+                                           ng_token_id *out);
+NG_MUST_USE ng_status ngi_store_token_label(const ng_store *store, ng_token_id id, char *out,
+                                            size_t capacity, size_t *bytes);
+NG_MUST_USE ng_status ngi_store_token_vector(const ng_store *store, ng_token_id id, float *out,
+                                             size_t capacity, size_t *count);
+NG_MUST_USE ng_status ngi_store_token_list(const ng_store *store, ng_collection_id collection,
+                                           ng_token_id after, ng_token_id *out, size_t capacity,
+                                           size_t *count);
+bool ngi_store_token_coordinates(const ng_store *store, const ng_token *record, ng_space space,
+                                 float out[NG_AXIS_COUNT]);
+
+typedef enum ngi_connection_put_flags {
+    NGI_CONNECTION_SKIP_EXISTING = 1 << 0, /* leave (source, target, type) alone if it is there */
+    NGI_CONNECTION_CURATED = 1 << 1        /* a lexicon: degree limits are for learning, not for it */
+} ngi_connection_put_flags;
+
+/** Creates up to NGI_BATCH_MAX connections in one op: all or none. `out` and `created` may be NULL;
+ *  a skipped connection gets the id of the one that is there. `origin` as in ng_connection. */
+NG_MUST_USE ng_status ngi_store_connection_put(ng_store *store, const ng_connection_fields *fields,
+                                               size_t count, unsigned put_flags, uint32_t origin,
+                                               const ng_write_options *write,
+                                               ng_connection_id *out, size_t *created);
+NG_MUST_USE ng_status ngi_store_connection_get(const ng_store *store, ng_connection_id id,
+                                               ng_connection *out);
+NG_MUST_USE ng_status ngi_store_connection_delete(ng_store *store, ng_connection_id id,
+                                                  const ng_write_options *write);
+NG_MUST_USE ng_status ngi_store_token_connections(const ng_store *store, ng_token_id id,
+                                                  ng_direction direction, const ng_type_set *types,
+                                                  ng_edge *out, size_t capacity, size_t *count);
+NG_MUST_USE ng_status ngi_store_connections_between(const ng_store *store, ng_token_id a,
+                                                    ng_token_id b, ng_edge *out, size_t capacity,
+                                                    size_t *count);
+NG_MUST_USE ng_status ngi_store_path_find(const ng_store *store, ng_token_id from, ng_token_id to,
+                                          const ng_path_options *options, ng_edge *out,
+                                          size_t capacity, size_t *count);
+
+/** As ng_grid_range; `radius` < 0 means "the `capacity` nearest". */
+NG_MUST_USE ng_status ngi_store_grid_search(const ng_store *store, ng_space space,
+                                            const float center[NG_AXIS_COUNT], float radius,
+                                            const ng_filter *filter, ng_hit *out, size_t capacity,
+                                            size_t *count);
+NG_MUST_USE ng_status ngi_store_token_neighbors(const ng_store *store, ng_token_id id,
+                                                ng_space space, const ng_filter *filter,
+                                                ng_hit *out, size_t capacity, size_t *count);
+
+NG_MUST_USE ng_status ngi_store_vector_nearest(const ng_store *store, const float *vector,
+                                               size_t dimensions, const ng_vector_options *options,
+                                               ng_score *out, size_t capacity, size_t *count);
+NG_MUST_USE ng_status ngi_store_similarity(const ng_store *store, ng_token_id a, ng_token_id b,
+                                           int32_t remove_components, double *out);
+
+/** Mean and principal components of the vectors, as stored by an op. */
+typedef struct ngi_projection {
+    uint32_t dimensions;
+    uint32_t component_count;                  /* 1..NGI_COMPONENTS_MAX */
+    uint64_t vector_count;                     /* vectors it was computed from */
+    uint64_t clipped_count;                    /* coordinates that did not fit their axis */
+    double explained[24];                      /* fraction of the variance, each component */
+    float *mean;                               /* [dimensions] */
+    float *components;                         /* [component_count][dimensions], orthonormal */
+} ngi_projection;
+
+/** Stores a projection as an op; the arrays are copied. */
+NG_MUST_USE ng_status ngi_store_projection_set(ng_store *store, const ngi_projection *projection,
+                                               const ng_write_options *write);
+/** Copies the projection; its arrays come from the store's memory hook and are released with
+ *  ngi_projection_release. NG_E_NOT_FOUND if there is none. */
+NG_MUST_USE ng_status ngi_store_projection_get(const ng_store *store, ngi_projection *out);
+void ngi_projection_release(ngi_mem *mem, ngi_projection *projection);
+
+/** The query vector for ng_query: dst += sign x (v - mean, top components removed, normalised) of
+ *  token `id`, in float64. NG_E_ABSENT if it has no vector. With NG_PLAIN_COSINE only normalised.
+ *  ngi_store_vector_nearest_prepared takes such a vector as it is. */
+NG_MUST_USE ng_status ngi_store_vector_accumulate(const ng_store *store, ng_token_id id, double sign,
+                                                  int32_t remove_components, double *dst,
+                                                  size_t dimensions);
+NG_MUST_USE ng_status ngi_store_vector_nearest_prepared(const ng_store *store, const double *vector,
+                                                        size_t dimensions,
+                                                        const ng_vector_options *options,
+                                                        ng_score *out, size_t capacity,
+                                                        size_t *count, uint64_t *compared);
+
+#endif

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Connections: create, delete, read, walk. */
+#include "store/store_private.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef struct link_job {
+    ng_store *store;
+    const ng_connection_fields *fields;
+    size_t count;
+    unsigned put_flags;
+    uint32_t origin;
+    uint32_t now_s;
+    uint32_t id_end;
+    uint32_t *buckets; /* of this batch: index of the encoded item + 1, by (source, target, type) */
+    size_t mask;
+    uint8_t *items; /* encoded so far */
+    uint32_t item_count;
+} link_job;
+
+static size_t link_hash(uint32_t source, uint32_t target, uint8_t type)
+{
+    uint64_t h = ((uint64_t)source << 32 | target) * UINT64_C(0x9E3779B97F4A7C15);
+    h = (h ^ (h >> 29) ^ type) * UINT64_C(0xBF58476D1CE4E5B9);
+    return (size_t)(h ^ (h >> 32));
+}
+
+/* The id in this batch with these ends and type, or 0, after which `*bucket` is where it belongs. */
+static uint32_t link_find_in_batch(const link_job *job, uint32_t source, uint32_t target,
+                                   uint8_t type, size_t *bucket)
+{
+    size_t at = link_hash(source, target, type) & job->mask;
+    for (; job->buckets[at] != 0; at = (at + 1) & job->mask) {
+        const uint8_t *item = job->items + (job->buckets[at] - 1) * NGI_OP_CONNECTION_BYTES;
+        ng_connection record;
+        ngi_connection_decode(item + 8, &record);
+        if (record.source == source && record.target == target && record.type == type)
+            return ngi_get_u32(item);
+    }
+    *bucket = at;
+    return 0;
+}
+
+/* Links that this batch adds to a token count towards its degree as well. */
+static uint32_t link_added(const link_job *job, uint32_t slot, bool outgoing)
+{
+    uint32_t added = 0;
+    for (uint32_t i = 0; i < job->item_count; i++) {
+        const uint8_t *record = job->items + i * NGI_OP_CONNECTION_BYTES + 8;
+        added += ngi_get_u32(record + (outgoing ? 0 : 4)) == slot;
+    }
+    return added;
+}
+
+static ng_status link_check_degree(const link_job *job, uint32_t slot, bool outgoing)
+{
+    const ng_cdna *cdna = &job->store->cdna;
+    ngi_graph_node node = ngi_graph_node_of(&job->store->graph, slot);
+    uint32_t out_degree = node.out_degree;
+    uint32_t in_degree = node.in_degree;
+    uint32_t most = out_degree + in_degree + job->item_count;
+    if (most < cdna->max_out_degree && most < cdna->max_in_degree && most < cdna->max_total_degree)
+        return NG_OK; /* whatever is in this batch: nearly always, and without counting it */
+    out_degree += link_added(job, slot, true);
+    in_degree += link_added(job, slot, false);
+    if (outgoing && out_degree >= cdna->max_out_degree)
+        return ngi_fail(NG_E_LIMIT, "token %u already has max_out_degree %u connections", slot,
+                        cdna->max_out_degree);
+    if (!outgoing && in_degree >= cdna->max_in_degree)
+        return ngi_fail(NG_E_LIMIT, "token %u already has max_in_degree %u connections", slot,
+                        cdna->max_in_degree);
+    if (out_degree + in_degree >= cdna->max_total_degree)
+        return ngi_fail(NG_E_LIMIT, "token %u already has max_total_degree %u connections", slot,
+                        cdna->max_total_degree);
+    return NG_OK;
+}
+
+/* Checks item `index`; `*id` receives the id it has or gets, `*skipped` whether it is there. */
+static ng_status link_check(link_job *job, size_t index, uint32_t *id, bool *skipped)
+{
+    ng_store *store = job->store;
+    const ng_connection_fields *fields = &job->fields[index];
+    uint32_t slot;
+    ng_connection record;
+    ng_status status = NG_OK;
+    *skipped = false;
+    NGI_TRY(ngi_store_slot(store, fields->source, &slot));
+    NGI_TRY(ngi_store_slot(store, fields->target, &slot));
+    NGI_TRY(ngi_connection_from_fields(&record, fields, &store->cdna, job->origin, job->now_s));
+    size_t bucket = 0;
+    *id = ngi_graph_find(&store->graph, record.source, record.target, record.type);
+    if (*id == 0)
+        *id = link_find_in_batch(job, record.source, record.target, record.type, &bucket);
+    if (*id != 0) {
+        *skipped = true;
+        return job->put_flags & NGI_CONNECTION_SKIP_EXISTING
+                   ? NG_OK
+                   : ngi_fail(NG_E_EXISTS, "connection %u already joins %u to %u as %s", *id,
+                              record.source, record.target, ng_connection_type_name(record.type));
+    }
+    if (!(job->put_flags & NGI_CONNECTION_CURATED)) {
+        NGI_TRY(link_check_degree(job, record.source, true));
+        NGI_TRY(link_check_degree(job, record.target, false));
+    }
+    if (job->id_end > store->max_connections)
+        return ngi_fail(NG_E_LIMIT, "the store holds at most %u connections",
+                        store->max_connections);
+    *id = job->id_end++;
+    ngi_op_connection_encode(job->items + job->item_count * NGI_OP_CONNECTION_BYTES, *id, &record);
+    job->buckets[bucket] = ++job->item_count;
+out:
+    return status;
+}
+
+static ng_status link_encode(link_job *job, ng_connection_id *out)
+{
+    for (size_t i = 0; i < job->count; i++) {
+        uint32_t id;
+        bool skipped;
+        ng_status status = link_check(job, i, &id, &skipped);
+        if (status != NG_OK && job->count > 1) {
+            char prefix[48];
+            snprintf(prefix, sizeof prefix, "item %zu", i);
+            return ngi_fail_prefix(status, prefix);
+        }
+        if (status != NG_OK)
+            return status;
+        if (out != NULL)
+            out[i] = id;
+    }
+    return NG_OK;
+}
+
+/* With the log locked: checks, and commits if there is anything to write. Ends the write. */
+static ng_status link_commit(link_job *job, const ng_write_options *write, ng_connection_id *out)
+{
+    ng_store *store = job->store;
+    uint8_t *body = ngi_wal_body(store->wal);
+    job->id_end = store->graph.id_end;
+    job->now_s = (uint32_t)(store->os->clock_us(store->os) / 1000000);
+    job->items = body + NGI_OP_LIST_HEADER;
+    ng_status status = link_encode(job, out);
+    if (status != NG_OK || job->item_count == 0) {
+        if (status == NG_OK && write != NULL && write->seq != NULL)
+            *write->seq = 0;
+        ngi_store_write_abandon(store);
+        return status;
+    }
+    ngi_op_list_encode(body, job->item_count, 0);
+    return ngi_store_write_commit(store, NGI_OP_CONNECTIONS_PUT,
+                                  NGI_OP_LIST_HEADER + job->item_count * NGI_OP_CONNECTION_BYTES,
+                                  write);
+}
+
+ng_status ngi_store_connection_put(ng_store *store, const ng_connection_fields *fields,
+                                   size_t count, unsigned put_flags, uint32_t origin,
+                                   const ng_write_options *write, ng_connection_id *out,
+                                   size_t *created)
+{
+    if (count == 0 || count > NGI_BATCH_MAX)
+        return ngi_fail(NG_E_INVALID, "count %zu is outside 1..%d", count, NGI_BATCH_MAX);
+    size_t buckets = 4;
+    while (buckets < 2 * count)
+        buckets *= 2;
+    link_job job = {.store = store,
+                    .fields = fields,
+                    .count = count,
+                    .put_flags = put_flags,
+                    .origin = origin,
+                    .mask = buckets - 1};
+    void *block;
+    ng_status status =
+        ngi_alloc(store->mem, buckets * sizeof(uint32_t), "connections of a batch", &block);
+    if (status != NG_OK)
+        return status;
+    memset(block, 0, buckets * sizeof(uint32_t));
+    job.buckets = block;
+    status =
+        ngi_store_write_begin(store, NGI_OP_LIST_HEADER + count * NGI_OP_CONNECTION_BYTES);
+    if (status == NG_OK)
+        status = link_commit(&job, write, out);
+    ngi_free(store->mem, job.buckets, buckets * sizeof(uint32_t));
+    if (created != NULL)
+        *created = status == NG_OK ? job.item_count : 0;
+    return status;
+}
+
+static ng_status link_fail_not_found(ng_connection_id id)
+{
+    return ngi_fail(NG_E_NOT_FOUND, "connection %llu not found", (unsigned long long)id);
+}
+
+static const ng_connection *link_get(const ng_store *store, ng_connection_id id)
+{
+    return id <= UINT32_MAX ? ngi_graph_get(&store->graph, (uint32_t)id) : NULL;
+}
+
+ng_status ngi_store_connection_get(const ng_store *store, ng_connection_id id, ng_connection *out)
+{
+    ng_status status = ngi_store_read_begin(store);
+    if (status != NG_OK)
+        return status;
+    const ng_connection *record = link_get(store, id);
+    if (record != NULL)
+        *out = *record;
+    else
+        status = link_fail_not_found(id);
+    ngi_store_read_end(store);
+    return status;
+}
+
+ng_status ngi_store_connection_delete(ng_store *store, ng_connection_id id,
+                                      const ng_write_options *write)
+{
+    ng_status status = ngi_store_write_begin(store, NGI_OP_LIST_HEADER + 4);
+    if (status != NG_OK)
+        return status;
+    if (link_get(store, id) == NULL) {
+        ngi_store_write_abandon(store);
+        return link_fail_not_found(id);
+    }
+    uint8_t *body = ngi_wal_body(store->wal);
+    ngi_op_list_encode(body, 1, 0);
+    ngi_put_u32(body + NGI_OP_LIST_HEADER, (uint32_t)id);
+    return ngi_store_write_commit(store, NGI_OP_CONNECTIONS_DELETE, NGI_OP_LIST_HEADER + 4, write);
+}
+
+ng_status ngi_store_token_connections(const ng_store *store, ng_token_id id,
+                                      ng_direction direction, const ng_type_set *types,
+                                      ng_edge *out, size_t capacity, size_t *count)
+{
+    uint32_t slot;
+    *count = 0;
+    if (direction < NG_OUTGOING || direction > NG_BOTH)
+        return ngi_fail(NG_E_INVALID, "direction %d is outside 1..3", (int)direction);
+    ng_status status = ngi_store_read_begin(store);
+    if (status != NG_OK)
+        return status;
+    status = ngi_store_slot(store, id, &slot);
+    if (status == NG_OK)
+        *count = ngi_graph_edges(&store->graph, slot, direction, types, out, capacity);
+    ngi_store_read_end(store);
+    return status;
+}
+
+ng_status ngi_store_connections_between(const ng_store *store, ng_token_id a, ng_token_id b,
+                                        ng_edge *out, size_t capacity, size_t *count)
+{
+    uint32_t slot_a;
+    uint32_t slot_b;
+    *count = 0;
+    ng_status status = ngi_store_read_begin(store);
+    if (status != NG_OK)
+        return status;
+    status = ngi_store_slot(store, a, &slot_a);
+    if (status == NG_OK)
+        status = ngi_store_slot(store, b, &slot_b);
+    if (status == NG_OK)
+        *count = ngi_graph_between(&store->graph, slot_a, slot_b, out, capacity);
+    ngi_store_read_end(store);
+    return status;
+}
+
+ng_status ngi_store_path_find(const ng_store *store, ng_token_id from, ng_token_id to,
+                              const ng_path_options *options, ng_edge *out, size_t capacity,
+                              size_t *count)
+{
+    uint32_t slot_from;
+    uint32_t slot_to;
+    *count = 0;
+    ng_status status = ngi_store_read_begin(store);
+    if (status != NG_OK)
+        return status;
+    status = ngi_store_slot(store, from, &slot_from);
+    if (status == NG_OK)
+        status = ngi_store_slot(store, to, &slot_to);
+    if (status == NG_OK)
+        status = ngi_graph_path(&store->graph, store->mem, slot_from, slot_to, options, out,
+                                capacity, count);
+    ngi_store_read_end(store);
+    return status;
+}

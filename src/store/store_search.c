@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Search in space and by vector, in slices: the shared lock is let go between them, so that a
+ * writer waits for one slice at most. */
+#include "store/store_private.h"
+
+#include "index/index_grid.h"
+
+#include <math.h>
+#include <string.h>
+
+#define VECTOR_SLICE_ROWS 8192u
+#define PREPARE_ROWS 1024u
+#define SEARCH_RETRIES 4
+
+/* --- filter ---------------------------------------------------------------------------------- */
+
+typedef struct search_filter {
+    const ng_store *store;
+    const ng_filter *filter;
+    const ng_token_id *exclude; /* sorted by nothing: short lists */
+    size_t exclude_count;
+} search_filter;
+
+static bool filter_accept(void *context, uint32_t slot)
+{
+    const search_filter *search = context;
+    for (size_t i = 0; i < search->exclude_count; i++)
+        if (search->exclude[i] == slot)
+            return false;
+    const ng_filter *filter = search->filter;
+    if (filter == NULL)
+        return true;
+    const ng_token *record = &store_records(search->store)[slot];
+    return filter->exclude != slot &&
+           (record->flags & filter->flags_all) == filter->flags_all &&
+           (!filter->by_collection ||
+            store_sides(search->store)[slot].collection == filter->collection);
+}
+
+static ng_status filter_check(const ng_store *store, const ng_filter *filter)
+{
+    if (filter == NULL || !filter->by_collection || filter->collection < store->collection_count)
+        return NG_OK;
+    return ngi_fail(NG_E_NOT_FOUND, "collection %u not found", filter->collection);
+}
+
+/* --- space ----------------------------------------------------------------------------------- */
+
+static ng_status grid_run(const ng_store *store, ngi_grid_search *search, const ng_filter *filter,
+                          ng_hit *out, size_t *count)
+{
+    search_filter context = {.store = store, .filter = filter};
+    void *heap;
+    ng_status status = ngi_alloc(store->mem, search->capacity * sizeof(ngi_grid_hit),
+                                 "hits of a search", &heap);
+    if (status != NG_OK)
+        return status;
+    search->heap = heap;
+    search->accept = filter_accept;
+    search->context = &context;
+    for (uint64_t slot = 1; slot < store_slot_end(store); slot += NGI_SLICE_ITEMS) {
+        NGI_TRY(ngi_store_read_begin(store));
+        status = filter_check(store, filter);
+        uint64_t end = store_slot_end(store);
+        size_t slice = end - slot < NGI_SLICE_ITEMS ? (size_t)(end - slot) : NGI_SLICE_ITEMS;
+        if (status == NG_OK)
+            ngi_grid_scan(search, store_records(store), (uint32_t)slot, slice);
+        ngi_store_read_end(store);
+        if (status != NG_OK)
+            goto out;
+    }
+    ngi_grid_finish(search);
+    for (size_t i = 0; i < search->heap_count; i++)
+        out[i] = (ng_hit){.id = search->heap[i].slot,
+                          .distance = ngi_metric_distance(&search->metric, search->heap[i].squared)};
+    *count = search->found;
+out:
+    ngi_free(store->mem, heap, search->capacity * sizeof(ngi_grid_hit));
+    return status;
+}
+
+static ng_status grid_check(ng_space space, const ng_filter *filter, size_t capacity)
+{
+    if ((unsigned)space >= NG_SPACE_COUNT)
+        return ngi_fail(NG_E_INVALID, "space %d is outside 0..7", (int)space);
+    if (filter != NULL && filter->struct_size != sizeof *filter)
+        return ngi_fail(NG_E_INVALID, "filter.struct_size %zu is not %zu", filter->struct_size,
+                        sizeof *filter);
+    if (capacity > NGI_TOKENS_MAX_LIMIT)
+        return ngi_fail(NG_E_INVALID, "capacity %zu is outside 0..%u", capacity,
+                        NGI_TOKENS_MAX_LIMIT);
+    return NG_OK;
+}
+
+static ng_status grid_from(const ng_store *store, ng_space space,
+                           const int16_t center[NG_AXIS_COUNT], float radius,
+                           const ng_filter *filter, ng_hit *out, size_t capacity, size_t *count)
+{
+    ngi_grid_search search = {.space = space, .bound = UINT64_MAX, .capacity = capacity};
+    memcpy(search.center, center, sizeof search.center);
+    ngi_metric_init(&search.metric, &store->encoding, space);
+    if (radius >= 0)
+        search.bound = ngi_metric_bound(&search.metric, radius);
+    ng_status status = grid_run(store, &search, filter, out, count);
+    if (status == NG_OK && radius < 0 && *count > capacity)
+        *count = capacity; /* "the nearest": there are no more than asked for */
+    return status;
+}
+
+ng_status ngi_store_grid_search(const ng_store *store, ng_space space,
+                                const float center[NG_AXIS_COUNT], float radius,
+                                const ng_filter *filter, ng_hit *out, size_t capacity,
+                                size_t *count)
+{
+    *count = 0;
+    ng_status status = grid_check(space, filter, capacity);
+    if (status != NG_OK)
+        return status;
+    int16_t raw[NG_AXIS_COUNT];
+    ngi_encoding strict = store->encoding;
+    strict.clip = false; /* a centre that was clamped would answer another question */
+    status = ngi_space_encode(&strict, space, center, raw);
+    if (status != NG_OK)
+        return status;
+    return grid_from(store, space, raw, radius, filter, out, capacity, count);
+}
+
+ng_status ngi_store_token_neighbors(const ng_store *store, ng_token_id id, ng_space space,
+                                    const ng_filter *filter, ng_hit *out, size_t capacity,
+                                    size_t *count)
+{
+    *count = 0;
+    ng_token record;
+    ng_status status = grid_check(space, filter, capacity);
+    if (status == NG_OK)
+        status = ngi_store_token_read(store, id, &record);
+    if (status != NG_OK)
+        return status;
+    int16_t raw[NG_AXIS_COUNT];
+    memcpy(raw, record.coordinates[space], sizeof raw);
+    float ignored[NG_AXIS_COUNT];
+    if (!ngi_space_decode(&store->encoding, space, raw, ignored))
+        return ngi_fail(NG_E_ABSENT, "token %llu has no coordinates in space %s",
+                        (unsigned long long)id, ng_space_name(space));
+    ng_filter narrowed = {.struct_size = sizeof narrowed};
+    if (filter != NULL)
+        narrowed = *filter;
+    if (narrowed.exclude != 0 && narrowed.exclude != id)
+        return ngi_fail(NG_E_INVALID, "exclude: the token itself is always left out; "
+                                      "search around its coordinates to leave out another");
+    narrowed.exclude = id;
+    return grid_from(store, space, raw, -1.0f, &narrowed, out, capacity, count);
+}
+
+/* --- vectors --------------------------------------------------------------------------------- */
+
+/* Derives what searches with this setting use, a slice at a time. A slice already being there costs
+ * one look under the shared lock. */
+static ng_status vectors_prepare(const ng_store *store, int32_t remove_components)
+{
+    ng_store *mutable_store = store_mutable(store);
+    for (;;) {
+        ng_status status = ngi_store_read_begin(store);
+        if (status != NG_OK)
+            return status;
+        bool prepared = ngi_vectors_is_prepared(store->vectors, remove_components);
+        ngi_store_read_end(store);
+        if (prepared)
+            return NG_OK;
+        ngi_rwlock_write(&mutable_store->index_lock);
+        status = ngi_vectors_prepare(store->vectors, remove_components, PREPARE_ROWS);
+        ngi_rwlock_write_end(&mutable_store->index_lock);
+        if (status != NG_OK)
+            return status;
+    }
+}
+
+/* One pass over all rows; `*again` when the projection was replaced meanwhile. */
+static ng_status vectors_scan(const ng_store *store, const double *query, int32_t remove_components,
+                              search_filter *filter, ngi_vector_hit *hits, size_t capacity,
+                              size_t *count, uint64_t *compared, bool *again)
+{
+    ngi_vector_search *search = NULL;
+    ng_status status = ngi_store_read_begin(store);
+    if (status != NG_OK)
+        return status;
+    uint64_t version = store->projection_version;
+    status = filter_check(store, filter->filter);
+    if (status == NG_OK)
+        status = ngi_vector_search_begin(store->vectors, query, remove_components, capacity,
+                                         filter_accept, filter, &search);
+    size_t row = 0;
+    while (status == NG_OK && ngi_vector_search_slice(search, &row, VECTOR_SLICE_ROWS)) {
+        ngi_store_read_end(store);
+        status = ngi_store_read_begin(store);
+        if (status != NG_OK) {
+            ngi_vector_search_destroy(search);
+            return status;
+        }
+        if (store->projection_version != version)
+            break;
+    }
+    if (status == NG_OK) {
+        *again = store->projection_version != version;
+        *count = ngi_vector_search_finish(search, hits, compared);
+    }
+    ngi_vector_search_destroy(search);
+    ngi_store_read_end(store);
+    return status;
+}
+
+static ng_status vectors_check(const ng_store *store, size_t dimensions,
+                               const ng_vector_options *options)
+{
+    ng_status status = ngi_store_read_begin(store);
+    if (status != NG_OK)
+        return status;
+    uint32_t own = ngi_vectors_dimensions(store->vectors);
+    if (own == 0 || ngi_vectors_count(store->vectors) == 0)
+        status = ngi_fail(NG_E_NOT_FOUND, "the store has no vectors");
+    else if (dimensions != own)
+        status = ngi_fail(NG_E_INVALID, "vector has %zu dimensions, this store has %u", dimensions,
+                          own);
+    else if (options != NULL && options->filter != NULL &&
+             options->filter->struct_size != sizeof *options->filter)
+        status = ngi_fail(NG_E_INVALID, "filter.struct_size %zu is not %zu",
+                          options->filter->struct_size, sizeof *options->filter);
+    ngi_store_read_end(store);
+    return status;
+}
+
+ng_status ngi_store_vector_nearest_prepared(const ng_store *store, const double *vector,
+                                            size_t dimensions, const ng_vector_options *options,
+                                            ng_score *out, size_t capacity, size_t *count,
+                                            uint64_t *compared)
+{
+    *count = 0;
+    ng_status status = vectors_check(store, dimensions, options);
+    if (status != NG_OK || capacity == 0)
+        return status;
+    int32_t remove = options != NULL ? options->remove_components : 0;
+    search_filter filter = {.store = store};
+    if (options != NULL) {
+        filter.filter = options->filter;
+        filter.exclude = options->exclude;
+        filter.exclude_count = options->exclude_count;
+    }
+    void *hits;
+    status = ngi_alloc(store->mem, capacity * sizeof(ngi_vector_hit), "hits of a search", &hits);
+    if (status != NG_OK)
+        return status;
+    bool again = true;
+    for (int i = 0; i < SEARCH_RETRIES && again && status == NG_OK; i++) {
+        status = vectors_prepare(store, remove);
+        if (status == NG_OK)
+            status = vectors_scan(store, vector, remove, &filter, hits, capacity, count, compared,
+                                  &again);
+    }
+    if (status == NG_OK && again)
+        status = ngi_fail(NG_E_CANCELLED, "the projection changed during every attempt");
+    for (size_t i = 0; i < *count && status == NG_OK; i++) {
+        const ngi_vector_hit *hit = (const ngi_vector_hit *)hits + i;
+        out[i] = (ng_score){.id = hit->slot, .score = hit->score};
+    }
+    if (status != NG_OK)
+        *count = 0;
+    ngi_free(store->mem, hits, capacity * sizeof(ngi_vector_hit));
+    return status;
+}
+
+ng_status ngi_store_vector_nearest(const ng_store *store, const float *vector, size_t dimensions,
+                                   const ng_vector_options *options, ng_score *out,
+                                   size_t capacity, size_t *count)
+{
+    *count = 0;
+    ng_status status = vectors_check(store, dimensions, options);
+    if (status != NG_OK)
+        return status;
+    for (size_t i = 0; i < dimensions; i++)
+        if (!isfinite(vector[i]))
+            return ngi_fail(NG_E_INVALID, "vector[%zu] is not finite", i);
+    int32_t remove = options != NULL ? options->remove_components : 0;
+    void *block;
+    status = ngi_alloc(store->mem, dimensions * sizeof(double), "query vector", &block);
+    if (status != NG_OK)
+        return status;
+    double *query = block;
+    memset(query, 0, dimensions * sizeof *query);
+    NGI_TRY(vectors_prepare(store, remove));
+    NGI_TRY(ngi_store_read_begin(store));
+    bool usable = ngi_vectors_accumulate(store->vectors, 0, vector, 1.0, remove, query);
+    ngi_store_read_end(store);
+    if (!usable)
+        status = ngi_fail(NG_E_INVALID, "the query vector has no direction left");
+    else
+        status = ngi_store_vector_nearest_prepared(store, query, dimensions, options, out, capacity,
+                                                   count, NULL);
+out:
+    ngi_free(store->mem, query, dimensions * sizeof *query);
+    return status;
+}
+
+ng_status ngi_store_vector_accumulate(const ng_store *store, ng_token_id id, double sign,
+                                      int32_t remove_components, double *dst, size_t dimensions)
+{
+    ng_status status = vectors_check(store, dimensions, NULL);
+    if (status == NG_OK)
+        status = vectors_prepare(store, remove_components);
+    if (status == NG_OK)
+        status = ngi_store_read_begin(store);
+    if (status != NG_OK)
+        return status;
+    uint32_t slot;
+    status = ngi_store_slot(store, id, &slot);
+    if (status == NG_OK &&
+        !ngi_vectors_accumulate(store->vectors, slot, NULL, sign, remove_components, dst))
+        status = ngi_fail(NG_E_ABSENT, "token %llu has no vector with a direction",
+                          (unsigned long long)id);
+    ngi_store_read_end(store);
+    return status;
+}
+
+ng_status ngi_store_similarity(const ng_store *store, ng_token_id a, ng_token_id b,
+                               int32_t remove_components, double *out)
+{
+    size_t dimensions = ngi_vectors_dimensions(store->vectors);
+    if (dimensions == 0)
+        return ngi_fail(NG_E_ABSENT, "the store has no vectors");
+    void *block;
+    ng_status status =
+        ngi_alloc(store->mem, 2 * dimensions * sizeof(double), "similarity", &block);
+    if (status != NG_OK)
+        return status;
+    double *x = block;
+    double *y = x + dimensions;
+    memset(x, 0, 2 * dimensions * sizeof *x);
+    NGI_TRY(ngi_store_vector_accumulate(store, a, 1.0, remove_components, x, dimensions));
+    NGI_TRY(ngi_store_vector_accumulate(store, b, 1.0, remove_components, y, dimensions));
+    double sum = 0;
+    for (size_t i = 0; i < dimensions; i++)
+        sum += x[i] * y[i];
+    *out = sum > 1 ? 1 : sum < -1 ? -1 : sum;
+out:
+    ngi_free(store->mem, x, 2 * dimensions * sizeof *x);
+    return status;
+}
+
+/* --- projection ------------------------------------------------------------------------------ */
+
+void ngi_projection_release(ngi_mem *mem, ngi_projection *projection)
+{
+    size_t floats = (size_t)projection->dimensions * (1 + (size_t)projection->component_count);
+    ngi_free(mem, projection->mean, floats * sizeof(float));
+    *projection = (ngi_projection){0};
+}
+
+ng_status ngi_store_projection_get(const ng_store *store, ngi_projection *out)
+{
+    *out = (ngi_projection){0};
+    ng_status status = ngi_store_read_begin(store);
+    if (status != NG_OK)
+        return status;
+    ngi_op op = {.body = store->projection.data, .body_bytes = (uint32_t)store->projection.bytes};
+    ngi_op_projection decoded;
+    void *block = NULL;
+    if (store->projection.bytes == 0) {
+        status = ngi_fail(NG_E_NOT_FOUND, "the store has no projection");
+        goto out;
+    }
+    NGI_TRY(ngi_op_projection_decode(&op, &decoded));
+    size_t floats = (size_t)decoded.dimensions * (1 + decoded.component_count);
+    NGI_TRY(ngi_alloc(store->mem, floats * sizeof(float), "projection", &block));
+    out->dimensions = decoded.dimensions;
+    out->component_count = decoded.component_count;
+    out->vector_count = decoded.vector_count;
+    out->clipped_count = decoded.clipped_count;
+    memcpy(out->explained, decoded.explained, sizeof out->explained);
+    out->mean = block;
+    out->components = out->mean + decoded.dimensions;
+    for (size_t i = 0; i < floats; i++)
+        out->mean[i] = ngi_get_f32(decoded.mean + 4 * i);
+out:
+    ngi_store_read_end(store);
+    return status;
+}
+
+ng_status ngi_store_projection_set(ng_store *store, const ngi_projection *projection,
+                                   const ng_write_options *write)
+{
+    if (projection->component_count == 0 || projection->component_count > NGI_COMPONENTS_MAX)
+        return ngi_fail(NG_E_INVALID, "component_count %u is outside 1..%d",
+                        projection->component_count, NGI_COMPONENTS_MAX);
+    if (projection->dimensions < NGI_DIMENSIONS_MIN || projection->dimensions > NGI_DIMENSIONS_MAX)
+        return ngi_fail(NG_E_INVALID, "dimensions %u is outside %d..%d", projection->dimensions,
+                        NGI_DIMENSIONS_MIN, NGI_DIMENSIONS_MAX);
+    size_t bytes = ngi_op_projection_bytes(projection->dimensions, projection->component_count);
+    ng_status status = ngi_store_write_begin(store, bytes);
+    if (status != NG_OK)
+        return status;
+    uint8_t *body = ngi_wal_body(store->wal);
+    ngi_put_u32(body, projection->dimensions);
+    ngi_put_u32(body + 4, projection->component_count);
+    ngi_put_u64(body + 8, projection->vector_count);
+    ngi_put_u64(body + 16, projection->clipped_count);
+    for (int i = 0; i < 24; i++) {
+        uint64_t bits;
+        memcpy(&bits, &projection->explained[i], sizeof bits);
+        ngi_put_u64(body + 24 + 8 * i, bits);
+    }
+    uint8_t *at = body + NGI_OP_PROJECTION_HEADER;
+    for (size_t i = 0; i < projection->dimensions; i++, at += 4)
+        ngi_put_f32(at, projection->mean[i]);
+    size_t floats = (size_t)projection->dimensions * projection->component_count;
+    for (size_t i = 0; i < floats; i++, at += 4)
+        ngi_put_f32(at, projection->components[i]);
+    return ngi_store_write_commit(store, NGI_OP_PROJECTION_PUT, bytes, write);
+}

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The store as a whole: information, verification, hash, constitution, collections. */
+#include "store/store_private.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <xxhash.h>
+
+/* --- information ----------------------------------------------------------------------------- */
+
+static void info_uuid(const uint8_t uuid[16], char out[37])
+{
+    char *at = out;
+    for (int i = 0; i < 16; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *at++ = '-';
+        snprintf(at, 3, "%02x", uuid[i]);
+        at += 2;
+    }
+    *at = '\0';
+}
+
+static void info_projection(const ng_store *store, ng_info *out)
+{
+    ngi_op op = {.body = store->projection.data, .body_bytes = (uint32_t)store->projection.bytes};
+    ngi_op_projection decoded;
+    if (store->projection.bytes == 0 || ngi_op_projection_decode(&op, &decoded) != NG_OK)
+        return;
+    out->component_count = decoded.component_count;
+    out->clipped_count = decoded.clipped_count;
+    memcpy(out->explained_variance, decoded.explained, sizeof out->explained_variance);
+}
+
+ng_status ngi_store_info(const ng_store *store, ng_info *out)
+{
+    memset(out, 0, sizeof *out);
+    ngi_wal_stats log;
+    ngi_wal_stats_get(store->wal, &log);
+    ng_status status = ngi_store_read_begin(store);
+    if (status != NG_OK)
+        return status;
+    snprintf(out->path, sizeof out->path, "%s", store->path != NULL ? store->path : "");
+    info_uuid(store->uuid, out->uuid);
+    out->format_version = NGI_FORMAT_VERSION;
+    out->created_us = store->created_us;
+    ngi_store_positions(store, &out->applied_seq, &out->durable_seq);
+    out->token_count = store->token_count;
+    out->active_token_count = store->active_token_count;
+    out->connection_count = store->graph.count;
+    out->active_connection_count = store->active_connection_count;
+    out->label_count = store->labels.used_count;
+    out->vector_count = ngi_vectors_count(store->vectors);
+    out->collection_count = store->collection_count;
+    out->dimensions = ngi_vectors_dimensions(store->vectors);
+    out->ids_left = (uint64_t)store->max_tokens + 1 - store_slot_end(store);
+    out->memory_bytes = atomic_load_explicit(&store->mem->used_bytes, memory_order_relaxed);
+    out->memory_token_bytes = store->records.committed_bytes + store->sides.committed_bytes;
+    out->memory_connection_bytes = ngi_graph_memory_bytes(&store->graph);
+    out->memory_label_bytes = ngi_labels_memory_bytes(&store->labels);
+    out->memory_vector_bytes = ngi_vectors_memory_bytes(store->vectors);
+    out->memory_log_bytes = log.buffer_bytes;
+    out->disk_bytes = log.disk_bytes;
+    out->log_bytes = log.log_bytes;
+    out->segment_count = (uint32_t)log.segment_count;
+    out->recovered_ops = log.recovered_ops;
+    out->recovered_bytes_cut = log.recovered_bytes_cut;
+    out->open_us = store->open_us;
+    out->sync_count = log.sync_count;
+    out->op_count = log.op_count;
+    info_projection(store, out);
+    memcpy(out->scales, store->encoding.scale, sizeof out->scales);
+    memcpy(out->origins, store->encoding.origin, sizeof out->origins);
+    ngi_store_read_end(store);
+    return NG_OK;
+}
+
+/* --- verification ---------------------------------------------------------------------------- */
+
+static void check_problem(ng_check_report *report, const char *format, ...) NGI_PRINTF(2, 3);
+
+static void check_problem(ng_check_report *report, const char *format, ...)
+{
+    if (report->problem_count++ > 0)
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(report->first_problem, sizeof report->first_problem, format, arguments);
+    va_end(arguments);
+}
+
+static void check_counter(ng_check_report *report, const char *name, uint64_t kept, uint64_t counted)
+{
+    if (kept != counted)
+        check_problem(report, "%s is %llu, a count gives %llu", name, (unsigned long long)kept,
+                      (unsigned long long)counted);
+}
+
+static void check_tokens(const ng_store *store, uint64_t *per_collection, ng_check_report *report)
+{
+    uint64_t active = 0;
+    for (uint32_t slot = 1; slot < store_slot_end(store); slot++) {
+        const ng_token *record = &store_records(store)[slot];
+        size_t label_bytes;
+        const char *label = ngi_labels_get(&store->labels, slot, &label_bytes);
+        const float *row = ngi_vectors_get(store->vectors, slot);
+        if (record->slot == 0) {
+            if (label != NULL || row != NULL)
+                check_problem(report, "deleted token %u has a label or a vector", slot);
+            continue;
+        }
+        uint32_t collection = store_sides(store)[slot].collection;
+        report->tokens++;
+        report->labels += label != NULL;
+        report->vectors += row != NULL;
+        active += (record->flags & NG_TOKEN_ACTIVE) != 0;
+        if (record->slot != slot || ngi_token_validate(record) != NG_OK)
+            check_problem(report, "record of token %u is not valid", slot);
+        if (collection >= store->collection_count) {
+            check_problem(report, "token %u is in unknown collection %u", slot, collection);
+            continue;
+        }
+        per_collection[collection]++;
+        if (label != NULL &&
+            ngi_labels_find(&store->labels, collection, label, label_bytes) != slot)
+            check_problem(report, "token %u is not found by its label", slot);
+    }
+    check_counter(report, "number of tokens", store->token_count, report->tokens);
+    check_counter(report, "number of active tokens", store->active_token_count, active);
+    for (uint32_t i = 0; i < store->collection_count; i++)
+        check_counter(report, store->collections[i].name, store->collections[i].token_count,
+                      per_collection[i]);
+    check_counter(report, "number of labels", store->labels.used_count, report->labels);
+    check_counter(report, "number of vectors", ngi_vectors_count(store->vectors), report->vectors);
+}
+
+static void check_connections(const ng_store *store, ng_check_report *report)
+{
+    uint64_t active = 0;
+    for (uint32_t id = 1; id < store->graph.id_end; id++) {
+        const ng_connection *record = ngi_graph_get(&store->graph, id);
+        if (record == NULL)
+            continue;
+        report->connections++;
+        active += (record->flags & NG_CONNECTION_ACTIVE) != 0;
+        if (ngi_connection_validate(record) != NG_OK)
+            check_problem(report, "record of connection %u is not valid", id);
+        if (store_live_slot(store, record->source) == 0 ||
+            store_live_slot(store, record->target) == 0)
+            check_problem(report, "connection %u has an end that is not there", id);
+    }
+    check_counter(report, "number of connections", store->graph.count, report->connections);
+    check_counter(report, "number of active connections", store->active_connection_count, active);
+}
+
+static void check_index(ng_check_report *report, ng_status status)
+{
+    if (status != NG_OK)
+        check_problem(report, "%s", ngi_last_error());
+}
+
+ng_status ngi_store_check(ng_store *store, ng_check_report *out)
+{
+    *out = (ng_check_report){0};
+    void *per_collection = NULL;
+    size_t bytes = 0;
+    ngi_wal_lock(store->wal);
+    /* Verifies the log as it is on disk, so everything must be there first. */
+    ng_status status = ngi_wal_drain(store->wal);
+    if (status == NG_OK)
+        status = ngi_store_read_begin(store);
+    if (status != NG_OK) {
+        ngi_wal_unlock(store->wal);
+        return status;
+    }
+    bytes = store->collection_count * sizeof(uint64_t);
+    NGI_TRY(ngi_alloc(store->mem, bytes, "check", &per_collection));
+    memset(per_collection, 0, bytes);
+    status = ngi_wal_verify(store->wal, &out->log_ops, &out->log_bytes);
+    if (status == NG_E_CORRUPT) {
+        check_index(out, status);
+        status = NG_OK;
+    }
+    check_tokens(store, per_collection, out);
+    check_connections(store, out);
+    check_index(out, ngi_labels_check(&store->labels));
+    check_index(out, ngi_graph_check(&store->graph));
+out:
+    ngi_free(store->mem, per_collection, bytes);
+    ngi_store_read_end(store);
+    ngi_wal_unlock(store->wal);
+    return status;
+}
+
+/* --- hash ------------------------------------------------------------------------------------ */
+
+static void hash_u64(XXH3_state_t *state, uint64_t value)
+{
+    uint8_t bytes[8];
+    ngi_put_u64(bytes, value);
+    XXH3_64bits_update(state, bytes, sizeof bytes);
+}
+
+static void hash_token(const ng_store *store, XXH3_state_t *state, uint32_t slot)
+{
+    uint8_t image[64];
+    ngi_token_encode(&store_records(store)[slot], image);
+    XXH3_64bits_update(state, image, sizeof image);
+    const store_side *side = &store_sides(store)[slot];
+    hash_u64(state, side->updated_us);
+    hash_u64(state, (uint64_t)side->version << 32 | side->collection);
+    size_t label_bytes = 0;
+    const char *label = ngi_labels_get(&store->labels, slot, &label_bytes);
+    hash_u64(state, label != NULL ? label_bytes : 0);
+    if (label != NULL)
+        XXH3_64bits_update(state, label, label_bytes);
+    const float *row = ngi_vectors_get(store->vectors, slot);
+    hash_u64(state, row != NULL);
+    for (uint32_t i = 0; row != NULL && i < ngi_vectors_dimensions(store->vectors); i++) {
+        uint8_t bytes[4];
+        ngi_put_f32(bytes, row[i]);
+        XXH3_64bits_update(state, bytes, sizeof bytes);
+    }
+}
+
+static void hash_state(const ng_store *store, XXH3_state_t *state)
+{
+    hash_u64(state, ngi_wal_applied(store->wal));
+    hash_u64(state, store_slot_end(store));
+    for (uint32_t slot = 1; slot < store_slot_end(store); slot++)
+        if (store_records(store)[slot].slot != 0)
+            hash_token(store, state, slot);
+    hash_u64(state, store->graph.id_end);
+    for (uint32_t id = 1; id < store->graph.id_end; id++) {
+        const ng_connection *record = ngi_graph_get(&store->graph, id);
+        if (record == NULL)
+            continue;
+        uint8_t image[64];
+        ngi_connection_encode(record, image);
+        hash_u64(state, id);
+        XXH3_64bits_update(state, image, sizeof image);
+    }
+    for (uint32_t i = 0; i < store->collection_count; i++)
+        XXH3_64bits_update(state, store->collections[i].name, sizeof store->collections[i].name);
+    uint8_t cdna[NGI_CDNA_BYTES];
+    ngi_cdna_encode(&store->cdna, cdna);
+    XXH3_64bits_update(state, cdna, sizeof cdna);
+    if (store->projection.bytes > 0)
+        XXH3_64bits_update(state, store->projection.data, store->projection.bytes);
+}
+
+ng_status ngi_store_hash(ng_store *store, uint64_t *out)
+{
+    XXH3_state_t *state = XXH3_createState();
+    if (state == NULL)
+        return ngi_fail(NG_E_NOMEM, "state hash: out of memory");
+    XXH3_64bits_reset(state);
+    ngi_wal_lock(store->wal); /* no writer */
+    ng_status status = ngi_store_read_begin(store);
+    if (status == NG_OK) {
+        hash_state(store, state);
+        ngi_store_read_end(store);
+    }
+    ngi_wal_unlock(store->wal);
+    *out = XXH3_64bits_digest(state);
+    XXH3_freeState(state);
+    return status;
+}
+
+/* --- constitution ---------------------------------------------------------------------------- */
+
+ng_status ngi_store_cdna_get(const ng_store *store, ng_cdna *out)
+{
+    ng_status status = ngi_store_read_begin(store);
+    if (status != NG_OK)
+        return status;
+    *out = store->cdna;
+    ngi_store_read_end(store);
+    return NG_OK;
+}
+
+ng_status ngi_store_cdna_set(ng_store *store, const ng_cdna *cdna, const ng_write_options *write)
+{
+    ng_status status = ngi_store_write_begin(store, NGI_CDNA_BYTES);
+    if (status != NG_OK)
+        return status;
+    ng_cdna next = *cdna;
+    next.created_at = store->cdna.created_at;
+    next.modified_at = store->os->clock_us(store->os) / 1000000;
+    if (next.modified_at < next.created_at)
+        next.modified_at = next.created_at; /* the clock was set back */
+    status = ngi_cdna_validate(&next);
+    if (status != NG_OK) {
+        ngi_store_write_abandon(store);
+        return status;
+    }
+    ngi_cdna_encode(&next, ngi_wal_body(store->wal));
+    return ngi_store_write_commit(store, NGI_OP_CDNA_PUT, NGI_CDNA_BYTES, write);
+}
+
+/* --- collections ----------------------------------------------------------------------------- */
+
+static ng_status collection_check_name(const char *name)
+{
+    size_t bytes = strnlen(name, NGI_COLLECTION_NAME_MAX + 1);
+    if (bytes == 0 || bytes > NGI_COLLECTION_NAME_MAX)
+        return ngi_fail(NG_E_INVALID, "collection name of %zu bytes is outside 1..%d", bytes,
+                        NGI_COLLECTION_NAME_MAX);
+    for (size_t i = 0; i < bytes; i++) {
+        char c = name[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.'))
+            return ngi_fail(NG_E_INVALID, "collection name '%s' has a character outside [a-z0-9_.-]",
+                            name);
+    }
+    return NG_OK;
+}
+
+static bool collection_find(const ng_store *store, const char *name, ng_collection_id *out)
+{
+    for (uint32_t i = 0; i < store->collection_count; i++) {
+        if (strcmp(store->collections[i].name, name) == 0) {
+            *out = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+ng_status ngi_store_collection_create(ng_store *store, const char *name,
+                                      const ng_write_options *write, ng_collection_id *out)
+{
+    ng_status status = collection_check_name(name);
+    if (status != NG_OK)
+        return status;
+    size_t bytes = strlen(name);
+    status = ngi_store_write_begin(store, 8 + bytes);
+    if (status != NG_OK)
+        return status;
+    if (collection_find(store, name, out)) {
+        ngi_store_write_abandon(store);
+        if (write != NULL && write->seq != NULL)
+            *write->seq = 0;
+        return NG_OK;
+    }
+    if (store->collection_count >= NGI_COLLECTIONS_MAX) {
+        ngi_store_write_abandon(store);
+        return ngi_fail(NG_E_LIMIT, "the store holds at most %d collections", NGI_COLLECTIONS_MAX);
+    }
+    *out = store->collection_count;
+    uint8_t *body = ngi_wal_body(store->wal);
+    ngi_put_u32(body, *out);
+    ngi_put_u32(body + 4, (uint32_t)bytes);
+    memcpy(body + 8, name, bytes);
+    return ngi_store_write_commit(store, NGI_OP_COLLECTION_PUT, 8 + bytes, write);
+}
+
+ng_status ngi_store_collection_find(const ng_store *store, const char *name, ng_collection_id *out)
+{
+    ng_status status = ngi_store_read_begin(store);
+    if (status != NG_OK)
+        return status;
+    if (!collection_find(store, name, out))
+        status = ngi_fail(NG_E_NOT_FOUND, "collection '%.64s' not found", name);
+    ngi_store_read_end(store);
+    return status;
+}
+
+ng_status ngi_store_collection_get(const ng_store *store, ng_collection_id id, char name[65],
+                                   uint64_t *token_count)
+{
+    ng_status status = ngi_store_read_begin(store);
+    if (status != NG_OK)
+        return status;
+    if (id >= store->collection_count) {
+        status = ngi_fail(NG_E_NOT_FOUND, "collection %u not found", id);
+    } else {
+        if (name != NULL)
+            memcpy(name, store->collections[id].name, sizeof store->collections[id].name);
+        if (token_count != NULL)
+            *token_count = store->collections[id].token_count;
+    }
+    ngi_store_read_end(store);
+    return status;
+}

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Tokens: create, update, delete, read, find, list. */
+#include "store/store_private.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <xxhash.h>
+
+typedef uint64_t __attribute__((may_alias)) store_word;
+
+/* --- reads ----------------------------------------------------------------------------------- */
+
+/* Copies a record without a lock. The acquire loads order the words before the second look at the
+ * counter; a word of a newer record was stored with release after the counter turned odd, so a
+ * mixture is always noticed. */
+ng_status ngi_store_token_read(const ng_store *store, ng_token_id id, ng_token *out)
+{
+    if (NGI_UNLIKELY(ngi_wal_is_latched(store->wal)))
+        return ngi_wal_fail_latched(store->wal);
+    uint32_t slot = (uint32_t)id;
+    if (NGI_UNLIKELY(id != slot || slot == 0 || slot >= store_slot_end(store)))
+        return ngi_store_fail_token(id);
+    const store_word *source = (const store_word *)(const void *)&store_records(store)[slot];
+    const atomic_uint *stripe = &store->stripes[slot % STORE_STRIPES];
+    store_word words[sizeof(ng_token) / sizeof(store_word)];
+    unsigned before;
+    unsigned after;
+    do {
+        before = atomic_load_explicit(stripe, memory_order_acquire);
+        for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+            words[i] = __atomic_load_n(&source[i], __ATOMIC_ACQUIRE);
+        after = atomic_load_explicit(stripe, memory_order_relaxed);
+    } while (NGI_UNLIKELY(before != after || (before & 1)));
+    memcpy(out, words, sizeof *out);
+    return NGI_LIKELY(out->slot != 0) ? NG_OK : ngi_store_fail_token(id);
+}
+
+ng_status ngi_store_token_get(const ng_store *store, ng_token_id id, ng_token_info *out)
+{
+    uint32_t slot;
+    ng_status status = ngi_store_read_begin(store);
+    if (status != NG_OK)
+        return status;
+    status = ngi_store_slot(store, id, &slot);
+    if (status == NG_OK) {
+        const store_side *side = &store_sides(store)[slot];
+        ngi_graph_node node = ngi_graph_node_of(&store->graph, slot);
+        *out = (ng_token_info){.id = id,
+                               .record = store_records(store)[slot],
+                               .updated_us = side->updated_us,
+                               .version = side->version,
+                               .collection = side->collection,
+                               .out_degree = node.out_degree,
+                               .in_degree = node.in_degree,
+                               .has_vector = ngi_vectors_get(store->vectors, slot) != NULL};
+    }
+    ngi_store_read_end(store);
+    return status;
+}
+
+ng_status ngi_store_token_find(const ng_store *store, ng_collection_id collection,
+                               const char *label, size_t label_bytes, ng_token_id *out)
+{
+    ng_status status = ngi_store_read_begin(store);
+    if (status != NG_OK)
+        return status;
+    uint32_t slot = 0;
+    if (collection >= store->collection_count)
+        status = ngi_fail(NG_E_NOT_FOUND, "collection %u not found", collection);
+    else
+        slot = ngi_labels_find(&store->labels, collection, label, label_bytes);
+    if (status == NG_OK && slot == 0)
+        status = ngi_fail(NG_E_NOT_FOUND, "no token labelled '%.*s' in collection %s",
+                          label_bytes > 80 ? 80 : (int)label_bytes, label,
+                          store->collections[collection].name);
+    *out = slot;
+    ngi_store_read_end(store);
+    return status;
+}
+
+ng_status ngi_store_token_label(const ng_store *store, ng_token_id id, char *out, size_t capacity,
+                                size_t *bytes)
+{
+    uint32_t slot;
+    ng_status status = ngi_store_read_begin(store);
+    if (status != NG_OK)
+        return status;
+    status = ngi_store_slot(store, id, &slot);
+    if (status == NG_OK) {
+        size_t length = 0;
+        const char *text = ngi_labels_get(&store->labels, slot, &length);
+        if (text == NULL)
+            length = 0;
+        if (capacity > 0) {
+            size_t copied = length < capacity - 1 ? length : capacity - 1;
+            if (copied > 0)
+                memcpy(out, text, copied);
+            out[copied] = '\0';
+        }
+        if (bytes != NULL)
+            *bytes = length;
+    }
+    ngi_store_read_end(store);
+    return status;
+}
+
+ng_status ngi_store_token_vector(const ng_store *store, ng_token_id id, float *out,
+                                 size_t capacity, size_t *count)
+{
+    uint32_t slot;
+    ng_status status = ngi_store_read_begin(store);
+    if (status != NG_OK)
+        return status;
+    status = ngi_store_slot(store, id, &slot);
+    if (status == NG_OK) {
+        const float *row = ngi_vectors_get(store->vectors, slot);
+        *count = row != NULL ? ngi_vectors_dimensions(store->vectors) : 0;
+        size_t copied = *count < capacity ? *count : capacity;
+        if (copied > 0)
+            memcpy(out, row, copied * sizeof *out);
+    }
+    ngi_store_read_end(store);
+    return status;
+}
+
+ng_status ngi_store_token_list(const ng_store *store, ng_collection_id collection,
+                               ng_token_id after, ng_token_id *out, size_t capacity, size_t *count)
+{
+    *count = 0;
+    if (after > UINT32_MAX)
+        return ngi_fail(NG_E_INVALID, "after %llu is not a token id", (unsigned long long)after);
+    uint64_t slot = after + 1;
+    ng_status status = NG_OK;
+    while (*count < capacity && slot < store_slot_end(store)) {
+        status = ngi_store_read_begin(store);
+        if (status != NG_OK)
+            return status;
+        if (collection != NG_COLLECTION_ANY && collection >= store->collection_count) {
+            ngi_store_read_end(store);
+            return ngi_fail(NG_E_NOT_FOUND, "collection %u not found", collection);
+        }
+        uint64_t end = store_slot_end(store);
+        if (end > slot + NGI_SLICE_ITEMS)
+            end = slot + NGI_SLICE_ITEMS;
+        for (; slot < end && *count < capacity; slot++) {
+            if (store_records(store)[slot].slot != 0 &&
+                (collection == NG_COLLECTION_ANY ||
+                 store_sides(store)[slot].collection == collection))
+                out[(*count)++] = slot;
+        }
+        ngi_store_read_end(store);
+    }
+    return status;
+}
+
+bool ngi_store_token_coordinates(const ng_store *store, const ng_token *record, ng_space space,
+                                 float out[NG_AXIS_COUNT])
+{
+    int16_t raw[NG_AXIS_COUNT];
+    memcpy(raw, record->coordinates[space], sizeof raw);
+    return ngi_space_decode(&store->encoding, space, raw, out);
+}
+
+/* --- writes ---------------------------------------------------------------------------------- */
+
+/* The labels of one batch, so that the same label twice in it is found: open addressing over item
+ * numbers. */
+typedef struct label_set {
+    uint32_t *buckets; /* item + 1; 0 = empty */
+    size_t mask;
+    size_t bytes;
+} label_set;
+
+typedef struct put_job {
+    ng_store *store;
+    const ng_token_id *ids; /* NULL: all are created */
+    const ng_token_fields *fields;
+    size_t count;
+    uint32_t now_s;
+    uint32_t slot_end;   /* the next new slot */
+    uint32_t dimensions; /* of the vectors in this batch, 0 = none yet */
+    label_set labels;
+} put_job;
+
+static bool put_has_label(const ng_token_fields *fields)
+{
+    return (fields->set & NG_FIELD_LABEL) && fields->label_bytes > 0;
+}
+
+static bool put_has_vector(const ng_token_fields *fields)
+{
+    return (fields->set & NG_FIELD_VECTOR) && fields->vector_dimensions > 0;
+}
+
+/* An upper bound of the body, from the lengths alone; the lengths themselves are checked first so
+ * that the sum cannot overflow. */
+static ng_status put_body_bytes(const ng_token_fields *fields, size_t count, size_t *out)
+{
+    size_t bytes = NGI_OP_LIST_HEADER;
+    for (size_t i = 0; i < count; i++) {
+        size_t label_bytes = put_has_label(&fields[i]) ? fields[i].label_bytes : 0;
+        size_t floats = put_has_vector(&fields[i]) ? fields[i].vector_dimensions : 0;
+        if (label_bytes > NGI_LABEL_BYTES_MAX)
+            return ngi_fail(NG_E_INVALID, "label of %zu bytes is outside 1..%d", label_bytes,
+                            NGI_LABEL_BYTES_MAX);
+        if (floats > NGI_DIMENSIONS_MAX || (floats != 0 && floats < NGI_DIMENSIONS_MIN))
+            return ngi_fail(NG_E_INVALID, "vector of %zu dimensions is outside %d..%d", floats,
+                            NGI_DIMENSIONS_MIN, NGI_DIMENSIONS_MAX);
+        bytes += ngi_op_token_bytes(label_bytes, floats);
+    }
+    *out = bytes;
+    return NG_OK;
+}
+
+static ng_status put_labels_init(put_job *job)
+{
+    size_t buckets = 16;
+    while (buckets < 2 * job->count)
+        buckets *= 2;
+    void *block;
+    ng_status status =
+        ngi_alloc(job->store->mem, buckets * sizeof(uint32_t), "labels of a batch", &block);
+    if (status != NG_OK)
+        return status;
+    memset(block, 0, buckets * sizeof(uint32_t));
+    job->labels = (label_set){block, buckets - 1, buckets * sizeof(uint32_t)};
+    return NG_OK;
+}
+
+/* Remembers the label of item `index`; fails if an earlier item has it in the same collection. */
+static ng_status put_labels_add(put_job *job, size_t index, uint32_t collection)
+{
+    if (job->labels.buckets == NULL)
+        return NG_OK;
+    const ng_token_fields *mine = &job->fields[index];
+    size_t at = XXH3_64bits_withSeed(mine->label, mine->label_bytes, collection) & job->labels.mask;
+    for (; job->labels.buckets[at] != 0; at = (at + 1) & job->labels.mask) {
+        size_t other_index = job->labels.buckets[at] - 1;
+        const ng_token_fields *other = &job->fields[other_index];
+        ng_token_id other_id = job->ids != NULL ? job->ids[other_index] : 0;
+        uint32_t other_collection =
+            other_id != 0 ? store_sides(job->store)[other_id].collection : other->collection;
+        if (other_collection == collection && other->label_bytes == mine->label_bytes &&
+            memcmp(other->label, mine->label, mine->label_bytes) == 0)
+            return ngi_fail(NG_E_EXISTS, "label '%.*s' is given twice, also to item %zu",
+                            mine->label_bytes > 80 ? 80 : (int)mine->label_bytes, mine->label,
+                            other_index);
+    }
+    job->labels.buckets[at] = (uint32_t)index + 1;
+    return NG_OK;
+}
+
+static ng_status put_check_label(put_job *job, size_t index, ngi_op_token *token)
+{
+    const ng_token_fields *fields = &job->fields[index];
+    token->label_bytes = NGI_OP_LABEL_KEEP;
+    if (!(fields->set & NG_FIELD_LABEL))
+        return NG_OK;
+    token->label_bytes = (uint16_t)fields->label_bytes;
+    token->label = fields->label;
+    if (fields->label_bytes == 0)
+        return NG_OK;
+    uint32_t holder = ngi_labels_find(&job->store->labels, token->collection, fields->label,
+                                      fields->label_bytes);
+    if (holder == token->record.slot) {
+        token->label_bytes = NGI_OP_LABEL_KEEP;
+        return NG_OK;
+    }
+    if (holder != 0)
+        return ngi_fail(NG_E_EXISTS, "label '%.*s' belongs to token %u",
+                        fields->label_bytes > 80 ? 80 : (int)fields->label_bytes, fields->label,
+                        holder);
+    return put_labels_add(job, index, token->collection);
+}
+
+static ng_status put_check_vector(put_job *job, size_t index, ngi_op_token *token)
+{
+    const ng_token_fields *fields = &job->fields[index];
+    token->vector = NGI_VECTOR_KEEP;
+    if (!(fields->set & NG_FIELD_VECTOR))
+        return NG_OK;
+    token->vector = fields->vector_dimensions == 0 ? NGI_VECTOR_NONE : NGI_VECTOR_SET;
+    if (token->vector == NGI_VECTOR_NONE)
+        return NG_OK;
+    uint32_t wanted = ngi_vectors_dimensions(job->store->vectors);
+    if (wanted == 0)
+        wanted = job->store->dimensions_wanted;
+    if (wanted == 0)
+        wanted = job->dimensions;
+    if (wanted != 0 && fields->vector_dimensions != wanted)
+        return ngi_fail(NG_E_INVALID, "vector has %zu dimensions, this store has %u",
+                        fields->vector_dimensions, wanted);
+    job->dimensions = (uint32_t)fields->vector_dimensions;
+    return NG_OK;
+}
+
+/* Checks item `index` and makes what will be logged of it. */
+static ng_status put_check(put_job *job, size_t index, ngi_op_token *token)
+{
+    ng_store *store = job->store;
+    const ng_token_fields *fields = &job->fields[index];
+    ng_token_id id = job->ids != NULL ? job->ids[index] : 0;
+    *token = (ngi_op_token){.version = 1};
+    if (id != 0) {
+        uint32_t slot;
+        ng_status status = ngi_store_slot(store, id, &slot);
+        if (status != NG_OK)
+            return status;
+        token->record = store_records(store)[slot];
+        token->collection = store_sides(store)[slot].collection;
+        token->version = store_sides(store)[slot].version + 1;
+    } else {
+        if (fields->collection >= store->collection_count)
+            return ngi_fail(NG_E_NOT_FOUND, "collection %u not found", fields->collection);
+        if (job->slot_end > store->max_tokens)
+            return ngi_fail(NG_E_LIMIT, "the store holds at most %u tokens", store->max_tokens);
+        token->collection = fields->collection;
+        ngi_token_default(&token->record, job->slot_end++, job->now_s);
+    }
+    ng_status status = NG_OK;
+    NGI_TRY(ngi_token_apply_fields(&token->record, fields, &store->encoding, &store->cdna));
+    NGI_TRY(put_check_label(job, index, token));
+    NGI_TRY(put_check_vector(job, index, token));
+out:
+    return status;
+}
+
+static ng_status put_encode(put_job *job, ng_token_id *out, size_t *body_bytes)
+{
+    uint8_t *body = ngi_wal_body(job->store->wal);
+    uint8_t *at = body + NGI_OP_LIST_HEADER;
+    for (size_t i = 0; i < job->count; i++) {
+        ngi_op_token token;
+        ng_status status = put_check(job, i, &token);
+        if (status != NG_OK && job->count > 1) {
+            char prefix[48];
+            snprintf(prefix, sizeof prefix, "item %zu", i);
+            return ngi_fail_prefix(status, prefix);
+        }
+        if (status != NG_OK)
+            return status;
+        at = ngi_op_token_encode(at, &token, job->fields[i].vector,
+                                 job->fields[i].vector_dimensions);
+        if (out != NULL)
+            out[i] = token.record.slot;
+    }
+    ngi_op_list_encode(body, (uint32_t)job->count, job->dimensions);
+    *body_bytes = (size_t)(at - body);
+    return NG_OK;
+}
+
+ng_status ngi_store_token_put(ng_store *store, const ng_token_id *ids,
+                              const ng_token_fields *fields, size_t count,
+                              const ng_write_options *write, ng_token_id *out)
+{
+    if (count == 0 || count > NGI_BATCH_MAX)
+        return ngi_fail(NG_E_INVALID, "count %zu is outside 1..%d", count, NGI_BATCH_MAX);
+    size_t bytes = 0;
+    ng_status status = put_body_bytes(fields, count, &bytes);
+    if (status != NG_OK)
+        return status;
+    put_job job = {.store = store, .ids = ids, .fields = fields, .count = count};
+    if (count > 1) {
+        status = put_labels_init(&job);
+        if (status != NG_OK)
+            return status;
+    }
+    status = ngi_store_write_begin(store, bytes);
+    if (status == NG_OK) {
+        job.slot_end = store_slot_end(store);
+        job.now_s = (uint32_t)(store->os->clock_us(store->os) / 1000000);
+        status = put_encode(&job, out, &bytes);
+        if (status == NG_OK)
+            status = ngi_store_write_commit(store, NGI_OP_TOKENS_PUT, bytes, write);
+        else
+            ngi_store_write_abandon(store);
+    }
+    ngi_free(store->mem, job.labels.buckets, job.labels.bytes);
+    return status;
+}
+
+ng_status ngi_store_token_delete(ng_store *store, ng_token_id id, const ng_write_options *write)
+{
+    ng_status status = ngi_store_write_begin(store, NGI_OP_LIST_HEADER + 4);
+    if (status != NG_OK)
+        return status;
+    uint32_t slot;
+    status = ngi_store_slot(store, id, &slot);
+    if (status != NG_OK) {
+        ngi_store_write_abandon(store);
+        return status;
+    }
+    uint8_t *body = ngi_wal_body(store->wal);
+    ngi_op_list_encode(body, 1, 0);
+    ngi_put_u32(body + NGI_OP_LIST_HEADER, slot);
+    return ngi_store_write_commit(store, NGI_OP_TOKENS_DELETE, NGI_OP_LIST_HEADER + 4, write);
+}
