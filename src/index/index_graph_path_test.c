@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Paths: validity and length against a naive breadth-first search on random graphs. */
 #include "index/index_graph.h"
-#include "index/index_testing.h"
+#include "os/os_testing.h"
 
 #include "base/base_limits.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The graph's lists against naive ones, its check against damage, and memory that runs out. */
 #include "index/index_graph.h"
-#include "index/index_testing.h"
+#include "os/os_testing.h"
 
 #define SLOTS 60u
 #define LINKS 4000u

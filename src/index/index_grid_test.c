@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The spatial scan against sorting everything, over distributions that make ties and extremes. */
 #include "index/index_grid.h"
-#include "index/index_testing.h"
+#include "os/os_testing.h"
 
 #define TOKENS 3000u
 

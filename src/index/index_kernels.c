@@ -40,14 +40,14 @@ static void portable_panel_dots(const int8_t *panels, size_t panel_count, const 
 }
 
 static void portable_filter(const ngi_bound *bound, const int32_t *dots,
-                            const ngi_panel_bounds *bounds, const float *errors,
-                            size_t panel_count, uint16_t *masks)
+                            const ngi_panel_bounds *bounds, const float *errors, size_t panel_count,
+                            uint16_t *masks)
 {
     for (size_t panel = 0; panel < panel_count; panel++) {
         unsigned mask = 0;
         for (size_t row = 0; row < NGI_PANEL_ROWS; row++) {
-            float reach = (bound->step * (float)dots[row] + bound->margin) +
-                          bound->norm * errors[row];
+            float reach =
+                (bound->step * (float)dots[row] + bound->margin) + bound->norm * errors[row];
             float best = bounds[panel].gain[row] * reach + bounds[panel].shift[row] * bound->offset;
             mask |= (unsigned)!(best < bound->threshold) << row;
         }

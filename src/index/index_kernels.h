@@ -7,7 +7,7 @@
  * portable one.
  *
  * The int8 image stands in panels of 16 rows, two dimensions of each row side by side, so that one
- * load serves 16 rows and no sum crosses lanes; rows are padded to an even number of dimensions only:
+ * load serves 16 rows and no sum crosses lanes; rows are padded to an even number of dimensions:
  *
  *   panel (pair_count x 32 bytes)
  *   pair 0: r0 d0, r0 d1, r1 d0, r1 d1, ... r15 d0, r15 d1
@@ -30,7 +30,7 @@
 
 /** What the filter needs of each row of a panel, for one way of measuring rows. */
 typedef struct ngi_panel_bounds {
-    float gain[NGI_PANEL_ROWS];  /* NaN = nothing is known of this row */
+    float gain[NGI_PANEL_ROWS]; /* NaN = nothing is known of this row */
     float shift[NGI_PANEL_ROWS];
 } ngi_panel_bounds;
 

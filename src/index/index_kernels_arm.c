@@ -67,9 +67,8 @@ static void neon_panel_dots(const int8_t *panels, size_t panel_count, const int1
     }
 }
 
-static void neon_filter(const ngi_bound *bound, const int32_t *dots,
-                        const ngi_panel_bounds *bounds, const float *errors, size_t panel_count,
-                        uint16_t *masks)
+static void neon_filter(const ngi_bound *bound, const int32_t *dots, const ngi_panel_bounds *bounds,
+                        const float *errors, size_t panel_count, uint16_t *masks)
 {
     static const uint32_t BITS[4] = {1, 2, 4, 8};
     float32x4_t step = vdupq_n_f32(bound->step);

@@ -210,8 +210,11 @@ static void test_filter_versions_agree(void **state)
     ngi_panel_bounds bounds[PANELS_MAX];
     size_t passed = 0;
     for (int round = 0; round < 2000; round++) {
-        ngi_bound bound = {.step = (float)test_uniform(&seed) * 1e-9f, .margin = 0.01f,
-                           .norm = 1, .offset = odd_float(&seed), .threshold = odd_float(&seed)};
+        ngi_bound bound = {.step = (float)test_uniform(&seed) * 1e-9f,
+                           .margin = 0.01f,
+                           .norm = 1,
+                           .offset = odd_float(&seed),
+                           .threshold = odd_float(&seed)};
         for (size_t i = 0; i < PANELS_MAX * (size_t)NGI_PANEL_ROWS; i++) {
             dots[i] = (int32_t)(uint32_t)test_random(&seed);
             errors[i] = odd_float(&seed);
@@ -237,14 +240,14 @@ static void test_filter_passes_what_is_unknown(void **state)
     float errors[NGI_PANEL_ROWS] = {0};
     ngi_panel_bounds bounds = {0};
     ngi_bound bound = {.step = 1, .margin = 1, .norm = 1, .offset = 1, .threshold = 5};
-    bounds.gain[1] = NAN;       /* unknown */
-    bounds.gain[2] = 1;         /* 1 < 5 */
-    bounds.gain[3] = 5;         /* 5 is not below 5 */
+    bounds.gain[1] = NAN; /* unknown */
+    bounds.gain[2] = 1;   /* 1 < 5 */
+    bounds.gain[3] = 5;   /* 5 is not below 5 */
     bounds.gain[4] = 1;
-    errors[4] = NAN;            /* no image */
+    errors[4] = NAN; /* no image */
     bounds.gain[5] = 1;
-    errors[5] = -INFINITY;      /* no vector */
-    bounds.shift[6] = 6;        /* the centre alone */
+    errors[5] = -INFINITY; /* no vector */
+    bounds.shift[6] = 6;   /* the centre alone */
     bounds.gain[7] = 1;
     dots[7] = 4;
     for (size_t index = 0; ngi_kernels_at(index) != NULL; index++) {

@@ -46,8 +46,9 @@ TARGET_AVX2 static double avx2_dot(const double *a, const float *b, size_t count
         memcpy(x, a + i, (count - i) * sizeof *x);
         memcpy(y, b + i, (count - i) * sizeof *y);
         for (size_t j = 0; j < 4; j++)
-            sums[j] = _mm256_add_pd(sums[j], _mm256_mul_pd(_mm256_loadu_pd(x + 4 * j),
-                                                           _mm256_cvtps_pd(_mm_loadu_ps(y + 4 * j))));
+            sums[j] =
+                _mm256_add_pd(sums[j], _mm256_mul_pd(_mm256_loadu_pd(x + 4 * j),
+                                                     _mm256_cvtps_pd(_mm_loadu_ps(y + 4 * j))));
     }
     __m256d four = _mm256_add_pd(_mm256_add_pd(sums[0], sums[2]), _mm256_add_pd(sums[1], sums[3]));
     __m128d two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd(four, 1));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The label index against a naive twin, with runs of colliding hashes, and memory that runs out. */
 #include "index/index_labels.h"
-#include "index/index_testing.h"
+#include "os/os_testing.h"
 
 #include <xxhash.h>
 
@@ -122,6 +122,74 @@ static void test_one_run(void **state)
     testing_memory_check(&memory);
 }
 
+typedef struct hashed {
+    uint32_t hash;
+    uint32_t number;
+} hashed;
+
+static int compare_hashed(const void *left, const void *right)
+{
+    const hashed *a = left, *b = right;
+    return (a->hash > b->hash) - (a->hash < b->hash);
+}
+
+enum { HASHED = 300000 };
+
+/* Puts first in the array two numbers whose hashes agree in all 32 bits that the index keeps. */
+static void find_collision(hashed *all)
+{
+    qsort(all, HASHED, sizeof *all, compare_hashed);
+    for (size_t i = 1; i < HASHED; i++) {
+        if (all[i].hash == all[i - 1].hash) {
+            all[0] = all[i - 1];
+            all[1] = all[i];
+            return;
+        }
+    }
+    fail_msg("no two of %d hashes agree", HASHED);
+}
+
+static void test_equal_hashes(void **state)
+{
+    (void)state;
+    testing_memory memory;
+    testing_memory_init(&memory);
+    ngi_labels labels;
+    assert_int_equal(ngi_labels_init(&labels, &memory.os, &memory.mem, SLOTS), NG_OK);
+    hashed *all = malloc(HASHED * sizeof *all);
+    char text[2][16];
+    for (uint32_t i = 0; i < HASHED; i++) { /* two texts of one length in one collection */
+        snprintf(text[0], sizeof text[0], "%08u", i);
+        all[i] = (hashed){.hash = (uint32_t)XXH3_64bits_withSeed(text[0], 8, 3), .number = i};
+    }
+    find_collision(all);
+    for (uint32_t i = 0; i < 2; i++)
+        snprintf(text[i], sizeof text[i], "%08u", all[i].number);
+    put_text(&labels, 1, 3, text[0]);
+    assert_int_equal(ngi_labels_find(&labels, 3, text[1], 8), 0);
+    put_text(&labels, 2, 3, text[1]);
+    assert_int_equal(ngi_labels_find(&labels, 3, text[0], 8), 1);
+    assert_int_equal(ngi_labels_find(&labels, 3, text[1], 8), 2);
+    expect_ok(&labels);
+    for (uint32_t i = 0; i < HASHED; i++) /* one text in two collections */
+        all[i] = (hashed){.hash = (uint32_t)XXH3_64bits_withSeed("cat", 3, i), .number = i};
+    find_collision(all);
+    put_text(&labels, 3, all[0].number, "cat");
+    assert_int_equal(ngi_labels_find(&labels, all[1].number, "cat", 3), 0);
+    put_text(&labels, 4, all[1].number, "cat");
+    assert_int_equal(ngi_labels_find(&labels, all[0].number, "cat", 3), 3);
+    assert_int_equal(ngi_labels_find(&labels, all[1].number, "cat", 3), 4);
+    ngi_labels_remove(&labels, 1);
+    ngi_labels_remove(&labels, 3);
+    assert_int_equal(ngi_labels_find(&labels, 3, text[0], 8), 0);
+    assert_int_equal(ngi_labels_find(&labels, 3, text[1], 8), 2);
+    assert_int_equal(ngi_labels_find(&labels, all[1].number, "cat", 3), 4);
+    expect_ok(&labels);
+    free(all);
+    ngi_labels_release(&labels);
+    testing_memory_check(&memory);
+}
+
 static size_t random_text(uint64_t *seed, char text[NGI_LABEL_BYTES_MAX])
 {
     uint32_t kind = testing_below(seed, 100);
@@ -188,8 +256,9 @@ static void test_against_twin(void **state)
                 assert_int_equal(holder, twin_find(twins, collection, text, bytes));
             if (holder == 0) {
                 put_reserved(&labels, slot, collection, text, bytes);
-                twins[slot] =
-                    (twin){.text = malloc(bytes), .bytes = bytes, .collection = collection};
+                twins[slot] = (twin){.text = malloc(NGI_LABEL_BYTES_MAX),
+                                     .bytes = bytes,
+                                     .collection = collection};
                 memcpy(twins[slot].text, text, bytes);
             }
         }
@@ -354,15 +423,11 @@ static void test_check_sees_damage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_few),
-        cmocka_unit_test(test_one_run),
-        cmocka_unit_test(test_against_twin),
-        cmocka_unit_test(test_renaming_does_not_grow),
-        cmocka_unit_test(test_many),
-        cmocka_unit_test(test_beyond_the_last_slot),
-        cmocka_unit_test(test_memory_fails),
-        cmocka_unit_test(test_check_sees_damage),
+        cmocka_unit_test(test_empty),        cmocka_unit_test(test_few),
+        cmocka_unit_test(test_one_run),      cmocka_unit_test(test_equal_hashes),
+        cmocka_unit_test(test_against_twin), cmocka_unit_test(test_renaming_does_not_grow),
+        cmocka_unit_test(test_many),         cmocka_unit_test(test_beyond_the_last_slot),
+        cmocka_unit_test(test_memory_fails), cmocka_unit_test(test_check_sees_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

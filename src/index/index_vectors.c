@@ -17,8 +17,11 @@ ng_status ngi_vectors_create(ngi_os *os, ngi_mem *mem, uint32_t max_slots, ngi_v
     if (status != NG_OK)
         return status;
     ngi_vectors *vectors = block;
-    *vectors = (ngi_vectors){.os = os, .mem = mem, .max_slots = max_slots,
-                             .free_row = VECTORS_NO_ROW, .kernels = ngi_kernels_best()};
+    *vectors = (ngi_vectors){.os = os,
+                             .mem = mem,
+                             .max_slots = max_slots,
+                             .free_row = VECTORS_NO_ROW,
+                             .kernels = ngi_kernels_best()};
     *out = vectors;
     return NG_OK;
 }
@@ -85,8 +88,8 @@ static ng_status vectors_init_rows(ngi_vectors *vectors, uint32_t dimensions)
     size_t max_rows = vectors->max_slots;
     size_t max_panels = vectors_panels(max_rows);
     size_t panel_bytes = (size_t)(dimensions + 1) / 2 * NGI_PANEL_PAIR_BYTES;
-    NGI_TRY(ngi_table_init(&vectors->rows, os, mem, dimensions * sizeof(float), max_rows,
-                           "vectors"));
+    NGI_TRY(
+        ngi_table_init(&vectors->rows, os, mem, dimensions * sizeof(float), max_rows, "vectors"));
     NGI_TRY(ngi_table_init(&vectors->row_infos, os, mem, sizeof(ngi_vectors_row), max_rows,
                            "rows of vectors"));
     NGI_TRY(ngi_table_init(&vectors->slot_rows, os, mem, sizeof(uint32_t), max_rows + 1,

@@ -89,12 +89,11 @@ NG_MUST_USE ng_status ngi_vector_search_begin(const ngi_vectors *vectors, const 
 /** Scores rows [*row, *row + max_rows) and advances *row; false when there are no more. A row
  *  without derived values is scored in float64 directly, so a search is always exact. Between
  *  slices vectors may be put, removed and prepared: rows that do not change count as they would
- *  have, and no slot is found twice. */
+ *  have, and no slot is found twice. After a new projection going on is safe but mixes two kinds of
+ *  scores: begin again. */
 bool ngi_vector_search_slice(ngi_vector_search *search, size_t *row, size_t max_rows);
-/** Whether another projection was installed since the last slice: the scores so far and those to
- *  come do not compare, so begin again with a new query. (Going on is safe, but mixes both.) */
-bool ngi_vector_search_is_stale(const ngi_vector_search *search);
-/** Best first, equal scores by slot; returns how many. Rows compared in `*compared` (may be NULL). */
+/** Best first, equal scores by slot; returns how many. `*compared` (may be NULL) receives how many
+ *  rows were compared. */
 size_t ngi_vector_search_finish(ngi_vector_search *search, ngi_vector_hit *out, uint64_t *compared);
 /** NULL is allowed. */
 void ngi_vector_search_destroy(ngi_vector_search *search);

@@ -6,8 +6,8 @@
  * so not quite orthonormal; therefore P = I - C'(CC')^-1 C, by a Cholesky factor of CC'. Then P is
  * symmetric and idempotent to float64 precision, which the formula in index_vectors.h needs.
  *
- * A vector has no direction, and scores nowhere, if it is the zero vector, or if less than
- * RESIDUE_MIN of its centred length is left: that is rounding of its float32 values, not meaning. */
+ * A vector has no direction, and scores nowhere, if it is the zero vector, or if no more than
+ * RESIDUE_MIN of its centred length is left: rounding of its float32 values, not meaning. */
 #include "index/index_vectors_private.h"
 
 #include <float.h>
@@ -114,8 +114,8 @@ static void projector_remove(const ngi_projector *projector, double *values)
     const ngi_vectors *vectors = projector->vectors;
     double products[NGI_COMPONENTS_MAX];
     for (uint32_t i = 0; i < projector->component_count; i++)
-        products[i] = vectors->kernels->dot(values, ngi_vectors_component(vectors, i),
-                                            vectors->dimensions);
+        products[i] =
+            vectors->kernels->dot(values, ngi_vectors_component(vectors, i), vectors->dimensions);
     projector_solve(projector, products);
     for (uint32_t i = 0; i < projector->component_count; i++) {
         const float *component = ngi_vectors_component(vectors, i);
@@ -203,8 +203,7 @@ static double derive_peak(const float *values, size_t count)
 static void derive_image(ngi_vectors *vectors, size_t row)
 {
     const float *values = ngi_vectors_row_at(vectors, row);
-    int8_t *codes = ngi_vectors_panel_at(vectors, row / NGI_PANEL_ROWS) +
-                    row % NGI_PANEL_ROWS * 2;
+    int8_t *codes = ngi_vectors_panel_at(vectors, row / NGI_PANEL_ROWS) + row % NGI_PANEL_ROWS * 2;
     double peak = derive_peak(values, vectors->dimensions);
     double scale = peak > 0 && isfinite(peak) ? VECTORS_CODE_MAX / peak : 0;
     double sum = 0;
@@ -258,17 +257,20 @@ out:
     return status;
 }
 
-/* Brings a row into the swept part. What its bit and bounds held there before is not valid. */
+/* Brings a row into the swept part; a row with a slot is derived next. Its bit may be left over
+ * from before a projection was replaced. */
 static void prepare_sweep(ngi_vectors *vectors, uint32_t index, uint32_t row)
 {
     ngi_vectors_setting *setting = &vectors->settings[index];
     ngi_vectors_row *info = ngi_vectors_info_at(vectors, row);
-    ngi_panel_bounds *bounds = ngi_vectors_bounds_at(setting, row / NGI_PANEL_ROWS);
-    bounds->gain[row % NGI_PANEL_ROWS] = info->slot == 0 ? 1 : NAN;
-    bounds->shift[row % NGI_PANEL_ROWS] = 0;
-    if (info->slot != 0)
-        info->derived &= ~(1u << index);
     setting->swept = row + 1;
+    if (info->slot != 0) {
+        info->derived &= ~(1u << index);
+    } else {
+        ngi_panel_bounds *bounds = ngi_vectors_bounds_at(setting, row / NGI_PANEL_ROWS);
+        bounds->gain[row % NGI_PANEL_ROWS] = 1;
+        bounds->shift[row % NGI_PANEL_ROWS] = 0;
+    }
 }
 
 bool ngi_vectors_is_prepared(const ngi_vectors *vectors, int32_t remove_components)
@@ -334,22 +336,23 @@ static ng_status check_rows(const ngi_vectors *vectors)
     if (live != vectors->count || live + free_count != vectors->row_end || row != VECTORS_NO_ROW)
         return ngi_fail(NG_E_INTERNAL,
                         "of %u vector rows %llu are in use and %llu free, but the count is %llu",
-                        vectors->row_end, (unsigned long long)live,
-                        (unsigned long long)free_count, (unsigned long long)vectors->count);
+                        vectors->row_end, (unsigned long long)live, (unsigned long long)free_count,
+                        (unsigned long long)vectors->count);
     return NG_OK;
 }
 
 static ng_status check_image(const ngi_vectors *vectors, uint32_t row)
 {
     const float *values = ngi_vectors_row_at(vectors, row);
-    const int8_t *codes = ngi_vectors_panel_at(vectors, row / NGI_PANEL_ROWS) +
-                          row % NGI_PANEL_ROWS * 2;
+    const int8_t *codes =
+        ngi_vectors_panel_at(vectors, row / NGI_PANEL_ROWS) + row % NGI_PANEL_ROWS * 2;
     double peak = derive_peak(values, vectors->dimensions);
     double unit = isfinite(peak) ? peak / VECTORS_CODE_MAX : 0;
     double difference[NGI_DIMENSIONS_MAX];
-    for (size_t i = 0; i < vectors->dimensions; i++)
-        difference[i] = (double)values[i] -
-                        unit * codes[i / 2 * NGI_PANEL_PAIR_BYTES + i % 2];
+    for (size_t i = 0; i < vectors->dimensions; i++) {
+        int8_t code = codes[i / 2 * NGI_PANEL_PAIR_BYTES + i % 2];
+        difference[i] = (double)values[i] - unit * code;
+    }
     double error = (double)*ngi_vectors_error_at(vectors, row);
     if (isfinite(peak) && !(derive_norm(difference, vectors->dimensions) <= unit * error))
         return ngi_fail(NG_E_INTERNAL, "vector row %u differs from its image by more than %g", row,

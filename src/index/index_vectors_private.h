@@ -37,9 +37,9 @@
 #define VECTORS_PLAIN 0u
 #define VECTORS_DEFAULT_COMPONENTS 2u
 #define VECTORS_NO_ROW UINT32_MAX
-#define VECTORS_CODE_MAX 127       /* of the image; -128 is not used, so that +-c are alike */
+#define VECTORS_CODE_MAX 127         /* of the image; -128 is not used, so that +-c are alike */
 #define VECTORS_IMAGE_BIT (1u << 31) /* of `derived`: the image and its error */
-#define VECTORS_BOUND_MAX 1e4      /* a row with a larger gain or shift is always scored exactly */
+#define VECTORS_BOUND_MAX 1e4 /* a row with a larger gain or shift is always scored exactly */
 
 _Static_assert(VECTORS_SETTING_COUNT <= 31, "a bit of `derived` for each setting and the image");
 

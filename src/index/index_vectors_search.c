@@ -327,7 +327,7 @@ static uint64_t search_live(const ngi_vectors *vectors, size_t first, size_t end
 }
 
 /* After another projection was installed the search goes on in it, with as many components as
- * there are; see ngi_vector_search_is_stale. */
+ * there are. */
 static void search_renew(ngi_vector_search *search)
 {
     const ngi_vectors *vectors = search->vectors;
@@ -337,12 +337,6 @@ static void search_renew(ngi_vector_search *search)
     components = components < vectors->component_count ? components : vectors->component_count;
     ngi_projector_init(&search->projector, vectors, components);
     search_centre(search);
-}
-
-bool ngi_vector_search_is_stale(const ngi_vector_search *search)
-{
-    return search->projector.component_count != 0 &&
-           search->projection_version != search->vectors->projection_version;
 }
 
 bool ngi_vector_search_slice(ngi_vector_search *search, size_t *row, size_t max_rows)

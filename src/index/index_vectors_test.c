@@ -373,7 +373,7 @@ static void test_accumulate(void **state)
     assert_false(ngi_vectors_accumulate(vectors, 1, NULL, 1, 1, sum));
 
     test_project(vectors, (float[]){1, 1, 1}, (float[]){0, 1, 0}, 1);
-    assert_false(ngi_vectors_accumulate(vectors, 3, NULL, 1, 1, sum));                 /* the mean */
+    assert_false(ngi_vectors_accumulate(vectors, 3, NULL, 1, 1, sum));               /* the mean */
     assert_false(ngi_vectors_accumulate(vectors, 0, (float[]){1, 7, 1}, 1, 1, sum)); /* all gone */
     assert_false(ngi_vectors_accumulate(vectors, 2, NULL, 1, 1, sum)); /* zero stays without */
     assert_memory_equal(sum, before, sizeof sum);
@@ -508,7 +508,7 @@ static void test_check_finds_damage(void **state)
     ngi_vectors *vectors = test_create(&mem, 100);
     assert_int_equal(ngi_vectors_reserve(vectors, 2, 3, 3), NG_OK);
     for (uint32_t slot = 1; slot <= 3; slot++)
-        test_put(vectors, slot, (float[]){(float)slot, 1});
+        test_put(vectors, slot, (float[4]){(float)slot, 1});
     ngi_vectors_remove(vectors, 2);
     test_prepare(vectors, NG_PLAIN_COSINE, 10);
     assert_int_equal(ngi_vectors_check(vectors), NG_OK);
@@ -584,7 +584,7 @@ static void twin_step(test_twin *twin, ngi_vectors *vectors, uint64_t *seed)
         if (setting <= (int32_t)vectors->component_count)
             assert_int_equal(ngi_vectors_prepare(vectors, setting, test_random(seed) % 30), NG_OK);
     } else {
-        float values[3 * TWIN_DIMENSIONS];
+        float values[3 * TWIN_DIMENSIONS] = {0};
         for (size_t i = 0; i < 3 * (size_t)TWIN_DIMENSIONS; i++)
             values[i] = test_float(seed);
         uint32_t components = (uint32_t)(1 + test_random(seed) % 2);

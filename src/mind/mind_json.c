@@ -27,6 +27,17 @@ static ng_status json_fail_truncated(const ngi_json *json)
                     json->reader->path, json->reader->base + json->reader->end);
 }
 
+/* Whether more bytes could make a value of these: a literal or a number that was cut. */
+static bool json_may_go_on(const char *p, size_t bytes)
+{
+    static const char *const literals[] = {"true", "false", "null"};
+    for (size_t i = 0; i < sizeof literals / sizeof literals[0]; i++) {
+        if (bytes < strlen(literals[i]) && memcmp(p, literals[i], bytes) == 0)
+            return true;
+    }
+    return strspn(p, "-+.eE0123456789") == bytes;
+}
+
 /* What stands at the reader's position instead of what was expected. */
 static ng_status json_fail_token(const ngi_json *json, const char *what)
 {
@@ -38,8 +49,9 @@ static ng_status json_fail_token(const ngi_json *json, const char *what)
     const char *end = p + 1;
     while (end < stop && end - p < NGI_EXCERPT_BYTES && strchr(",:]}\" \t\r\n", *end) == NULL)
         end++;
-    if (end == stop && reader->is_drained && end - p < 6)
-        return json_fail_truncated(json); /* "tru", "-", "nul" */
+    bool is_cut = end == stop && reader->is_drained && json_may_go_on(p, (size_t)(end - p));
+    if (is_cut)
+        return json_fail_truncated(json);
     ngi_excerpt excerpt = ngi_text_excerpt(p, (size_t)(end - p));
     return ngi_fail(NG_E_FORMAT, "%s byte %" PRIu64 ": '%s' is not %s", reader->path,
                     ngi_reader_offset(reader), excerpt.text, what);

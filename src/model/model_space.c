@@ -7,6 +7,7 @@
 
 #include "base/base_limits.h"
 
+#include <assert.h>
 #include <math.h>
 
 /* |origin| x scale + 32767 must stay below 2^23: then half a unit in the last place of a decoded
@@ -32,6 +33,7 @@ void ngi_encoding_default(ngi_encoding *out)
 /* Three scales up to 10^6 have a common multiple of at most 10^18. */
 static uint64_t space_common_multiple(uint64_t a, uint64_t b)
 {
+    assert(a > 0 && b > 0);
     uint64_t x = a, y = b;
     while (y != 0) {
         uint64_t rest = x % y;

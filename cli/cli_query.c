@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The command `query`: answers texts by meaning.
+ *
+ * Invariants
+ *   1. With --json every query gives exactly one line on stdout, in the order of the input, except
+ *      a single query that failed, which gives none.
+ *   2. A query of --file that fails does not keep the others from being answered.
+ */
+#include "cli_args.h"
+#include "cli_edge.h"
+#include "cli_output.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define QUERY_REMOVE_MAX 24u
+
+enum {
+    QUERY_REMOVE = CLI_OPTION_FIRST,
+    QUERY_THRESHOLD,
+    QUERY_WHY,
+    QUERY_COLLECTION,
+    QUERY_FILE,
+    QUERY_WORDS
+};
+
+typedef struct query_request {
+    const char *collection;
+    const char *file;
+    ng_query_options options;
+    bool many; /* of --file */
+} query_request;
+
+/* The terms that could not take part: unknown words, or words that have no vector. */
+typedef struct query_gaps {
+    char *unknown, *without_vector; /* joined with ", "; NULL = none */
+} query_gaps;
+
+static void query_join(char **list, const char *text)
+{
+    size_t used = *list != NULL ? strlen(*list) : 0;
+    size_t bytes = strlen(text);
+
+    *list = cli_reallocate(*list, used + bytes + 3, 1);
+    if (used > 0)
+        memcpy(*list + used, ", ", 2);
+    memcpy(*list + used + (used > 0 ? 2 : 0), text, bytes + 1);
+}
+
+static bool query_has_vector(const cli_context *context, const ng_query_term *term)
+{
+    ng_token_info info;
+
+    return ng_token_get(context->store, term->id, &info) == NG_OK && info.has_vector;
+}
+
+static query_gaps query_find_gaps(const cli_context *context, const ng_query_result *result)
+{
+    query_gaps gaps = {0};
+
+    for (size_t i = 0; result->unknown_count > 0 && i < result->term_count; i++) {
+        const ng_query_term *term = &result->terms[i];
+
+        if (term->id == 0)
+            query_join(&gaps.unknown, term->text);
+        else if (!query_has_vector(context, term))
+            query_join(&gaps.without_vector, term->text);
+    }
+    return gaps;
+}
+
+static void query_note_gaps(const cli_context *context, const ng_query_result *result,
+                            const char *where)
+{
+    query_gaps gaps = query_find_gaps(context, result);
+
+    if (gaps.unknown != NULL)
+        cli_note(context, "%snot known: %s", where, gaps.unknown);
+    if (gaps.without_vector != NULL)
+        cli_note(context, "%swithout a vector: %s", where, gaps.without_vector);
+    free(gaps.unknown);
+    free(gaps.without_vector);
+}
+
+static void query_json_terms(const cli_context *context, cli_json *json,
+                             const ng_query_result *result)
+{
+    cli_json_array(json, "terms");
+    for (size_t i = 0; i < result->term_count; i++) {
+        const ng_query_term *term = &result->terms[i];
+
+        cli_json_object(json, NULL);
+        cli_json_text(json, "text", term->text);
+        cli_json_i64(json, "sign", term->sign);
+        if (term->id != 0)
+            cli_json_u64(json, "id", term->id);
+        else
+            cli_json_null(json, "id");
+        cli_json_close(json);
+    }
+    cli_json_close(json);
+    cli_json_array(json, "unknown");
+    for (size_t i = 0; i < result->term_count; i++)
+        if (result->terms[i].id == 0)
+            cli_json_text(json, NULL, result->terms[i].text);
+    cli_json_close(json);
+    cli_json_array(json, "without_vector");
+    for (size_t i = 0; i < result->term_count; i++)
+        if (result->terms[i].id != 0 && !query_has_vector(context, &result->terms[i]))
+            cli_json_text(json, NULL, result->terms[i].text);
+    cli_json_close(json);
+}
+
+static void query_json_hits(const cli_context *context, cli_json *json,
+                            const query_request *request, const ng_query_result *result)
+{
+    cli_json_array(json, "hits");
+    for (size_t i = 0; i < result->hit_count; i++) {
+        const ng_query_hit *hit = &result->hits[i];
+
+        cli_json_object(json, NULL);
+        cli_json_u64(json, "rank", i + 1);
+        cli_json_u64(json, "id", hit->id);
+        cli_json_text(json, "label", hit->label);
+        cli_json_double(json, "score", hit->score);
+        if (request->options.why) {
+            cli_json_array(json, "why");
+            for (size_t j = 0; j < hit->why_count; j++)
+                cli_json_edge(context, json, NULL, &hit->why[j]);
+            cli_json_close(json);
+        }
+        cli_json_close(json);
+    }
+    cli_json_close(json);
+}
+
+static void query_json(const cli_context *context, const query_request *request, const char *text,
+                       const ng_query_result *result)
+{
+    cli_json json;
+
+    cli_json_begin(&json, stdout);
+    cli_json_object(&json, NULL);
+    cli_json_text(&json, "query", text);
+    query_json_terms(context, &json, result);
+    query_json_hits(context, &json, request, result);
+    cli_json_u64(&json, "candidates", result->candidates);
+    cli_json_double(&json, "seconds", result->seconds);
+    cli_json_close(&json);
+    cli_json_end(&json);
+}
+
+static void query_json_error(const char *text, ng_status status)
+{
+    cli_json json;
+
+    cli_json_begin(&json, stdout);
+    cli_json_object(&json, NULL);
+    cli_json_text(&json, "query", text);
+    cli_json_object(&json, "error");
+    cli_json_text(&json, "code", ng_status_name(status));
+    cli_json_text(&json, "message", ng_last_error());
+    cli_json_close(&json);
+    cli_json_close(&json);
+    cli_json_end(&json);
+}
+
+static void query_why(const cli_context *context, cli_table *table, const ng_query_hit *hit)
+{
+    char text[CLI_EDGE_ROOM + 2] = "  ";
+
+    for (size_t i = 0; i < hit->why_count; i++) {
+        cli_edge_text(context, &hit->why[i], text + 2);
+        cli_table_note(table, text);
+    }
+}
+
+static void query_text(const cli_context *context, const query_request *request, const char *text,
+                       const ng_query_result *result)
+{
+    static const cli_column columns[] = {
+        {"query", false}, {"rank", true}, {"label", false}, {"score", true}, {"id", true}};
+    /* In a pipe the rows of many queries are told apart by their first column. */
+    bool named = request->many && !context->terminal;
+    cli_table table;
+
+    cli_table_init(&table, named ? columns : columns + 1, named ? 5 : 4);
+    for (size_t i = 0; i < result->hit_count; i++) {
+        const ng_query_hit *hit = &result->hits[i];
+
+        if (named)
+            cli_table_cell(&table, "%s", text);
+        cli_table_cell(&table, "%zu", i + 1);
+        cli_table_cell(&table, "%s", hit->label != NULL ? hit->label : "");
+        cli_table_cell(&table, "%.4f", hit->score);
+        cli_table_cell(&table, "%" PRIu64, hit->id);
+        query_why(context, &table, hit);
+    }
+    if (request->many)
+        cli_heading(context, text);
+    cli_table_print(context, &table);
+    if (request->many && context->terminal)
+        putchar('\n');
+}
+
+/* Answers one text. `where` is "" or "line 3: ". */
+static int query_one(const cli_context *context, const query_request *request, const char *text,
+                     const char *where)
+{
+    ng_query_result *result = NULL;
+    ng_status status = ng_query(context->store, text, &request->options, &result);
+    int code = CLI_OK;
+
+    if (status != NG_OK) {
+        if (request->many && context->json)
+            query_json_error(text, status);
+        return cli_fail(context, cli_exit_of(status), "%s%s", where, ng_last_error());
+    }
+    if (context->json)
+        query_json(context, request, text, result);
+    else
+        query_text(context, request, text, result);
+    query_note_gaps(context, result, where);
+    if (result->hit_count == 0) {
+        cli_note(context, "%snothing found", where);
+        code = CLI_NOTHING;
+    }
+    ng_query_result_destroy(result);
+    return code;
+}
+
+/* A line that has no answer, or is no query, is reported and the next is read. */
+static int query_line(const cli_context *context, const query_request *request, const char *line,
+                      size_t bytes, uint64_t number)
+{
+    char where[40];
+    int code;
+
+    snprintf(where, sizeof where, "line %" PRIu64 ": ", number);
+    if (strlen(line) != bytes)
+        return cli_fail(context, CLI_DATA, "%s: %scontains a NUL byte", request->file, where);
+    if (line[strspn(line, " \t")] == '\0')
+        return CLI_OK;
+    code = query_one(context, request, line, where);
+    return code == CLI_NOT_FOUND || code == CLI_USAGE ? CLI_NOTHING : code;
+}
+
+static int query_lines(const cli_context *context, const query_request *request, FILE *file)
+{
+    char *line = NULL;
+    size_t room = 0;
+    uint64_t number = 0;
+    int code = CLI_OK;
+    ssize_t bytes;
+
+    errno = 0;
+    while ((bytes = getline(&line, &room, file)) >= 0) {
+        int one;
+
+        while (bytes > 0 && (line[bytes - 1] == '\n' || line[bytes - 1] == '\r'))
+            line[--bytes] = '\0';
+        one = query_line(context, request, line, (size_t)bytes, ++number);
+        /* A program that writes queries and reads answers waits for each. */
+        fflush(stdout);
+        if (one != CLI_OK)
+            code = one;
+        if (one != CLI_OK && one != CLI_NOTHING)
+            break;
+        errno = 0;
+    }
+    if (ferror(file))
+        code = cli_fail(context, CLI_IO, "%s: %s", request->file, strerror(errno));
+    free(line);
+    return code;
+}
+
+static int query_file(cli_context *context, const query_request *request)
+{
+    FILE *file = stdin;
+    int code;
+
+    if (strcmp(request->file, "-") != 0) {
+        file = fopen(request->file, "re");
+        if (file == NULL)
+            return cli_fail(context, errno == ENOENT ? CLI_NOT_FOUND : CLI_IO, "%s: %s",
+                            request->file, strerror(errno));
+    }
+    code = query_lines(context, request, file);
+    if (file != stdin)
+        fclose(file);
+    return code;
+}
+
+static char *query_words(const cli_args *args)
+{
+    size_t bytes = 0, used = 0;
+    char *text;
+
+    for (int i = 0; i < args->operand_count; i++)
+        bytes += strlen(args->operands[i]) + 1;
+    text = cli_allocate(bytes + 1, 1);
+    for (int i = 0; i < args->operand_count; i++)
+        used += (size_t)snprintf(text + used, bytes + 1 - used, "%s%s", i > 0 ? " " : "",
+                                 args->operands[i]);
+    return text;
+}
+
+static int query_collection(const cli_context *context, query_request *request)
+{
+    ng_collection_id collection;
+    int code;
+
+    if (request->collection == NULL)
+        return CLI_OK;
+    code = cli_collection_resolve(context, request->collection, &collection);
+    if (code == CLI_OK && collection == NG_COLLECTION_RUNTIME)
+        code = cli_fail(
+            context, CLI_USAGE,
+            "--collection: runtime cannot be queried by meaning; its tokens are not words");
+    request->options.collection = collection;
+    return code;
+}
+
+static bool query_option(const cli_args *args, int option, query_request *request)
+{
+    uint64_t number;
+
+    switch (option) {
+    case QUERY_REMOVE:
+        if (!cli_parse_u64(args, 0, QUERY_REMOVE_MAX, &number))
+            return false;
+        request->options.remove_components = number == 0 ? NG_PLAIN_COSINE : (int32_t)number;
+        return true;
+    case QUERY_THRESHOLD:
+        request->options.by_threshold = true;
+        return cli_parse_double(args, &request->options.threshold);
+    case QUERY_WHY:
+        request->options.why = true;
+        return true;
+    case QUERY_WORDS:
+        request->options.include_query_words = true;
+        return true;
+    case QUERY_COLLECTION:
+        request->collection = args->value;
+        return true;
+    case QUERY_FILE:
+        request->file = args->value;
+        request->many = true;
+        return true;
+    default:
+        if (!cli_parse_u64(args, 1, CLI_LIMIT_MAX, &number))
+            return false;
+        request->options.limit = (uint32_t)number;
+        return true;
+    }
+}
+
+static int query_run(cli_context *context, int argc, char **argv)
+{
+    query_request request = {
+        .options = {.struct_size = sizeof request.options, .limit = CLI_LIMIT_DEFAULT}};
+    cli_args args;
+    char *text;
+    int option, code;
+
+    cli_args_begin(&args, context, argc, argv);
+    while ((option = cli_args_next(&args)) > 0)
+        if (!query_option(&args, option, &request))
+            return CLI_USAGE;
+    if (option < 0)
+        return args.exit_code;
+    if ((args.operand_count > 0) == request.many)
+        return cli_fail(context, CLI_USAGE, "give either a text or --file");
+    code = cli_store_open(context, false);
+    if (code == CLI_OK)
+        code = query_collection(context, &request);
+    if (code != CLI_OK)
+        return code;
+    if (request.many)
+        return query_file(context, &request);
+    text = query_words(&args);
+    code = query_one(context, &request, text, "");
+    free(text);
+    return code;
+}
+
+static const cli_option query_options[] = {
+    {"limit", 'n', "N", "at most N hits, 1..10000; default 10"},
+    {"threshold", QUERY_THRESHOLD, "X", "leave out hits with a score below X"},
+    {"why", QUERY_WHY, NULL, "show the connections between each hit and the words of the query"},
+    {"remove", QUERY_REMOVE, "N",
+     "top components removed first, 1..24; default 2; 0 = plain cosine"},
+    {"words", QUERY_WORDS, NULL, "do not leave out the words of the query"},
+    {"file", QUERY_FILE, "FILE", "one query a line; - reads standard input"},
+    {"collection", QUERY_COLLECTION, "NAME", "the words of this collection; default semantic"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const int query_exits[] = {CLI_OK,   CLI_NOTHING, CLI_USAGE, CLI_NOT_FOUND,
+                                  CLI_BUSY, CLI_IO,      CLI_DATA,  -1};
+
+const cli_command cli_command_query = {
+    .name = "query",
+    .arguments = "[OPTION]... TEXT... | --file FILE [OPTION]...",
+    .summary = "Find words by meaning",
+    .description =
+        "The arguments are joined with blanks. '+' and '-' between blanks add and subtract.\n"
+        "The score is the cosine, -1..1. Unknown words are named on stderr and the others are\n"
+        "answered; when none is known the exit code is 3. With --file every line is a query and\n"
+        "an empty one is skipped; the exit code is 1 if one of them found nothing or is wrong.",
+    .options = query_options,
+    .examples = "neurograph query strong coffee\n"
+                "neurograph query king - man + woman --limit 3\n"
+                "neurograph query dog --why --threshold 0.5\n"
+                "neurograph query --file queries.txt --json > answers.ndjson",
+    .exit_codes = query_exits,
+    .run = query_run,
+};

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The command `rm`.
+ *
+ * Invariants
+ *   1. Nothing is deleted unless every token that was given exists.
+ */
+#include "cli_args.h"
+#include "cli_json.h"
+#include "cli_output.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { RM_COLLECTION = CLI_OPTION_FIRST };
+
+typedef struct rm_target {
+    ng_token_id id;
+    uint32_t connections;
+    char *label; /* NULL = none */
+} rm_target;
+
+/* Finds every token first; one that is named twice counts once. */
+static int rm_resolve(const cli_context *context, const cli_args *args, ng_collection_id collection,
+                      rm_target *targets, size_t *count)
+{
+    for (int i = 0; i < args->operand_count; i++) {
+        char label[CLI_LABEL_ROOM];
+        ng_token_info info;
+        ng_token_id id;
+        ng_status status;
+        size_t known = 0;
+        int code = cli_token_resolve(context, args->operands[i], collection, &id);
+
+        if (code != CLI_OK)
+            return code;
+        while (known < *count && targets[known].id != id)
+            known++;
+        if (known < *count)
+            continue;
+        status = ng_token_get(context->store, id, &info);
+        if (status != NG_OK)
+            return cli_fail_status(context, status);
+        targets[*count].id = id;
+        targets[*count].connections = info.out_degree + info.in_degree;
+        if (cli_token_label(context, id, label) != NULL)
+            targets[*count].label = cli_copy(label, strlen(label));
+        (*count)++;
+    }
+    return CLI_OK;
+}
+
+static int rm_delete(const cli_context *context, const rm_target *targets, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        ng_write_options write = {.struct_size = sizeof write};
+        ng_status status = ng_token_delete(context->store, targets[i].id, &write);
+
+        if (status != NG_OK)
+            return cli_fail_status(context, status);
+    }
+    return CLI_OK;
+}
+
+static void rm_print(const cli_context *context, const rm_target *targets, size_t count)
+{
+    static const cli_column columns[] = {{"id", true}, {"label", false}, {"connections", true}};
+    cli_table table;
+    cli_json json;
+
+    if (!context->json) {
+        cli_table_init(&table, columns, 3);
+        for (size_t i = 0; i < count; i++) {
+            cli_table_cell(&table, "%" PRIu64, targets[i].id);
+            cli_table_cell(&table, "%s", targets[i].label != NULL ? targets[i].label : "");
+            cli_table_cell(&table, "%" PRIu32, targets[i].connections);
+        }
+        cli_table_print(context, &table);
+        return;
+    }
+    cli_json_begin(&json, stdout);
+    cli_json_object(&json, NULL);
+    cli_json_array(&json, "removed");
+    for (size_t i = 0; i < count; i++) {
+        cli_json_object(&json, NULL);
+        cli_json_u64(&json, "id", targets[i].id);
+        cli_json_text(&json, "label", targets[i].label);
+        cli_json_u64(&json, "connections", targets[i].connections);
+        cli_json_close(&json);
+    }
+    cli_json_close(&json);
+    cli_json_close(&json);
+    cli_json_end(&json);
+}
+
+static int rm_run(cli_context *context, int argc, char **argv)
+{
+    const char *collection_name = NULL;
+    ng_collection_id collection;
+    rm_target *targets;
+    size_t count = 0;
+    cli_args args;
+    int option, code;
+
+    cli_args_begin(&args, context, argc, argv);
+    while ((option = cli_args_next(&args)) > 0)
+        collection_name = args.value;
+    if (option < 0)
+        return args.exit_code;
+    if (args.operand_count == 0)
+        return cli_fail(context, CLI_USAGE, "which token? see 'neurograph rm --help'");
+    code = cli_store_open(context, false);
+    if (code == CLI_OK)
+        code = cli_collection_resolve(context, collection_name, &collection);
+    if (code != CLI_OK)
+        return code;
+    targets = cli_allocate((size_t)args.operand_count, sizeof *targets);
+    code = rm_resolve(context, &args, collection, targets, &count);
+    if (code == CLI_OK)
+        code = rm_delete(context, targets, count);
+    if (code == CLI_OK)
+        rm_print(context, targets, count);
+    for (size_t i = 0; i < count; i++)
+        free(targets[i].label);
+    free(targets);
+    return code;
+}
+
+static const cli_option rm_options[] = {
+    {"collection", RM_COLLECTION, "NAME", "look labels up in this collection alone"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const int rm_exits[] = {CLI_OK, CLI_USAGE, CLI_NOT_FOUND, CLI_BUSY, CLI_IO, CLI_DATA, -1};
+
+const cli_command cli_command_rm = {
+    .name = "rm",
+    .arguments = "[OPTION]... TOKEN...",
+    .summary = "Delete tokens with their labels, vectors and connections",
+    .description =
+        "Every TOKEN is looked up first; if one does not exist, none is deleted. Prints\n"
+        "each id, its label and how many connections it had. An id is never reused.",
+    .options = rm_options,
+    .examples = "neurograph rm \"blue cup\"\nneurograph rm '#12' '#13'",
+    .exit_codes = rm_exits,
+    .run = rm_run,
+};

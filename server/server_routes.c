@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The route table, and what happens between a handler and the sending of its reply.
+ *
+ * Paths match with and without one trailing slash. "{id}" stands for the last part of a path. */
+#include "server_private.h"
+
+#define API "/api/v1"
+
+static const ngs_route routes[] = {
+    {NGS_GET, "/", ngs_system_root, 0},
+    {NGS_GET, API "/tokens/{id}", ngs_token_get, 0},
+    {NGS_POST, API "/tokens", ngs_token_create, NGS_ROUTE_BODY},
+    {NGS_GET, API "/tokens", ngs_token_list, NGS_ROUTE_PARAMS},
+    {NGS_PUT, API "/tokens/{id}", ngs_token_update, NGS_ROUTE_BODY},
+    {NGS_DELETE, API "/tokens/{id}", ngs_token_delete, 0},
+    {NGS_POST, API "/query", ngs_query, NGS_ROUTE_BODY | NGS_ROUTE_POOL},
+    {NGS_GET, API "/health", ngs_system_health, NGS_ROUTE_ALWAYS},
+    {NGS_GET, API "/health/live", ngs_system_live, NGS_ROUTE_ALWAYS},
+    {NGS_GET, API "/health/ready", ngs_system_ready, NGS_ROUTE_ALWAYS},
+    {NGS_GET, API "/health/startup", ngs_system_startup, NGS_ROUTE_ALWAYS},
+    {NGS_GET, API "/status", ngs_system_status, NGS_ROUTE_ALWAYS},
+};
+
+/* Whether `path` of `length` bytes is the pattern; "{id}" takes one part that is not empty, which
+ * begins at *id. */
+static bool route_matches(const char *pattern, const char *path, size_t length, size_t *id)
+{
+    *id = strcspn(pattern, "{");
+    if (pattern[*id] == '\0')
+        return *id == length && memcmp(pattern, path, length) == 0;
+    return length > *id && memcmp(pattern, path, *id) == 0 &&
+           memchr(path + *id, '/', length - *id) == NULL;
+}
+
+unsigned ngs_route_find(ngs_request *request, const char *path)
+{
+    ngs_method method = request->method == NGS_HEAD ? NGS_GET : request->method;
+    size_t length = strlen(path);
+    unsigned allow = 0;
+    if (length > 1 && path[length - 1] == '/')
+        length--;
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+        size_t id;
+        if (!route_matches(routes[i].pattern, path, length, &id))
+            continue;
+        if (routes[i].method != method) {
+            allow |= routes[i].method;
+            continue;
+        }
+        size_t bytes = length - id < NGS_ID_TEXT_MAX ? length - id : NGS_ID_TEXT_MAX;
+        memcpy(request->id_text, path + id, bytes);
+        request->id_text[bytes] = '\0';
+        request->route = &routes[i];
+        return 0;
+    }
+    if (allow == 0)
+        return NGS_ROUTE_NO_PATH;
+    return allow | NGS_OPTIONS | ((allow & NGS_GET) != 0 ? (unsigned)NGS_HEAD : 0);
+}
+
+void ngs_route_run(ngs_request *request)
+{
+    request->wants_worker = false;
+    if ((request->route->flags & NGS_ROUTE_PARAMS) != 0 && request->params_overflow) {
+        ngs_problem(request, "query", "value_error", "more than %d parameters", NGS_PARAMS_MAX);
+        ngs_problems_reply(request);
+        return;
+    }
+    request->route->handler(request);
+}
+
+bool ngs_request_settled(ngs_request *request)
+{
+    ng_seq applied = 0;
+    ng_seq durable = 0;
+    if (!request->settles)
+        return true;
+    /* Read after the handler has read the store: whatever the reply shows is at most `applied`. */
+    ng_positions(request->server->store, &applied, &durable);
+    request->barrier = applied;
+    return applied <= durable;
+}
+
+void ngs_request_settle(ngs_request *request)
+{
+    if (ngs_request_settled(request))
+        ngs_http_resume(request);
+    else
+        ngs_commit_push(request->server->commit, request);
+}

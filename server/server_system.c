@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Health, status and the root: what operators and load balancers ask.
+ *
+ * live and startup never touch the store, so a store that has stopped cannot make a supervisor
+ * think that the process hangs. Figures are the process's own: memory from /proc/self/statm,
+ * processor time since the previous sample. */
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "server_private.h"
+
+#define SYSTEM_CPU_SAMPLE_NS 100000000 /* shorter intervals measure the clock, not the load */
+
+static double system_uptime(const ngs_server *server)
+{
+    return (double)(ngs_now_ns() - server->started_ns) / 1e9;
+}
+
+static const char *system_backend(const ngs_server *server)
+{
+    return server->store_path[0] != '\0' ? "runtime" : "memory";
+}
+
+/* Whether the store still answers. Slot 1 need not exist: only a latched store says LATCHED. */
+static ng_status system_probe(const ngs_server *server)
+{
+    ng_token record;
+    ng_status status = ng_token_read(server->store, 1, &record);
+    return status == NG_E_NOT_FOUND ? NG_OK : status;
+}
+
+static double system_memory_mb(void)
+{
+    unsigned long total = 0;
+    unsigned long resident = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%lu %lu", &total, &resident) != 2)
+        resident = 0;
+    fclose(file);
+    return (double)resident * (double)sysconf(_SC_PAGESIZE) / (1024.0 * 1024.0);
+}
+
+static double system_cpu_percent(ngs_server *server)
+{
+    struct timespec used_time;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used_time);
+    int64_t used = (int64_t)used_time.tv_sec * 1000000000 + used_time.tv_nsec;
+    int64_t now = ngs_now_ns();
+    pthread_mutex_lock(&server->lock);
+    int64_t span = now - server->cpu_sample_ns;
+    if (span >= SYSTEM_CPU_SAMPLE_NS) {
+        server->cpu_percent = 100.0 * (double)(used - server->cpu_used_ns) / (double)span;
+        server->cpu_sample_ns = now;
+        server->cpu_used_ns = used;
+    }
+    double percent = server->cpu_percent;
+    pthread_mutex_unlock(&server->lock);
+    return percent;
+}
+
+void ngs_system_root(ngs_request *request)
+{
+    ngs_out *out = ngs_reply_bare(request, 200);
+    ngs_out_text(out, "{\"name\":\"NeuroGraph\",\"version\":");
+    ngs_out_string_z(out, ng_version());
+    ngs_out_text(out, ",\"storage_backend\":");
+    ngs_out_string_z(out, system_backend(request->server));
+    ngs_out_text(out, ",\"links\":{\"health\":\"/api/v1/health\",\"status\":\"/api/v1/status\","
+                      "\"tokens\":\"/api/v1/tokens\",\"query\":\"/api/v1/query\"},"
+                      "\"health\":\"/api/v1/health\"}");
+}
+
+void ngs_system_health(ngs_request *request)
+{
+    ngs_server *server = request->server;
+    ng_info info;
+    request->settles = true;
+    ng_status status = system_probe(server);
+    if (status == NG_OK)
+        status = ng_store_info(server->store, &info);
+    if (status != NG_OK) {
+        ngs_reply_status(request, status);
+        return;
+    }
+    ngs_out *out = ngs_reply_data(request, 200);
+    ngs_out_text(out, "{\"status\":\"healthy\",\"uptime_seconds\":");
+    ngs_out_fixed3(out, system_uptime(server));
+    ngs_out_text(out, ",\"version\":");
+    ngs_out_string_z(out, ng_version());
+    ngs_out_text(out, ",\"runtime_metrics\":{\"tokens_count\":");
+    ngs_out_u64(out, info.token_count);
+    ngs_out_text(out, ",\"storage_backend\":");
+    ngs_out_string_z(out, system_backend(server));
+    ngs_out_text(out, "}}");
+}
+
+void ngs_system_live(ngs_request *request)
+{
+    ngs_out *out = ngs_reply_data(request, 200);
+    ngs_out_text(out, "{\"status\":\"alive\",\"uptime_seconds\":");
+    ngs_out_fixed3(out, system_uptime(request->server));
+    ngs_out_char(out, '}');
+}
+
+void ngs_system_startup(ngs_request *request)
+{
+    ngs_out *out = ngs_reply_data(request, 200);
+    ngs_out_text(out, "{\"started\":true,\"uptime_seconds\":");
+    ngs_out_fixed3(out, system_uptime(request->server));
+    ngs_out_char(out, '}');
+}
+
+void ngs_system_ready(ngs_request *request)
+{
+    if (atomic_load_explicit(&request->server->draining, memory_order_acquire)) {
+        request->retry_after_s = 1;
+        ngs_reply_error(request, 503, "SERVICE_UNAVAILABLE", "{\"ready\":false}",
+                        "the server is stopping");
+        return;
+    }
+    if (system_probe(request->server) != NG_OK) {
+        ngs_reply_error(request, 503, "STORE_LATCHED", "{\"ready\":false}",
+                        "the store does not answer: %s", ng_last_error());
+        return;
+    }
+    ngs_out_text(ngs_reply_data(request, 200),
+                 "{\"ready\":true,\"checks\":{\"runtime\":\"ok\",\"token_storage\":\"ok\","
+                 "\"grid_storage\":\"ok\"}}");
+}
+
+static void status_out_counts(ngs_out *out, const char *name, uint64_t total, uint64_t active)
+{
+    ngs_out_text(out, name);
+    ngs_out_text(out, "{\"total\":");
+    ngs_out_u64(out, total);
+    ngs_out_text(out, ",\"active\":");
+    ngs_out_u64(out, active);
+    ngs_out_char(out, '}');
+}
+
+static void status_out_server(ngs_out *out, ngs_server *server)
+{
+    ngs_pool_counts counts = ngs_pool_count(server->pool);
+    ngs_out_text(out, ",\"requests\":{\"in_flight\":");
+    ngs_out_u64(out, ngs_http_in_flight(server->http));
+    ngs_out_text(out, "},\"query_pool\":{\"threads\":");
+    ngs_out_u64(out, counts.threads);
+    ngs_out_text(out, ",\"running\":");
+    ngs_out_u64(out, counts.running);
+    ngs_out_text(out, ",\"queued\":");
+    ngs_out_u64(out, counts.queued);
+    ngs_out_text(out, ",\"queue_max\":");
+    ngs_out_u64(out, counts.queue_max);
+    ngs_out_char(out, '}');
+}
+
+static void status_out_components(ngs_out *out, const char *state)
+{
+    static const char *const components[] = {"runtime", "token_storage", "connection_storage",
+                                             "grid", "cdna"};
+    for (size_t i = 0; i < sizeof components / sizeof components[0]; i++) {
+        ngs_out_text(out, i == 0 ? ",\"components\":{" : ",");
+        ngs_out_string_z(out, components[i]);
+        ngs_out_char(out, ':');
+        ngs_out_string_z(out, i == 0 ? "running" : state);
+    }
+    ngs_out_char(out, '}');
+}
+
+/* A store that latched still has counts; the state says that they may be ahead of the disk, so
+ * that reply does not wait for a sync that never comes. */
+void ngs_system_status(ngs_request *request)
+{
+    ngs_server *server = request->server;
+    ng_info info;
+    ng_cdna cdna;
+    bool latched = system_probe(server) == NG_E_LATCHED;
+    bool draining = atomic_load_explicit(&server->draining, memory_order_acquire);
+    request->settles = !latched;
+    ng_status status = ng_store_info(server->store, &info);
+    if (status == NG_OK)
+        status = ng_cdna_get(server->store, &cdna);
+    if (status != NG_OK) {
+        ngs_reply_status(request, status);
+        return;
+    }
+    ngs_out *out = ngs_reply_data(request, 200);
+    ngs_out_text(out, "{\"state\":");
+    ngs_out_string_z(out, draining ? "draining" : latched ? "degraded" : "running");
+    ngs_out_text(out, ",\"uptime_seconds\":");
+    ngs_out_fixed3(out, system_uptime(server));
+    status_out_counts(out, ",\"tokens\":", info.token_count, info.active_token_count);
+    status_out_counts(out, ",\"connections\":", info.connection_count,
+                      info.active_connection_count);
+    ngs_out_text(out, ",\"memory_usage_mb\":");
+    ngs_out_fixed3(out, system_memory_mb());
+    ngs_out_text(out, ",\"cpu_usage_percent\":");
+    ngs_out_fixed3(out, system_cpu_percent(server));
+    status_out_components(out, latched ? "latched" : "running");
+    ngs_out_text(out, ",\"cdna_profile\":");
+    ngs_out_u64(out, cdna.profile);
+    ngs_out_text(out, ",\"storage_backend\":");
+    ngs_out_string_z(out, system_backend(server));
+    status_out_server(out, server);
+    ngs_out_char(out, '}');
+}

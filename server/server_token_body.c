@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The body of POST and PUT /tokens: a table of fields, a reader for each kind of field.
+ *
+ * Fields that nobody knows, and fields that occur twice, are refused: they are more often a slip
+ * of the pen than a wish to be ignored. What is given twice by meaning is not possible. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "server_private.h"
+
+typedef struct body_reader {
+    ngs_request *request;
+    ngs_token_body *body;
+    const char *path; /* "body.weight" */
+    unsigned index;   /* of the space */
+    bool create;
+} body_reader;
+
+typedef void (*body_read_fn)(const body_reader *reader, ngs_json_value value);
+
+static void body_entity(const body_reader *reader, ngs_json_value value)
+{
+    uint32_t entity;
+    if (!ngs_read_u32(reader->request, value, reader->path, 0, 15, &entity))
+        return;
+    reader->body->fields.entity = (uint8_t)entity;
+    reader->body->fields.set |= NG_FIELD_ENTITY;
+}
+
+static void body_domain(const body_reader *reader, ngs_json_value value)
+{
+    uint32_t domain;
+    if (!ngs_read_u32(reader->request, value, reader->path, 0, 15, &domain))
+        return;
+    if (domain != 0)
+        ngs_problem(reader->request, reader->path, "value_error",
+                    "%u is not possible: this store has no domain bits in its ids, so every token "
+                    "is in domain 0",
+                    domain);
+}
+
+/* The bounds of the weight are the constitution's; the library checks them. */
+static void body_weight(const body_reader *reader, ngs_json_value value)
+{
+    if (ngs_read_float(reader->request, value, reader->path, -HUGE_VAL, HUGE_VAL,
+                       &reader->body->fields.weight))
+        reader->body->fields.set |= NG_FIELD_WEIGHT;
+}
+
+static void body_radius(const body_reader *reader, ngs_json_value value)
+{
+    if (ngs_read_float(reader->request, value, reader->path, 0, 2.55,
+                       &reader->body->fields.field_radius))
+        reader->body->fields.set |= NG_FIELD_RADIUS;
+}
+
+static void body_strength(const body_reader *reader, ngs_json_value value)
+{
+    if (ngs_read_float(reader->request, value, reader->path, 0, 1,
+                       &reader->body->fields.field_strength))
+        reader->body->fields.set |= NG_FIELD_STRENGTH;
+}
+
+static void body_persistent(const body_reader *reader, ngs_json_value value)
+{
+    if (ngs_read_bool(reader->request, value, reader->path, &reader->body->persistent))
+        reader->body->persistent_given = true;
+}
+
+static void body_label(const body_reader *reader, ngs_json_value value)
+{
+    ng_token_fields *fields = &reader->body->fields;
+    if (ngs_json_type_of(value) != NGS_JSON_NULL) {
+        if (!ngs_read_string(reader->request, value, reader->path, &fields->label,
+                             &fields->label_bytes))
+            return;
+        if (fields->label_bytes == 0 || fields->label_bytes > NGS_LABEL_BYTES_MAX) {
+            ngs_problem(reader->request, reader->path, "value_error",
+                        "a length of %zu bytes is outside 1..%d; null means no label",
+                        fields->label_bytes, NGS_LABEL_BYTES_MAX);
+            return;
+        }
+    }
+    fields->set |= NG_FIELD_LABEL;
+}
+
+static void body_collection(const body_reader *reader, ngs_json_value value)
+{
+    const char *text;
+    size_t count;
+    char name[65];
+    if (!reader->create) {
+        ngs_problem(reader->request, reader->path, "value_error",
+                    "the collection of a token cannot be changed");
+        return;
+    }
+    if (!ngs_read_string(reader->request, value, reader->path, &text, &count))
+        return;
+    bool fits = count > 0 && count < sizeof name && memchr(text, '\0', count) == NULL;
+    if (fits) {
+        memcpy(name, text, count);
+        name[count] = '\0';
+    }
+    if (!fits || ng_collection_find(reader->request->server->store, name,
+                                    &reader->body->fields.collection) != NG_OK)
+        ngs_problem(reader->request, reader->path, "value_error", "no collection \"%.*s\"",
+                    (int)(count < 64 ? count : 64), text);
+}
+
+static bool body_vector_elements(const body_reader *reader, ngs_json_value value)
+{
+    ngs_json_walk walk;
+    ngs_json_value element;
+    ng_token_fields *fields = &reader->body->fields;
+    if (!ngs_json_begin(value, &walk))
+        return false;
+    while (ngs_json_next(&walk, NULL, NULL, &element)) {
+        char path[32];
+        snprintf(path, sizeof path, "body.vector[%zu]", fields->vector_dimensions);
+        if (fields->vector_dimensions == NGS_DIMENSIONS_MAX) {
+            ngs_problem(reader->request, reader->path, "value_error",
+                        "more than %d dimensions", NGS_DIMENSIONS_MAX);
+            return false;
+        }
+        if (!ngs_read_float(reader->request, element, path, -HUGE_VAL, HUGE_VAL,
+                            &reader->body->vector[fields->vector_dimensions]))
+            return false;
+        fields->vector_dimensions++;
+    }
+    return true;
+}
+
+static void body_vector(const body_reader *reader, ngs_json_value value)
+{
+    ng_token_fields *fields = &reader->body->fields;
+    ngs_json_type type = ngs_json_type_of(value);
+    if (type == NGS_JSON_NULL) {
+        fields->set |= NG_FIELD_VECTOR;
+        return;
+    }
+    if (type != NGS_JSON_ARRAY) {
+        ngs_wrong_type(reader->request, value, reader->path, "an array of numbers");
+        return;
+    }
+    reader->body->vector = malloc(NGS_DIMENSIONS_MAX * sizeof *reader->body->vector);
+    if (reader->body->vector == NULL) {
+        ngs_problem(reader->request, reader->path, "memory", "no memory for a vector");
+        return;
+    }
+    if (!body_vector_elements(reader, value))
+        return;
+    if (fields->vector_dimensions == 0) {
+        ngs_problem(reader->request, reader->path, "value_error",
+                    "0 dimensions is outside 1..%d; null means no vector", NGS_DIMENSIONS_MAX);
+        return;
+    }
+    fields->vector = reader->body->vector;
+    fields->set |= NG_FIELD_VECTOR;
+}
+
+static void body_axis(const body_reader *reader, ngs_json_value value, const char *key,
+                      size_t key_count, unsigned *seen)
+{
+    char path[128];
+    unsigned axis = key_count == 1 ? (unsigned)(unsigned char)key[0] - 'x' : NG_AXIS_COUNT;
+    snprintf(path, sizeof path, "%s.%.*s", reader->path, (int)(key_count < 64 ? key_count : 64),
+             key);
+    if (axis >= NG_AXIS_COUNT)
+        ngs_problem(reader->request, path, "unknown_field", "no such field; axes are x, y and z");
+    else if (*seen & 1u << axis)
+        ngs_problem(reader->request, path, "duplicate_field", "the field occurs twice");
+    else
+        ngs_read_float(reader->request, value, path, -HUGE_VAL, HUGE_VAL,
+                       &reader->body->fields.coordinates[reader->index][axis]);
+    if (axis < NG_AXIS_COUNT)
+        *seen |= 1u << axis;
+}
+
+static void body_space(const body_reader *reader, ngs_json_value value)
+{
+    ng_token_fields *fields = &reader->body->fields;
+    ngs_json_walk walk;
+    ngs_json_value axis;
+    const char *key;
+    size_t key_count;
+    unsigned seen = 0;
+    reader->body->any_space = true;
+    ngs_json_type type = ngs_json_type_of(value);
+    if (type == NGS_JSON_NULL) {
+        fields->spaces_clear |= (uint8_t)(1u << reader->index);
+        return;
+    }
+    if (type != NGS_JSON_OBJECT || !ngs_json_begin(value, &walk)) {
+        ngs_wrong_type(reader->request, value, reader->path, "an object {x, y, z} or null");
+        return;
+    }
+    while (ngs_json_next(&walk, &key, &key_count, &axis))
+        body_axis(reader, axis, key, key_count, &seen);
+    fields->spaces_set |= (uint8_t)(1u << reader->index);
+}
+
+typedef struct body_field {
+    const char *path;
+    body_read_fn read;
+    unsigned index;
+} body_field;
+
+static const body_field body_fields[] = {
+    {"body.entity_type", body_entity, 0},
+    {"body.domain", body_domain, 0},
+    {"body.weight", body_weight, 0},
+    {"body.field_radius", body_radius, 0},
+    {"body.field_strength", body_strength, 0},
+    {"body.persistent", body_persistent, 0},
+    {"body.label", body_label, 0},
+    {"body.collection", body_collection, 0},
+    {"body.vector", body_vector, 0},
+    {"body.l1_physical", body_space, NG_SPACE_PHYSICAL},
+    {"body.l2_sensory", body_space, NG_SPACE_SENSORY},
+    {"body.l3_motor", body_space, NG_SPACE_MOTOR},
+    {"body.l4_emotional", body_space, NG_SPACE_EMOTIONAL},
+    {"body.l5_cognitive", body_space, NG_SPACE_COGNITIVE},
+    {"body.l6_social", body_space, NG_SPACE_SOCIAL},
+    {"body.l7_temporal", body_space, NG_SPACE_TEMPORAL},
+    {"body.l8_abstract", body_space, NG_SPACE_ABSTRACT},
+};
+
+#define BODY_FIELD_COUNT (sizeof body_fields / sizeof body_fields[0])
+#define BODY_PREFIX (sizeof "body." - 1)
+
+static const body_field *body_field_find(const char *key, size_t key_count)
+{
+    for (size_t i = 0; i < BODY_FIELD_COUNT; i++) {
+        const char *name = body_fields[i].path + BODY_PREFIX;
+        if (strlen(name) == key_count && memcmp(name, key, key_count) == 0)
+            return &body_fields[i];
+    }
+    return NULL;
+}
+
+bool ngs_token_body_read(ngs_request *request, bool create, ngs_token_body *out)
+{
+    ngs_json_walk walk;
+    ngs_json_value value;
+    const char *key;
+    size_t key_count;
+    uint32_t seen = 0;
+    memset(out, 0, sizeof *out);
+    out->fields.struct_size = sizeof out->fields;
+    if (!ngs_body_open(request, &out->parser, &walk))
+        return false;
+    while (ngs_json_next(&walk, &key, &key_count, &value)) {
+        const body_field *field = body_field_find(key, key_count);
+        uint32_t bit = field ? 1u << (field - body_fields) : 0;
+        if (field == NULL || (seen & bit) != 0) {
+            ngs_unknown_field(request, key, key_count, field != NULL);
+            continue;
+        }
+        seen |= bit;
+        body_reader reader = {.request = request,
+                              .body = out,
+                              .path = field->path,
+                              .index = field->index,
+                              .create = create};
+        field->read(&reader, value);
+    }
+    return !ngs_problems_reply(request);
+}
+
+void ngs_token_body_release(ngs_request *request, ngs_token_body *body)
+{
+    if (body->parser != NULL)
+        ngs_parser_give(request->server, body->parser);
+    free(body->vector);
+    body->parser = NULL;
+    body->vector = NULL;
+}

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Tokens: create, list, get, update, delete.
+ *
+ * Writes return when applied (NG_WRITE_NOWAIT); ngs_request_settle keeps the reply until the op is
+ * on disk. Every reply describes the token as it is after the call, read back from the store. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "server_private.h"
+
+#define TOKEN_LIST_CHUNK 1024 /* ids fetched at once while skipping to an offset */
+
+void ngs_out_coordinates(ngs_out *out, const ng_store *store, const ng_token *record,
+                         unsigned mask)
+{
+    char separator = '{';
+    for (unsigned space = 0; space < NG_SPACE_COUNT; space++) {
+        float axes[NG_AXIS_COUNT];
+        if ((mask & 1u << space) == 0)
+            continue;
+        ngs_out_raw(out, (char[]){separator, '"', 'L', (char)('1' + space), '"', ':'}, 6);
+        separator = ',';
+        if (!ng_token_coordinates(store, record, (ng_space)space, axes)) {
+            ngs_out_raw(out, "null", 4);
+            continue;
+        }
+        for (unsigned axis = 0; axis < NG_AXIS_COUNT; axis++) {
+            ngs_out_char(out, axis == 0 ? '[' : ',');
+            ngs_out_float(out, axes[axis]);
+        }
+        ngs_out_char(out, ']');
+    }
+    if (separator == '{')
+        ngs_out_char(out, '{');
+    ngs_out_char(out, '}');
+}
+
+static void token_out_member(ngs_out *out, const char *name, uint64_t value)
+{
+    ngs_out_text(out, name);
+    ngs_out_u64(out, value);
+}
+
+static void token_out_float(ngs_out *out, const char *name, float value)
+{
+    ngs_out_text(out, name);
+    ngs_out_float(out, value);
+}
+
+static void token_out_flag(ngs_out *out, const char *name, bool value)
+{
+    ngs_out_text(out, name);
+    ngs_out_bool(out, value);
+}
+
+static void token_out_record(ngs_out *out, const ng_token_info *info)
+{
+    const ng_token *record = &info->record;
+    char hex[32];
+    int64_t age = (int64_t)time(NULL) - (int64_t)record->timestamp;
+    snprintf(hex, sizeof hex, "0x%08llX", (unsigned long long)info->id);
+    token_out_member(out, "{\"id\":", info->id);
+    ngs_out_text(out, ",\"id_hex\":");
+    ngs_out_string_z(out, hex);
+    token_out_member(out, ",\"local_id\":", (uint32_t)info->id);
+    token_out_member(out, ",\"entity_type\":",
+                     (record->flags & NG_TOKEN_ENTITY_MASK) >> NG_TOKEN_ENTITY_SHIFT);
+    ngs_out_text(out, ",\"domain\":0");
+    token_out_float(out, ",\"weight\":", record->weight);
+    /* The stored bytes are hundredths and 255ths, so the shortest text of each is short. */
+    token_out_float(out, ",\"field_radius\":", (float)(record->field_radius / 100.0));
+    token_out_float(out, ",\"field_strength\":", (float)(record->field_strength / 255.0));
+    token_out_member(out, ",\"timestamp\":", record->timestamp);
+    ngs_out_text(out, ",\"age_seconds\":");
+    ngs_out_i64(out, age > 0 ? age : 0);
+    token_out_flag(out, ",\"flags\":{\"active\":", (record->flags & NG_TOKEN_ACTIVE) != 0);
+    token_out_flag(out, ",\"persistent\":", (record->flags & NG_TOKEN_PERSISTENT) != 0);
+    ngs_out_text(out, "},\"coordinates\":");
+}
+
+static void token_out_label(ngs_out *out, const ng_store *store, ng_token_id id)
+{
+    char label[NGS_LABEL_BYTES_MAX + 1];
+    size_t bytes = 0;
+    if (ng_token_label(store, id, label, sizeof label, &bytes) == NG_OK && bytes > 0)
+        ngs_out_string(out, label, bytes);
+    else
+        ngs_out_text(out, "null");
+}
+
+static void token_out(ngs_out *out, const ng_store *store, const ng_token_info *info)
+{
+    char collection[65];
+    token_out_record(out, info);
+    ngs_out_coordinates(out, store, &info->record, 0xFF);
+    ngs_out_text(out, ",\"label\":");
+    token_out_label(out, store, info->id);
+    ngs_out_text(out, ",\"collection\":");
+    if (ng_collection_get(store, info->collection, collection, NULL) == NG_OK)
+        ngs_out_string_z(out, collection);
+    else
+        ngs_out_text(out, "null");
+    token_out_member(out, ",\"version\":", info->version);
+    ngs_out_text(out, ",\"updated_at\":");
+    ngs_out_time(out, info->updated_us);
+    token_out_flag(out, ",\"has_vector\":", info->has_vector);
+    token_out_member(out, ",\"out_degree\":", info->out_degree);
+    token_out_member(out, ",\"in_degree\":", info->in_degree);
+    ngs_out_char(out, '}');
+}
+
+/* A call that takes nothing but an id failed: an id that no token can have is not found either. */
+static void token_fail(ngs_request *request, ng_status status, ng_token_id id)
+{
+    if (status == NG_E_NOT_FOUND || status == NG_E_INVALID)
+        ngs_reply_error(request, 404, "RESOURCE_NOT_FOUND", NULL, "Token %08llX not found",
+                        (unsigned long long)id);
+    else
+        ngs_reply_status(request, status);
+}
+
+/* Replies with the token as it is now. */
+static void token_reply(ngs_request *request, int http_status, ng_token_id id)
+{
+    ng_token_info info;
+    ng_status status = ng_token_get(request->server->store, id, &info);
+    if (status != NG_OK)
+        token_fail(request, status, id);
+    else
+        token_out(ngs_reply_data(request, http_status), request->server->store, &info);
+}
+
+/* The id in the path; false: replied. */
+static bool token_id(ngs_request *request, ng_token_id *out)
+{
+    const char *text = request->id_text;
+    const char *digits = *text == '-' ? text + 1 : text;
+    size_t length = strspn(digits, "0123456789");
+    errno = 0;
+    unsigned long long value = strtoull(digits, NULL, 10);
+    if (length == 0 || digits[length] != '\0')
+        ngs_problem(request, "path.token_id", "type_error", "an integer is expected, not \"%.64s\"",
+                    text);
+    else if (errno != 0 || digits != text)
+        ngs_problem(request, "path.token_id", "value_error", "%.32s is outside 1..2^64-1", text);
+    *out = value;
+    request->settles = true;
+    return !ngs_problems_reply(request);
+}
+
+void ngs_token_create(ngs_request *request)
+{
+    ngs_token_body body;
+    ng_token_id id = 0;
+    if (ngs_token_body_read(request, true, &body)) {
+        ng_token_fields *fields = &body.fields;
+        const ng_write_options nowait = {.struct_size = sizeof nowait, .flags = NG_WRITE_NOWAIT};
+        if ((fields->set & NG_FIELD_WEIGHT) == 0)
+            fields->weight = 0.5f;
+        fields->flags = NG_TOKEN_ACTIVE;
+        if (body.persistent)
+            fields->flags |= NG_TOKEN_PERSISTENT;
+        fields->set |= NG_FIELD_WEIGHT | NG_FIELD_FLAGS;
+        /* Where no space is named the token stands at the origin of the first one; a space that
+         * is named null is left out. */
+        if (!body.any_space)
+            fields->spaces_set = 1u << NG_SPACE_PHYSICAL;
+        fields->spaces_clear = 0;
+        if (fields->label_bytes == 0)
+            fields->set &= ~(uint32_t)NG_FIELD_LABEL;
+        if (fields->vector_dimensions == 0)
+            fields->set &= ~(uint32_t)NG_FIELD_VECTOR;
+        request->settles = true;
+        ng_status status = ng_token_create(request->server->store, fields, &nowait, &id);
+        if (status != NG_OK)
+            ngs_reply_status(request, status);
+        else
+            token_reply(request, 201, id);
+    }
+    ngs_token_body_release(request, &body);
+}
+
+void ngs_token_get(ngs_request *request)
+{
+    ng_token_id id;
+    if (token_id(request, &id))
+        token_reply(request, 200, id);
+}
+
+/* Sets the flags of an update. Reading them first is safe: PERSISTENT is the only flag the server
+ * ever changes, and the last writer of it wins. */
+static ng_status token_update_flags(ng_store *store, ng_token_id id, ngs_token_body *body)
+{
+    ng_token record;
+    ng_status status = ng_token_read(store, id, &record);
+    if (status != NG_OK || !body->persistent_given)
+        return status;
+    unsigned flags = record.flags & ~(unsigned)(NG_TOKEN_ENTITY_MASK | NG_TOKEN_PERSISTENT);
+    body->fields.flags = (uint16_t)(flags | (body->persistent ? NG_TOKEN_PERSISTENT : 0));
+    body->fields.set |= NG_FIELD_FLAGS;
+    return NG_OK;
+}
+
+void ngs_token_update(ngs_request *request)
+{
+    ngs_token_body body;
+    ng_token_id id;
+    if (!token_id(request, &id))
+        return;
+    if (ngs_token_body_read(request, false, &body)) {
+        const ng_write_options nowait = {.struct_size = sizeof nowait, .flags = NG_WRITE_NOWAIT};
+        ng_store *store = request->server->store;
+        const ng_token_fields *fields = &body.fields;
+        bool changes = false;
+        ng_status status = token_update_flags(store, id, &body);
+        if (status == NG_OK) {
+            changes = (fields->set | fields->spaces_set | fields->spaces_clear) != 0;
+            status = changes ? ng_token_update(store, id, fields, &nowait) : NG_OK;
+        }
+        if (status == NG_OK)
+            token_reply(request, 200, id);
+        else if (changes && status != NG_E_NOT_FOUND)
+            ngs_reply_status(request, status);
+        else
+            token_fail(request, status, id);
+    }
+    ngs_token_body_release(request, &body);
+}
+
+void ngs_token_delete(ngs_request *request)
+{
+    ng_token_id id;
+    if (!token_id(request, &id))
+        return;
+    const ng_write_options nowait = {.struct_size = sizeof nowait, .flags = NG_WRITE_NOWAIT};
+    ng_status status = ng_token_delete(request->server->store, id, &nowait);
+    if (status != NG_OK)
+        token_fail(request, status, id);
+    else
+        ngs_reply_empty(request, 204);
+}
+
+/* ---------------------------------------------------------------------------------------- list */
+
+typedef struct token_page {
+    uint64_t limit;
+    uint64_t offset;
+    uint64_t after;
+    ng_collection_id collection;
+    uint64_t total;
+} token_page;
+
+static void page_number(ngs_request *request, const ngs_param *param, uint64_t min, uint64_t max,
+                        uint64_t *out)
+{
+    char field[64];
+    size_t length = strspn(param->value, "0123456789");
+    errno = 0;
+    unsigned long long value = strtoull(param->value, NULL, 10);
+    snprintf(field, sizeof field, "query.%s", param->name);
+    if (length == 0 || param->value[length] != '\0')
+        ngs_problem(request, field, "type_error",
+                    "an integer in %llu..%llu is expected, not \"%.32s\"", (unsigned long long)min,
+                    (unsigned long long)max, param->value);
+    else if (errno != 0 || value < min || value > max)
+        ngs_problem(request, field, "value_error", "%.32s is outside %llu..%llu", param->value,
+                    (unsigned long long)min, (unsigned long long)max);
+    *out = value;
+}
+
+/* Reads the parameters; false: replied. */
+static bool page_read(ngs_request *request, token_page *page)
+{
+    const char *collection = "runtime";
+    *page = (token_page){.limit = NGS_PAGE_DEFAULT};
+    for (size_t i = 0; i < request->param_count; i++) {
+        const ngs_param *param = &request->params[i];
+        if (strcmp(param->name, "limit") == 0)
+            page_number(request, param, 1, NGS_PAGE_MAX, &page->limit);
+        else if (strcmp(param->name, "offset") == 0)
+            page_number(request, param, 0, UINT32_MAX, &page->offset);
+        else if (strcmp(param->name, "after") == 0)
+            page_number(request, param, 0, UINT64_MAX, &page->after);
+        else if (strcmp(param->name, "collection") == 0)
+            collection = param->value;
+        else
+            ngs_problem(request, "query", "unknown_field", "no such parameter \"%.64s\"",
+                        param->name);
+    }
+    if (ngs_problems_reply(request))
+        return false;
+    const ng_store *store = request->server->store;
+    if (strcmp(collection, "*") == 0) {
+        ng_info info;
+        ng_status status = ng_store_info(store, &info);
+        page->collection = NG_COLLECTION_ANY;
+        page->total = info.token_count;
+        if (status != NG_OK)
+            ngs_reply_status(request, status);
+        return status == NG_OK;
+    }
+    if (ng_collection_find(store, collection, &page->collection) != NG_OK) {
+        ngs_reply_error(request, 404, "RESOURCE_NOT_FOUND", NULL, "Collection \"%.64s\" not found",
+                        collection);
+        return false;
+    }
+    ng_status status = ng_collection_get(store, page->collection, NULL, &page->total);
+    if (status != NG_OK)
+        ngs_reply_status(request, status);
+    return status == NG_OK;
+}
+
+/* Fills `ids` with the page; *count may end below the limit, at the end of the collection. */
+static ng_status page_fetch(const ng_store *store, const token_page *page,
+                            ng_token_id ids[NGS_PAGE_MAX], size_t *count)
+{
+    ng_token_id skipped[TOKEN_LIST_CHUNK];
+    ng_token_id after = page->after;
+    for (uint64_t left = page->offset; left > 0;) {
+        size_t want = left < TOKEN_LIST_CHUNK ? (size_t)left : TOKEN_LIST_CHUNK;
+        size_t got = 0;
+        ng_status status = ng_token_list(store, page->collection, after, skipped, want, &got);
+        if (status != NG_OK)
+            return status;
+        if (got < want) {
+            *count = 0;
+            return NG_OK;
+        }
+        after = skipped[want - 1];
+        left -= want;
+    }
+    return ng_token_list(store, page->collection, after, ids, (size_t)page->limit, count);
+}
+
+void ngs_token_list(ngs_request *request)
+{
+    const ng_store *store = request->server->store;
+    ng_token_id ids[NGS_PAGE_MAX];
+    token_page page;
+    size_t count = 0;
+    request->settles = true;
+    if (!page_read(request, &page))
+        return;
+    if (page.offset > NGS_OFFSET_ON_LOOP && !request->on_worker) {
+        request->wants_worker = true;
+        return;
+    }
+    ng_status status = page_fetch(store, &page, ids, &count);
+    if (status == NG_E_INVALID) /* the only argument that can be wrong here */
+        ngs_problem(request, "query.after", "value_error", "%s", ng_last_error());
+    else if (status != NG_OK)
+        ngs_reply_status(request, status);
+    if (ngs_problems_reply(request) || status != NG_OK)
+        return;
+    ngs_out *out = ngs_reply_data(request, 200);
+    const char *separator = "{\"tokens\":[";
+    for (size_t i = 0; i < count; i++) {
+        ng_token_info info;
+        if (ng_token_get(store, ids[i], &info) != NG_OK)
+            continue; /* deleted since it was listed */
+        ngs_out_text(out, separator);
+        token_out(out, store, &info);
+        separator = ",";
+    }
+    if (*separator == '{')
+        ngs_out_text(out, separator);
+    token_out_member(out, "],\"total\":", page.total);
+    token_out_member(out, ",\"limit\":", page.limit);
+    token_out_member(out, ",\"offset\":", page.offset);
+    ngs_out_text(out, ",\"next_after\":");
+    if (count == page.limit)
+        ngs_out_u64(out, ids[count - 1]);
+    else
+        ngs_out_text(out, "null");
+    ngs_out_char(out, '}');
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* A query from end to end: terms, their vectors summed, the nearest words, why.
+ *
+ * A phrase that is a label without a vector (WordNet has "ice cream", word embeddings have not) is
+ * ranked by the words in it: their unit vectors are summed and the sum, made a unit vector, counts
+ * as the phrase's. It is still one of the unknown_count terms, because it has no vector of its own. */
+#include "mind/mind.h"
+
+#include "base/base_limits.h"
+#include "mind/mind_result.h"
+#include "mind/mind_terms.h"
+
+#include <math.h>
+#include <string.h>
+
+#define QUERY_LIMIT_DEFAULT 10
+#define QUERY_MESSAGE_BYTES 400
+#define QUERY_NORM_MIN 1e-9 /* below it a sum of unit vectors is rounding, not a direction */
+
+typedef struct query_job {
+    const ng_store *store;
+    ngi_mem *mem;
+    ng_query_options options; /* defaults filled in */
+    ngi_terms *terms;
+    size_t unknown_count;
+    size_t dimensions;
+    double *sum;  /* [dimensions] */
+    double *part; /* [dimensions] */
+    bool has_direction;
+    ng_token_id exclude[2 * NGI_QUERY_TERMS_MAX * NGI_PHRASE_WORDS_MAX];
+    size_t exclude_count;
+    ng_score *scores; /* [options.limit] */
+    size_t score_count;
+    uint64_t candidates;
+} query_job;
+
+static ng_status query_find(void *context, const char *label, size_t bytes, ng_token_id *id)
+{
+    const query_job *job = context;
+    return ngi_store_token_find(job->store, job->options.collection, label, bytes, id);
+}
+
+static ng_status query_options(query_job *job, const ng_query_options *options)
+{
+    if (options != NULL)
+        job->options = *options;
+    if (job->options.limit == 0)
+        job->options.limit = QUERY_LIMIT_DEFAULT;
+    if (job->options.limit > NGI_QUERY_LIMIT_MAX)
+        return ngi_fail(NG_E_INVALID, "limit %u is outside 1..%u", job->options.limit,
+                        NGI_QUERY_LIMIT_MAX);
+    if (job->options.by_threshold && !isfinite(job->options.threshold))
+        return ngi_fail(NG_E_INVALID, "threshold is not finite");
+    if (job->options.remove_components < NG_PLAIN_COSINE ||
+        job->options.remove_components > NGI_COMPONENTS_MAX)
+        return ngi_fail(NG_E_INVALID, "remove_components %d is outside %d..%d",
+                        job->options.remove_components, NG_PLAIN_COSINE, NGI_COMPONENTS_MAX);
+    if (job->options.collection == 0)
+        job->options.collection = NG_COLLECTION_SEMANTIC;
+    return ngi_store_collection_get(job->store, job->options.collection, NULL, NULL);
+}
+
+/* None of the terms is known: says which. */
+static ng_status query_fail_unknown(const query_job *job)
+{
+    char names[QUERY_MESSAGE_BYTES];
+    size_t used = 0;
+    for (size_t i = 0; i < job->terms->count; i++) {
+        const ngi_term *term = &job->terms->terms[i];
+        bool fits = used + term->bytes + 8 < sizeof names;
+        const char *text = fits ? job->terms->text + term->begin : "...";
+        size_t bytes = fits ? term->bytes : 3;
+        if (i > 0)
+            names[used++] = ' ';
+        memcpy(names + used, text, bytes);
+        used += bytes;
+        if (!fits)
+            break;
+    }
+    return ngi_fail(NG_E_NOT_FOUND, "no word of the query is known: %.*s", (int)used, names);
+}
+
+static ng_status query_parse(query_job *job, const char *text)
+{
+    ng_status status = ngi_terms_parse(job->terms, text, strlen(text), query_find, job);
+    if (status != NG_OK)
+        return status;
+    for (size_t i = 0; i < job->terms->count; i++) {
+        if (job->terms->terms[i].id != 0)
+            return NG_OK;
+    }
+    return query_fail_unknown(job);
+}
+
+static double query_norm(const double *vector, size_t dimensions)
+{
+    double sum = 0;
+    for (size_t i = 0; i < dimensions; i++)
+        sum += vector[i] * vector[i];
+    return sqrt(sum);
+}
+
+/* dst += sign x unit vector of a token; *has_vector is false, and nothing added, without one. */
+static ng_status query_add(const query_job *job, ng_token_id id, int sign, double *dst,
+                           bool *has_vector)
+{
+    ng_status status = ngi_store_vector_accumulate(
+        job->store, id, sign, job->options.remove_components, dst, job->dimensions);
+    *has_vector = status == NG_OK;
+    return status == NG_E_ABSENT ? NG_OK : status;
+}
+
+/* Adds a phrase by its words; a single word has none. */
+static ng_status query_add_phrase(query_job *job, const ngi_term *term)
+{
+    memset(job->part, 0, job->dimensions * sizeof *job->part);
+    for (uint32_t i = 0; term->word_count > 1 && i < term->word_count; i++) {
+        size_t word = term->first_word + i;
+        ng_token_id id = 0;
+        bool has_vector;
+        ng_status status = query_find(job, job->terms->text + job->terms->words[word].begin,
+                                      job->terms->words[word].bytes, &id);
+        if (status == NG_E_NOT_FOUND)
+            continue;
+        if (status == NG_OK)
+            status = query_add(job, id, 1, job->part, &has_vector);
+        if (status != NG_OK)
+            return status;
+        job->exclude[job->exclude_count++] = id;
+    }
+    double norm = query_norm(job->part, job->dimensions);
+    if (norm < QUERY_NORM_MIN)
+        return NG_OK;
+    for (size_t i = 0; i < job->dimensions; i++)
+        job->sum[i] += term->sign * job->part[i] / norm;
+    job->has_direction = true;
+    return NG_OK;
+}
+
+static ng_status query_add_term(query_job *job, const ngi_term *term)
+{
+    bool has_vector = false;
+    ng_status status = NG_OK;
+    if (term->id == 0) {
+        job->unknown_count++;
+        return NG_OK;
+    }
+    job->exclude[job->exclude_count++] = term->id;
+    if (job->dimensions > 0)
+        status = query_add(job, term->id, term->sign, job->sum, &has_vector);
+    if (status != NG_OK)
+        return status;
+    if (has_vector) {
+        job->has_direction = true;
+        return NG_OK;
+    }
+    job->unknown_count++;
+    return job->dimensions > 0 ? query_add_phrase(job, term) : NG_OK;
+}
+
+static ng_status query_sum(query_job *job)
+{
+    ng_info info;
+    void *block;
+    ng_status status = ngi_store_info(job->store, &info);
+    if (status != NG_OK)
+        return status;
+    size_t dimensions = info.vector_count > 0 ? info.dimensions : 0;
+    status = ngi_alloc(job->mem, 2 * dimensions * sizeof(double), "query vector", &block);
+    if (status != NG_OK)
+        return status;
+    job->dimensions = dimensions;
+    job->sum = block;
+    job->part = job->sum + dimensions;
+    memset(job->sum, 0, 2 * dimensions * sizeof(double));
+    for (size_t i = 0; i < job->terms->count && status == NG_OK; i++)
+        status = query_add_term(job, &job->terms->terms[i]);
+    if (status == NG_OK && job->has_direction &&
+        query_norm(job->sum, dimensions) < QUERY_NORM_MIN)
+        status = ngi_fail(NG_E_INVALID, "the words of the query cancel each other out");
+    return status;
+}
+
+static ng_status query_rank(query_job *job)
+{
+    ng_filter filter = {.struct_size = sizeof filter,
+                        .collection = job->options.collection,
+                        .by_collection = true};
+    ng_vector_options options = {.struct_size = sizeof options,
+                                 .remove_components = job->options.remove_components,
+                                 .filter = &filter};
+    void *block;
+    if (!job->options.include_query_words) {
+        options.exclude = job->exclude;
+        options.exclude_count = job->exclude_count;
+    }
+    ng_status status = ngi_alloc(job->mem, job->options.limit * sizeof *job->scores,
+                                 "hits of a query", &block);
+    if (status != NG_OK)
+        return status;
+    job->scores = block;
+    if (!job->has_direction)
+        return NG_OK; /* the words are known, but there is nothing to compare */
+    status = ngi_store_vector_nearest_prepared(job->store, job->sum, job->dimensions, &options,
+                                               job->scores, job->options.limit, &job->score_count,
+                                               &job->candidates);
+    while (status == NG_OK && job->options.by_threshold && job->score_count > 0 &&
+           job->scores[job->score_count - 1].score < job->options.threshold)
+        job->score_count--;
+    return status;
+}
+
+static void query_release(query_job *job)
+{
+    ngi_free(job->mem, job->terms, sizeof *job->terms);
+    ngi_free(job->mem, job->sum, 2 * job->dimensions * sizeof(double));
+    ngi_free(job->mem, job->scores, job->options.limit * sizeof *job->scores);
+}
+
+ng_status ngi_mind_query(const ng_store *store, const char *text, const ng_query_options *options,
+                         ng_query_result **out)
+{
+    query_job job = {.store = store, .mem = ngi_store_mem(store)};
+    ngi_os *os = ngi_store_os(store);
+    uint64_t begin_ns = os->monotonic_ns(os);
+    ng_query_result *result = NULL;
+    void *block = NULL;
+    ng_status status;
+
+    NGI_TRY(query_options(&job, options));
+    NGI_TRY(ngi_alloc(job.mem, sizeof *job.terms, "terms of a query", &block));
+    job.terms = block;
+    NGI_TRY(query_parse(&job, text));
+    NGI_TRY(query_sum(&job));
+    NGI_TRY(query_rank(&job));
+    NGI_TRY(ngi_result_create(store, job.terms, job.scores, job.score_count, job.options.why,
+                              &result));
+    result->unknown_count = job.unknown_count;
+    result->candidates = job.candidates;
+    result->seconds = (double)(os->monotonic_ns(os) - begin_ns) * 1e-9;
+    *out = result;
+out:
+    query_release(&job);
+    return status;
+}

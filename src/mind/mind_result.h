@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The answer to a query as one block of memory: header, result, hits, terms, edges, text. It comes
+ * from malloc and not from the store's hook, so that it may outlive the store. */
+#ifndef NGI_MIND_RESULT_H
+#define NGI_MIND_RESULT_H
+
+#include "mind/mind.h"
+#include "mind/mind_terms.h"
+
+#define NGI_RESULT_EDGES_MAX 16 /* why, of one hit */
+
+/** Labels, and with `why` the connections between terms and hits, are read from the store here; a
+ *  hit that was deleted since it was ranked is left out. Owns: destroyed by
+ *  ngi_mind_query_result_destroy. */
+NG_MUST_USE ng_status ngi_result_create(const ng_store *store, const ngi_terms *terms,
+                                        const ng_score *scores, size_t score_count, bool why,
+                                        ng_query_result **out);
+
+#endif

@@ -1,0 +1,395 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Commands that change and show tokens and connections."""
+import json
+import os
+import pty
+import subprocess
+import unittest
+
+from cli_support import BINARY, DIMENSIONS, CliTest, many_glove_lines, write_glove
+
+SPACES = ["physical", "sensory", "motor", "emotional", "cognitive", "social", "temporal",
+          "abstract"]
+
+
+class PutTest(CliTest):
+    def test_creates_a_token_and_prints_its_id(self):
+        self.assertEqual(self.ok("put", "cup"), "1\n")
+        self.assertEqual(self.ok("put"), "2\n")
+        self.assertEqual(self.json("get", "cup")["id"], 1)
+        self.assertIsNone(self.json("get", "#2")["label"])
+
+    def test_json(self):
+        made = self.json("put", "cup")
+        self.assertEqual((made["id"], made["label"], made["collection"], made["created"],
+                          made["version"]), (1, "cup", "runtime", True, 1))
+        self.assertGreater(made["seq"], 0)
+
+    def test_every_field(self):
+        self.ok("put", "cup", "--weight", "0.25", "--radius", "0.5", "--strength", "1", "--entity",
+                "object", "--persistent", "--at", "physical=1.5,-2,0.25", "--at",
+                "L4=0.5,0,-0.5", "--vector", "1,2.5,-3")
+        token = self.json("get", "cup", "--vector")
+        self.assertEqual(token["weight"], 0.25)
+        self.assertEqual(token["field_radius"], 0.5)
+        self.assertEqual(token["field_strength"], 1)
+        self.assertEqual(token["entity"], "object")
+        self.assertEqual(token["flags"], ["active", "persistent"])
+        self.assertEqual(token["spaces"]["physical"], [1.5, -2, 0.25])
+        self.assertEqual(token["spaces"]["emotional"], [0.5, 0, -0.5])
+        self.assertEqual([s for s in SPACES if token["spaces"][s] is not None],
+                         ["physical", "emotional"])
+        self.assertEqual(token["vector"], [1, 2.5, -3])
+        self.assertEqual(token["vector_dimensions"], 3)
+
+    def test_changes_what_is_named_and_keeps_the_rest(self):
+        self.ok("put", "cup", "--weight", "0.5", "--entity", "3", "--at", "physical=1,2,3")
+        changed = self.json("put", "cup", "--radius", "2", "--persistent")
+        self.assertFalse(changed["created"])
+        self.assertEqual((changed["id"], changed["version"]), (1, 2))
+        token = self.json("get", "cup")
+        self.assertEqual((token["weight"], token["field_radius"], token["entity"]),
+                         (0.5, 2, "state"))
+        self.assertEqual(token["flags"], ["active", "persistent"])
+        self.assertEqual(token["spaces"]["physical"], [1, 2, 3])
+        self.ok("put", "cup", "--no-persistent", "--leave", "physical")
+        token = self.json("get", "cup")
+        self.assertEqual((token["flags"], token["entity"]), (["active"], "state"))
+        self.assertIsNone(token["spaces"]["physical"])
+
+    def test_by_id_renames_and_removes_the_label_and_the_vector(self):
+        self.ok("put", "cup", "--vector", "1,2")
+        self.assertEqual(self.ok("put", "--id", "1", "mug"), "1\n")
+        self.assertEqual(self.json("get", "mug")["id"], 1)
+        self.ok("put", "--id", "#1", "--no-label", "--no-vector")
+        token = self.json("get", "#1")
+        self.assertEqual((token["label"], token["vector_dimensions"]), (None, 0))
+
+    def test_collections(self):
+        self.ok("put", "cup")
+        self.assertTrue(self.json("put", "cup", "--collection", "robot")["created"])
+        self.assertEqual(self.json("get", "cup")["id"], 1)
+        self.assertEqual(self.json("get", "cup", "--collection", "robot")["id"], 2)
+        self.assertEqual(self.json("stats")["collections"]["robot"], 1)
+
+    def test_labels_that_look_like_ids(self):
+        self.assertEqual(self.ok("put", "7"), "1\n")
+        self.assertEqual(self.json("get", "7")["id"], 1)
+        self.assertEqual(self.json("get", "1")["label"], "7")
+        self.assertEqual(self.ok("put", "label:#7"), "2\n")
+        self.assertEqual(self.json("get", "label:#7")["label"], "#7")
+        self.assertEqual(self.json("get", "#2")["label"], "#7")
+
+    def test_negative_numbers_and_a_label_that_looks_like_an_option(self):
+        self.ok("put", "--at", "physical=-1,-2,-3", "--", "--weight")
+        self.assertEqual(self.json("get", "--", "--weight")["spaces"]["physical"], [-1, -2, -3])
+
+
+class GetTest(CliTest):
+    def setUp(self):
+        super().setUp()
+        for label in ("dog", "canine", "animal"):
+            self.ok("put", label)
+        self.ok("link", "dog", "canine", "--type", "hypernym")
+        self.ok("link", "dog", "animal", "--type", "Hypernym")
+        self.ok("link", "animal", "dog")
+
+    def test_text(self):
+        rows = dict(self.rows("get", "dog"))
+        self.assertEqual(rows["id"], "1")
+        self.assertEqual(rows["label"], "dog")
+        self.assertEqual(rows["collection"], "runtime")
+        self.assertEqual(rows["out degree"], "2")
+        self.assertEqual(rows["in degree"], "1")
+        self.assertEqual(rows["outgoing Hypernym"], "2")
+        self.assertEqual(rows["incoming AssociatedWith"], "1")
+        self.assertNotIn("vector", rows)
+
+    def test_connections(self):
+        token = self.json("get", "dog", "--connections")
+        self.assertEqual(token["outgoing_by_type"], {"Hypernym": 2})
+        self.assertEqual(token["incoming_by_type"], {"AssociatedWith": 1})
+        self.assertEqual(sorted((c["type"], c["source"]["label"], c["target"]["label"])
+                                for c in token["connections"]),
+                         [("AssociatedWith", "animal", "dog"), ("Hypernym", "dog", "animal"),
+                          ("Hypernym", "dog", "canine")])
+        rows = self.rows("get", "dog", "--connections", "--limit", "1")
+        self.assertEqual([row[1] for row in rows if row[0].startswith("connection ")],
+                         ["dog -Hypernym-> animal"])
+
+    def test_vector_goes_back_into_put(self):
+        self.ok("put", "dog", "--vector", "0.1,-2,3e-7")
+        rows = dict(self.rows("get", "dog", "--vector"))
+        self.ok("put", "cat", "--vector", rows["vector"])
+        self.assertEqual(self.json("get", "cat", "--vector")["vector"],
+                         self.json("get", "dog", "--vector")["vector"])
+
+
+class RemoveTest(CliTest):
+    def test_removes_tokens_with_their_connections(self):
+        for label in ("a", "b", "c"):
+            self.ok("put", label)
+        self.ok("link", "a", "b")
+        self.assertEqual(self.json("rm", "a", "#3"),
+                         {"removed": [{"id": 1, "label": "a", "connections": 1},
+                                      {"id": 3, "label": "c", "connections": 0}]})
+        self.assertEqual(self.json("stats")["token_count"], 1)
+        self.assertEqual(self.json("stats")["connection_count"], 0)
+        self.assertEqual(self.rows("rm", "b"), [["2", "b", "0"]])
+
+    def test_one_that_is_named_twice_counts_once(self):
+        self.ok("put", "a")
+        self.assertEqual(len(self.json("rm", "a", "#1", "1")["removed"]), 1)
+
+    def test_none_is_removed_when_one_does_not_exist(self):
+        self.ok("put", "a")
+        before = self.state()
+        self.fails(3, "'b'", "rm", "a", "b")
+        self.assertEqual(self.state(), before)
+
+
+class LinkTest(CliTest):
+    def setUp(self):
+        super().setUp()
+        for label in ("a", "b", "c"):
+            self.ok("put", label)
+
+    def test_link_and_unlink(self):
+        self.assertEqual(self.ok("link", "a", "b"), "1\n")
+        made = self.json("link", "a", "b", "--type", "Hypernym",
+                         "--bidirectional", "--pull", "-2.5", "--distance", "3", "--rigidity",
+                         "1", "--confidence", "0.5", "--mutability", "learnable", "--level",
+                         "physical", "--inhibitory", "--persistent")
+        self.assertEqual(made["id"], 2)
+        self.assertEqual(made["connection"]["type"], "Hypernym")
+        self.assertEqual(made["connection"]["source"], {"id": 1, "label": "a"})
+        self.assertEqual(made["connection"]["target"], {"id": 2, "label": "b"})
+        self.assertTrue(made["connection"]["bidirectional"])
+        self.assertEqual(self.ok("unlink", "1"), "1\n")
+        self.assertEqual(self.json("unlink", "#2", "2"), {"removed": [2, 2]})
+        self.assertEqual(self.json("stats")["connection_count"], 0)
+
+    def test_none_is_unlinked_when_one_does_not_exist(self):
+        self.ok("link", "a", "b")
+        before = self.state()
+        self.fails(3, "2", "unlink", "1", "2")
+        self.assertEqual(self.state(), before)
+
+    def test_errors(self):
+        self.ok("link", "a", "b")
+        before = self.state()
+        self.fails(7, "1", "link", "a", "b")
+        self.fails(2, "self", "link", "a", "a")
+        self.fails(2, "--type", "link", "a", "c", "--type", "nothing_like_it")
+        self.fails(2, "--pull", "link", "a", "c", "--pull", "nan")
+        self.fails(2, "11", "link", "a", "c", "--pull", "11")
+        self.fails(2, "--mutability", "link", "a", "c", "--mutability", "sometimes")
+        self.fails(2, "a source and a target", "link", "a")
+        self.fails(3, "'z'", "link", "a", "z")
+        self.fails(2, "id 0 is not a connection", "unlink", "0")
+        self.fails(2, "'x'", "unlink", "x")
+        self.assertEqual(self.state(), before)
+
+
+class ListTest(CliTest):
+    def setUp(self):
+        super().setUp()
+        for label in ("a", "b"):
+            self.ok("put", label, "--at", "physical=1,2,3", "--at", "motor=0,0,0")
+        self.ok("put", "c", "--collection", "robot", "--entity", "goal", "--weight", "0.5")
+
+    def test_text_and_json(self):
+        self.assertEqual(self.rows("ls"),
+                         [["1", "a", "runtime", "undefined", "1", "physical,motor"],
+                          ["2", "b", "runtime", "undefined", "1", "physical,motor"],
+                          ["3", "c", "robot", "goal", "0.5", ""]])
+        listed = self.json("ls", "--limit", "2")
+        self.assertEqual([t["label"] for t in listed["tokens"]], ["a", "b"])
+        self.assertEqual(listed["tokens"][0]["spaces"], ["physical", "motor"])
+        self.assertEqual(listed["next"], 2)
+        rest = self.json("ls", "--after", "2")
+        self.assertEqual(([t["id"] for t in rest["tokens"]], rest["next"]), ([3], None))
+
+    def test_limit_that_is_exactly_the_count_has_no_next(self):
+        self.assertIsNone(self.json("ls", "--limit", "3")["next"])
+
+    def test_collections(self):
+        self.assertEqual([r[1] for r in self.rows("ls", "--collection", "robot")], ["c"])
+        self.assertEqual([r[1] for r in self.rows("ls", "--collection", "all")], ["a", "b", "c"])
+        self.assertEqual(self.rows("ls", "--collection", "semantic"), [])
+        self.fails(3, "nobody", "ls", "--collection", "nobody")
+
+    def test_more_than_a_page(self):
+        self.json("load", write_glove(self.path("many.txt"), many_glove_lines(2500)))
+        listed = self.json("ls", "--collection", "semantic")["tokens"]
+        self.assertEqual([t["label"] for t in listed], [f"w{i}" for i in range(2500)])
+        self.assertEqual(len(self.rows("ls", "--collection", "semantic", "--limit", "1000")), 1000)
+        self.assertEqual(len(self.rows("ls", "--collection", "semantic", "--limit", "1001")), 1001)
+
+
+class NeighborsTest(CliTest):
+    def setUp(self):
+        super().setUp()
+        for x in range(5):
+            self.ok("put", f"p{x}", "--at", f"physical={x},0,0")
+        self.ok("put", "nowhere")
+        self.ok("put", "robot arm", "--collection", "robot", "--at", "physical=0,0.5,0")
+
+    def test_of_a_token(self):
+        rows = self.rows("neighbors", "p0", "--space", "physical", "--limit", "2")
+        self.assertEqual(rows, [["7", "robot arm", "0.5"], ["2", "p1", "1"]])
+        answer = self.json("neighbors", "p0", "--space", "L1")
+        self.assertEqual([h["label"] for h in answer["hits"]],
+                         ["robot arm", "p1", "p2", "p3", "p4"])
+        self.assertEqual((answer["space"], answer["token"], answer["at"]),
+                         ("physical", 1, [0, 0, 0]))
+
+    def test_within_a_radius(self):
+        answer = self.json("neighbors", "p0", "--space", "physical", "--radius", "2")
+        self.assertEqual([h["label"] for h in answer["hits"]], ["robot arm", "p1", "p2"])
+        self.assertEqual(answer["total"], 3)
+        answer = self.json("neighbors", "p0", "--space", "physical", "--radius", "2", "--limit",
+                           "1")
+        self.assertEqual((len(answer["hits"]), answer["total"]), (1, 3))
+
+    def test_of_a_point_and_in_a_collection(self):
+        answer = self.json("neighbors", "--at", "4,0,0", "--space", "physical", "--limit", "1")
+        self.assertEqual((answer["hits"][0]["label"], answer["hits"][0]["distance"]), ("p4", 0))
+        answer = self.json("neighbors", "p0", "--space", "physical", "--in", "robot")
+        self.assertEqual([h["label"] for h in answer["hits"]], ["robot arm"])
+
+    def test_nothing_and_errors(self):
+        answer = self.json("neighbors", "--at", "9,9,9", "--space", "physical", "--radius", "1",
+                           code=1)
+        self.assertEqual(answer["hits"], [])
+        self.json("neighbors", "--at", "0,0,0", code=1)
+        self.fails(3, "no coordinates in the abstract space", "neighbors", "nowhere")
+        self.fails(2, "--at", "neighbors")
+        self.fails(2, "--at", "neighbors", "p0", "--at", "1,2,3")
+        self.fails(2, "three numbers", "neighbors", "--at", "1,2")
+        self.fails(2, "three numbers", "neighbors", "--at", "1,2,3,4")
+        self.fails(2, "'' is not", "neighbors", "--at", "1,,3")
+        self.fails(2, "--radius", "neighbors", "p0", "--radius", "-1")
+        error = self.fails(2, "--space", "neighbors", "p0", "--space", "astral")
+        for space in SPACES:
+            self.assertIn(space, error)
+
+
+class StatsTest(CliTest):
+    def test_stats(self):
+        self.ok("put", "cup", "--vector", ",".join(["1"] * DIMENSIONS))
+        stats = self.json("stats", "--hash")
+        self.assertEqual((stats["token_count"], stats["label_count"], stats["vector_count"],
+                          stats["dimensions"]), (1, 1, 1, DIMENSIONS))
+        self.assertEqual(stats["collections"]["runtime"], 1)
+        self.assertEqual(stats["applied_seq"], stats["durable_seq"])
+        self.assertEqual(sorted(stats["spaces"]), sorted(SPACES))
+        self.assertRegex(stats["state_hash"], r"\A[0-9a-f]{16}\Z")
+        rows = {(group, key): value for group, key, value in self.rows("stats")}
+        self.assertEqual(rows[("Contents", "tokens")], "1")
+        self.assertEqual(rows[("Disk", "allocated")], str(stats["disk_bytes"]))
+        self.assertEqual(rows[("Store", "uuid")], stats["uuid"])
+
+    def test_the_store_by_environment_and_by_default(self):
+        self.ok("put", "cup", store=None, cwd=self.directory)
+        self.assertTrue(os.path.isdir(self.path("neurograph-data")))
+        done = subprocess.run([BINARY, "stats", "--json"], capture_output=True, check=True,
+                              env=self.environment(NEUROGRAPH_STORE=self.path("neurograph-data")))
+        self.assertEqual(json.loads(done.stdout)["token_count"], 1)
+
+    def test_check(self):
+        self.ok("put", "cup")
+        report = self.json("check")
+        self.assertEqual((report["ok"], report["problem_count"], report["first_problem"],
+                          report["tokens"]), (True, 0, None, 1))
+        self.assertEqual(self.ok("check").splitlines()[-1], "ok")
+
+
+class TerminalTest(CliTest):
+    """What a person sees: aligned columns with a heading."""
+
+    def on_terminal(self, *args, **environment):
+        leader, follower = pty.openpty()
+        with subprocess.Popen([BINARY, "--store", self.store, *args], stdout=follower,
+                              stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+                              env=self.environment(**environment)) as process:
+            os.close(follower)
+            shown = b""
+            while True:
+                try:
+                    part = os.read(leader, 65536)
+                except OSError:
+                    break
+                if not part:
+                    break
+                shown += part
+            os.close(leader)
+            error = process.stderr.read().decode()
+        self.assertEqual(process.returncode, 0, error)
+        return shown.decode().replace("\r\n", "\n")
+
+    def test_wide_characters_keep_columns_aligned(self):
+        self.ok("put", "日本")
+        self.ok("put", "naïve")
+        self.ok("put", "cup")
+        lines = self.on_terminal("ls", "--color", "never").splitlines()
+        self.assertEqual(lines, ["id  label  collection  entity     weight  spaces",
+                                 " 1  日本   runtime     undefined       1  ",
+                                 " 2  naïve  runtime     undefined       1  ",
+                                 " 3  cup    runtime     undefined       1  "])
+
+    def test_twenty_tokens_unless_asked_for_more(self):
+        for _ in range(21):
+            self.ok("put")
+        self.assertEqual(len(self.on_terminal("ls").splitlines()), 21)
+        self.assertEqual(len(self.on_terminal("ls", "--limit", "30").splitlines()), 22)
+
+    def test_color(self):
+        self.ok("put", "cup")
+        self.assertIn("\033[1m", self.on_terminal("ls"))
+        self.assertNotIn("\033", self.on_terminal("ls", NO_COLOR="1"))
+        self.assertNotIn("\033", self.on_terminal("ls", TERM="dumb"))
+        self.assertNotIn("\033", self.on_terminal("ls", "--color", "never"))
+        self.assertNotIn("\033", self.ok("ls"))
+        self.assertNotIn("\033", self.ok("ls", "--color", "auto"))
+
+    def test_stats_are_for_people(self):
+        self.ok("put", "cup")
+        shown = self.on_terminal("stats", "--color", "never")
+        self.assertIn("\nMemory\n", shown)
+        self.assertRegex(shown, r"allocated +[0-9.]+ (B|KiB|MiB)\n")
+
+
+class OutputTest(CliTest):
+    def test_a_result_that_cannot_be_written_is_an_error(self):
+        self.ok("put", "cup")
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([BINARY, "--store", self.store, "stats"], stdout=full,
+                                  stderr=subprocess.PIPE, check=False, env=self.environment())
+        self.assertEqual(done.returncode, 5)
+        self.assertRegex(done.stderr.decode(), r"\Aneurograph: stats: cannot write[^\n]+\n\Z")
+
+    def test_json_of_awkward_labels(self):
+        labels = ['quo"te', "back\\slash", "日本", "a\u00a0b", "<&>", "🐈", "é" * 500]
+        for label in labels:
+            self.ok("put", label)
+        self.assertEqual([t["label"] for t in self.json("ls")["tokens"]], labels)
+        for label in labels:
+            self.assertEqual(self.json("get", label)["label"], label)
+
+    def test_control_characters_never_reach_the_terminal(self):
+        self.ok("put", "cup")
+        error = self.fails(3, "no token", "get", "x\033[31m\nred")
+        self.assertNotIn("\033", error)
+
+    def test_quiet(self):
+        self.ok("put", "cup")
+        done = self.run_cli("neighbors", "--at", "0,0,0", "-q")
+        self.assertEqual((done.returncode, done.stderr), (1, b""))
+        done = self.run_cli("neighbors", "--at", "0,0,0")
+        self.assertIn(b"neurograph: note: ", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Power loss: after a crash at any call of the system, with any of the unsynced writes lost, torn or
+ * out of order, every acknowledged op is there, the rest is a prefix of what was done, whole.
+ *
+ * NG_TEST_SEED repeats a run, NG_TEST_SCHEDULES sets how many histories are tried. */
+#include "fault_run.h"
+
+#include "model/model_cdna.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* What the histories met, so that a test that meets nothing fails. */
+typedef struct schedule_seen {
+    uint64_t recoveries, ops_kept, ops_lost, tails_cut, doubts_kept, doubts_lost, rotations;
+} schedule_seen;
+
+static uint64_t schedule_seed; /* of the history that runs, for the one that fails */
+
+static const twin_mix schedule_mix = {
+    .target_tokens = 60, .bad_percent = 5, .use_projection = true, .dimensions = 56};
+
+/* Writes until the machine stops or the session is over. */
+static void schedule_write(fault_run *run, test_random *random, size_t steps)
+{
+    unsigned nowait_percent = (unsigned)test_random_below(random, 101);
+    for (size_t i = 0; i < steps; i++) {
+        uint32_t flags = test_random_chance(random, nowait_percent) ? NG_WRITE_NOWAIT : 0;
+        if (fault_run_step(run, &schedule_mix, random, flags) != NG_OK)
+            return;
+        if (test_random_chance(random, 5) && run->count != 0) {
+            ng_seq newest = run->journal[run->count - 1].seq;
+            if (ng_wait_durable(run->store, newest) == NG_OK && newest > run->acknowledged)
+                run->acknowledged = newest;
+        }
+    }
+}
+
+static void schedule_crash(fault_run *run, test_random *random)
+{
+    sim_disk *next = sim_disk_crash(run->disk, test_random_next(random));
+    sim_disk_destroy(run->disk);
+    run->disk = next;
+}
+
+/* Opens after the crash; the machine may stop again while it recovers. */
+static void schedule_reopen(fault_run *run, test_random *random)
+{
+    for (int crash = 0; crash < 3 && test_random_chance(random, 40); crash++) {
+        sim_disk_stop_at(run->disk, 1 + test_random_below(random, 25));
+        if (fault_run_open(run) == NG_OK)
+            (void)fault_run_close(run);
+        schedule_crash(run, random);
+    }
+    if (fault_run_open(run) != NG_OK)
+        fail_msg("the store does not open after the crash: %s", ng_last_error());
+}
+
+static void schedule_recovered(fault_run *run, schedule_seen *seen)
+{
+    size_t before = run->count;
+    bool had_doubt = run->has_doubt;
+    ng_info info;
+    assert_int_equal(ng_store_info(run->store, &info), NG_OK);
+    fault_run_recovered(run);
+    bool kept_doubt = had_doubt && run->count == before + 1;
+    seen->recoveries++;
+    seen->ops_kept += run->count;
+    seen->ops_lost += before + kept_doubt - run->count;
+    seen->tails_cut += info.recovered_bytes_cut != 0;
+    seen->doubts_kept += kept_doubt;
+    seen->doubts_lost += had_doubt && !kept_doubt;
+    seen->rotations += info.segment_count > 1;
+}
+
+/* The recovered store is a store: it goes on, closes cleanly, and opens with nothing to recover. */
+static void schedule_go_on(fault_run *run, test_random *random)
+{
+    schedule_write(run, random, 15);
+    uint64_t before = 0, after = 0;
+    ng_info info;
+    assert_int_equal(ng_state_hash(run->store, &before), NG_OK);
+    assert_int_equal(fault_run_close(run), NG_OK);
+    assert_int_equal(fault_run_open(run), NG_OK);
+    fault_run_verify(run);
+    assert_int_equal(ng_state_hash(run->store, &after), NG_OK);
+    assert_int_equal(before, after);
+    assert_int_equal(ng_store_info(run->store, &info), NG_OK);
+    assert_int_equal(info.recovered_bytes_cut, 0);
+    assert_int_equal(fault_run_close(run), NG_OK);
+}
+
+static void schedule_run(uint64_t seed, schedule_seen *seen)
+{
+    test_random random = {seed};
+    fault_run run;
+    fault_run_init(&run, sim_disk_create(test_random_next(&random)));
+    size_t sessions = 1 + test_random_below(&random, 5);
+    for (size_t i = 0; i < sessions; i++) {
+        size_t steps = 2 + test_random_below(&random, test_random_chance(&random, 30) ? 500 : 60);
+        /* Half of the crashes come early, in the creation or in the first segment. */
+        uint64_t reach = test_random_chance(&random, 50) ? 40 : 3 * steps;
+        sim_disk_stop_at(run.disk, 1 + test_random_below(&random, reach));
+        uint64_t faults = sim_disk_fault_count(run.disk);
+        if (fault_run_open(&run) == NG_OK) {
+            bool is_stopped = sim_disk_fault_count(run.disk) != faults;
+            if (i != 0 && !is_stopped) {
+                sim_disk_fail(run.disk, NULL); /* what is compared must be readable */
+                schedule_recovered(&run, seen);
+                sim_disk_stop_at(run.disk, 1 + test_random_below(&random, reach));
+            }
+            if (!is_stopped)
+                schedule_write(&run, &random, steps);
+            if (test_random_chance(&random, 80))
+                sim_disk_stop_at(run.disk, 1 + test_random_below(&random, 12));
+            (void)fault_run_close(&run);
+        }
+        schedule_crash(&run, &random);
+    }
+    schedule_reopen(&run, &random);
+    schedule_recovered(&run, seen);
+    schedule_go_on(&run, &random);
+    fault_run_release(&run);
+}
+
+static int print_last_seed(void **state)
+{
+    (void)state;
+    print_message("last history: NG_TEST_SEED=%llu NG_TEST_SCHEDULES=1\n",
+                  (unsigned long long)schedule_seed);
+    return 0;
+}
+
+static void test_schedules(void **state)
+{
+    (void)state;
+    uint64_t seed = test_environment("NG_TEST_SEED", 1);
+    uint64_t count = test_environment("NG_TEST_SCHEDULES", 300);
+    schedule_seen seen = {0};
+    for (uint64_t i = 0; i < count; i++) {
+        schedule_seed = seed + i;
+        schedule_run(seed + i, &seen);
+    }
+    print_message("%llu recoveries, ops kept %llu, lost %llu; torn tails %llu; ops in doubt kept "
+                  "%llu, lost %llu; with several segments %llu\n",
+                  (unsigned long long)seen.recoveries, (unsigned long long)seen.ops_kept,
+                  (unsigned long long)seen.ops_lost, (unsigned long long)seen.tails_cut,
+                  (unsigned long long)seen.doubts_kept, (unsigned long long)seen.doubts_lost,
+                  (unsigned long long)seen.rotations);
+    if (count >= 300) {
+        assert_true(seen.ops_kept > 1000 && seen.ops_lost > 100);
+        assert_true(seen.tails_cut > 10 && seen.rotations > 10);
+        assert_true(seen.doubts_kept > 10 && seen.doubts_lost > 10);
+    }
+}
+
+/* A store whose creation was cut off anywhere can still be made, whatever of it is on disk. */
+static void test_crash_during_creation(void **state)
+{
+    (void)state;
+    bool is_made = false;
+    for (uint64_t at = 1; at < 200 && !is_made; at++) {
+        for (uint64_t seed = 0; seed < 100; seed++) {
+            fault_run run;
+            fault_run_init(&run, sim_disk_create(seed));
+            sim_disk_stop_at(run.disk, at);
+            is_made = fault_run_open(&run) == NG_OK;
+            if (is_made)
+                (void)fault_run_close(&run);
+            is_made = is_made && sim_disk_fault_count(run.disk) == 0;
+            sim_disk *next = sim_disk_crash(run.disk, seed);
+            sim_disk_destroy(run.disk);
+            run.disk = next;
+            if (fault_run_open(&run) != NG_OK)
+                fail_msg("stopped at call %llu, crash %llu: %s", (unsigned long long)at,
+                         (unsigned long long)seed, ng_last_error());
+            if (!is_made)
+                fault_run_recovered(&run);
+            assert_int_equal(fault_run_close(&run), NG_OK);
+            fault_run_release(&run);
+        }
+    }
+    assert_true(is_made);
+}
+
+/* Between the write that carried an op and its acknowledgement stands a sync of that very file, and
+ * the bytes are in the part of the disk that outlives any crash. */
+static void test_sync_precedes_acknowledgement(void **state)
+{
+    (void)state;
+    fault_run run;
+    fault_run_init(&run, sim_disk_create(3));
+    assert_int_equal(fault_run_open(&run), NG_OK);
+    sim_disk_trace(run.disk, true);
+    for (unsigned i = 0; i < 400; i++) {
+        char label[600];
+        int bytes = snprintf(label, sizeof label, "acknowledged-%05u-%0500u", i, i);
+        ng_token_fields fields = {.struct_size = sizeof fields, .set = NG_FIELD_LABEL};
+        fields.label = label;
+        fields.label_bytes = (size_t)bytes;
+        bool waits = i % 3 != 0;
+        ng_seq seq = 0;
+        ng_write_options write = {.struct_size = sizeof write, .seq = &seq};
+        write.flags = waits ? 0 : NG_WRITE_NOWAIT;
+        ng_token_id id;
+        size_t begin = sim_disk_event_count(run.disk);
+        assert_int_equal(ng_token_create(run.store, &fields, &write, &id), NG_OK);
+        if (!waits)
+            assert_int_equal(ng_wait_durable(run.store, seq), NG_OK);
+        assert_true(sim_disk_durable_contains(run.disk, label, (size_t)bytes));
+        size_t end = sim_disk_event_count(run.disk);
+        int writes = 0;
+        for (size_t k = begin; k < end; k++) {
+            sim_event event = sim_disk_event(run.disk, k);
+            bool is_op = event.call == SIM_WRITE && event.bytes > (uint64_t)bytes;
+            bool is_synced = false;
+            for (size_t later = k + 1; is_op && later < end; later++) {
+                sim_event other = sim_disk_event(run.disk, later);
+                is_synced = is_synced || (other.call == SIM_SYNC && other.file == event.file &&
+                                          other.status == NG_OK);
+            }
+            assert_true(!is_op || is_synced);
+            writes += is_op;
+        }
+        assert_int_equal(writes, 1);
+    }
+    ng_info info;
+    assert_int_equal(ng_store_info(run.store, &info), NG_OK);
+    assert_true(info.segment_count > 2); /* so the syncs of new segments were among them */
+    assert_int_equal(fault_run_close(&run), NG_OK);
+    fault_run_release(&run);
+}
+
+#define ASSERT_LATCHED(call) assert_int_equal((call), NG_E_LATCHED)
+
+static void assert_reads_are_latched(ng_store *store)
+{
+    ng_token record;
+    ng_token_info info;
+    ng_token_id id, ids[4];
+    ng_collection_id collection;
+    ng_hit hits[4];
+    ng_score scores[4];
+    ng_edge edges[4];
+    ng_connection connection;
+    size_t count;
+    double similarity;
+    uint64_t hash;
+    char text[65];
+    float vector[56] = {1}, center[3] = {0};
+    ng_cdna cdna;
+    ng_check_report report;
+    ASSERT_LATCHED(ng_token_read(store, 1, &record));
+    assert_non_null(strstr(ng_last_error(), "reopen"));
+    ASSERT_LATCHED(ng_token_get(store, 1, &info));
+    ASSERT_LATCHED(ng_token_find(store, 0, "x", 1, &id));
+    ASSERT_LATCHED(ng_token_label(store, 1, text, sizeof text, &count));
+    ASSERT_LATCHED(ng_token_vector(store, 1, vector, 56, &count));
+    ASSERT_LATCHED(ng_token_list(store, NG_COLLECTION_ANY, 0, ids, 4, &count));
+    ASSERT_LATCHED(ng_connection_get(store, 1, &connection));
+    ASSERT_LATCHED(ng_token_connections(store, 1, NG_BOTH, NULL, edges, 4, &count));
+    ASSERT_LATCHED(ng_connections_between(store, 1, 2, edges, 4, &count));
+    ASSERT_LATCHED(ng_path_find(store, 1, 2, NULL, edges, 4, &count));
+    ASSERT_LATCHED(ng_grid_range(store, NG_SPACE_PHYSICAL, center, 1, NULL, hits, 4, &count));
+    ASSERT_LATCHED(ng_grid_nearest(store, NG_SPACE_PHYSICAL, center, NULL, hits, 4, &count));
+    ASSERT_LATCHED(ng_token_neighbors(store, 1, NG_SPACE_PHYSICAL, NULL, hits, 4, &count));
+    ASSERT_LATCHED(ng_vector_nearest(store, vector, 56, NULL, scores, 4, &count));
+    ASSERT_LATCHED(ng_token_similarity(store, 1, 2, 0, &similarity));
+    ASSERT_LATCHED(ng_cdna_get(store, &cdna));
+    ASSERT_LATCHED(ng_collection_find(store, "runtime", &collection));
+    ASSERT_LATCHED(ng_collection_get(store, 0, text, &hash));
+    ASSERT_LATCHED(ng_state_hash(store, &hash));
+    ASSERT_LATCHED(ng_check(store, &report));
+}
+
+static void assert_writes_are_latched(ng_store *store)
+{
+    ng_token_id id = 0;
+    ng_connection_id link = 0;
+    ng_collection_id collection = 0;
+    ng_cdna cdna = {0};
+    ngi_cdna_default(&cdna, 1);
+    ng_token_fields fields = {.struct_size = sizeof fields, .set = NG_FIELD_WEIGHT};
+    ng_connection_fields ends = {.struct_size = sizeof ends, .source = 1, .target = 2};
+    ng_write_options write = {.struct_size = sizeof write, .flags = NG_WRITE_NOWAIT};
+    ASSERT_LATCHED(ng_token_create(store, NULL, NULL, &id));
+    ASSERT_LATCHED(ng_token_create(store, NULL, &write, &id));
+    ASSERT_LATCHED(ng_token_update(store, 1, &fields, NULL));
+    ASSERT_LATCHED(ng_token_delete(store, 1, NULL));
+    ASSERT_LATCHED(ng_connection_create(store, &ends, NULL, &link));
+    ASSERT_LATCHED(ng_connection_delete(store, 1, NULL));
+    ASSERT_LATCHED(ng_collection_create(store, "later", NULL, &collection));
+    ASSERT_LATCHED(ng_cdna_set(store, &cdna, NULL));
+}
+
+static void test_failed_sync_latches(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < 2; kind++) {
+        test_random random = {11};
+        fault_run run;
+        fault_run_init(&run, sim_disk_create(5));
+        assert_int_equal(fault_run_open(&run), NG_OK);
+        schedule_write(&run, &random, 60);
+        uint32_t kinds = kind == 0 ? SIM_SYNC : SIM_WRITE;
+        sim_disk_fail(run.disk, &(sim_fault){.kinds = kinds,
+                                             .at = 1,
+                                             .partial_write = true,
+                                             .status = NG_E_IO});
+        twin_op op = {.kind = TWIN_COLLECTION, .name = "lost"};
+        assert_int_equal(fault_run_op(&run, &op, 0), NG_E_LATCHED);
+        assert_int_equal(sim_disk_fault_count(run.disk), 1); /* the disk is whole again */
+        assert_reads_are_latched(run.store);
+        assert_writes_are_latched(run.store);
+        ng_seq applied = 0;
+        ng_positions(run.store, &applied, NULL);
+        assert_int_equal(ng_wait_durable(run.store, applied), NG_E_LATCHED);
+        assert_int_equal(fault_run_close(&run), NG_E_LATCHED);
+        sim_disk_fail(run.disk, NULL);
+        assert_int_equal(fault_run_open(&run), NG_OK);
+        fault_run_recovered(&run);
+        schedule_write(&run, &random, 20);
+        assert_int_equal(fault_run_close(&run), NG_OK);
+        fault_run_release(&run);
+    }
+}
+
+static void test_disk_full_is_met_before_the_op(void **state)
+{
+    (void)state;
+    test_random random = {12};
+    fault_run run;
+    fault_run_init(&run, sim_disk_create(6));
+    assert_int_equal(fault_run_open(&run), NG_OK);
+    schedule_write(&run, &random, 10);
+    sim_disk_set_capacity(run.disk, sim_disk_used_bytes(run.disk) + 1000);
+    ng_status status = NG_OK;
+    size_t steps = 0;
+    twin_mix good = schedule_mix;
+    good.bad_percent = 0;
+    while (status == NG_OK && steps++ < 2000) {
+        twin_op op;
+        twin_random_op(&run.twin, &good, &random, &op);
+        status = twin_perform(run.store, &op, 0);
+        if (status == NG_OK) {
+            assert_true(twin_learn(&run.twin, run.store, &op, false));
+            twin_apply(&run.twin, &op);
+        } else if (status == op.expected && status != NG_OK) {
+            status = NG_OK;
+        }
+        twin_op_release(&op);
+    }
+    assert_int_equal(status, NG_E_DISK_FULL);
+    assert_non_null(strstr(ng_last_error(), ".log"));
+    fault_run_verify(&run); /* reads work, and the refused op is not there */
+    for (status = NG_OK, steps = 0; status == NG_OK && steps < 2000; steps++) {
+        twin_op small = {.kind = TWIN_CREATE, .count = 1};
+        small.items = calloc(1, sizeof *small.items); /* what is smaller may still have fitted */
+        assert_non_null(small.items);
+        small.items[0].fields.struct_size = sizeof small.items[0].fields;
+        small.items[0].fields.set = NG_FIELD_WEIGHT;
+        status = twin_perform(run.store, &small, 0);
+        if (status == NG_OK) {
+            assert_true(twin_learn(&run.twin, run.store, &small, false));
+            twin_apply(&run.twin, &small);
+        }
+        twin_op_release(&small);
+    }
+    assert_int_equal(status, NG_E_DISK_FULL);
+    fault_run_verify(&run);
+
+    /* A full store opens and reads: only writing needs room. */
+    assert_int_equal(fault_run_close(&run), NG_OK);
+    assert_int_equal(fault_run_open(&run), NG_OK);
+    fault_run_verify(&run);
+
+    sim_disk_set_capacity(run.disk, 0);
+    for (int i = 0; i < 50; i++)
+        assert_int_equal(fault_run_step(&run, &good, &random, 0), NG_OK);
+    fault_run_verify(&run);
+    assert_int_equal(fault_run_close(&run), NG_OK);
+    assert_int_equal(fault_run_open(&run), NG_OK);
+    fault_run_verify(&run);
+    assert_int_equal(fault_run_close(&run), NG_OK);
+    fault_run_release(&run);
+}
+
+static void test_second_open_is_busy(void **state)
+{
+    (void)state;
+    fault_run run;
+    fault_run_init(&run, sim_disk_create(7));
+    assert_int_equal(fault_run_open(&run), NG_OK);
+    ng_store *second = NULL;
+    fail_mem mem;
+    fail_mem_init(&mem, 0);
+    char text[128], wanted[64];
+    assert_int_equal(ngi_store_open(sim_disk_os(run.disk), &mem.mem, FAULT_PATH, NULL, &second),
+                     NG_E_BUSY);
+    snprintf(wanted, sizeof wanted, "in use by pid %u", ngi_os_process_id());
+    assert_non_null(strstr(ng_last_error(), wanted));
+    assert_null(second);
+    assert_null(fail_mem_leak(&mem, text, sizeof text));
+    ng_token_id id;
+    assert_int_equal(ng_token_create(run.store, NULL, NULL, &id), NG_OK);
+    assert_int_equal(fault_run_close(&run), NG_OK);
+    assert_int_equal(fault_run_open(&run), NG_OK);
+    assert_int_equal(fault_run_close(&run), NG_OK);
+    fault_run_release(&run);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(test_schedules, print_last_seed),
+        cmocka_unit_test(test_crash_during_creation),
+        cmocka_unit_test(test_sync_precedes_acknowledgement),
+        cmocka_unit_test(test_failed_sync_latches),
+        cmocka_unit_test(test_disk_full_is_met_before_the_op),
+        cmocka_unit_test(test_second_open_is_busy),
+    };
+    return cmocka_run_group_tests_name("faults of the disk", tests, NULL, NULL);
+}

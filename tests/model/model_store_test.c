@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Random operations on a store and on its naive twin, compared after each step and, every so often,
+ * completely; with reopening in between.
+ *
+ * NG_TEST_SEED repeats a run, NG_TEST_STEPS sets its length. */
+#include "test_directory.h"
+#include "twin.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define STEPS_BETWEEN_COMPARISONS 500
+
+typedef struct model_run {
+    const char *name;
+    char *directory; /* NULL: a store in memory */
+    ng_open_options options;
+    ng_store *store;
+    twin_state twin;
+    test_random random;
+    uint64_t seed;
+    uint64_t step;
+    twin_mix mix;
+} model_run;
+
+static void model_fail(const model_run *run, const char *what)
+{
+    fail_msg("%s, NG_TEST_SEED=%llu, step %llu: %s", run->name, (unsigned long long)run->seed,
+             (unsigned long long)run->step, what);
+}
+
+static void model_open(model_run *run)
+{
+    char path[600];
+    const char *given = NULL;
+    if (run->directory != NULL)
+        given = test_path(path, sizeof path, run->directory, "store");
+    if (ng_open(given, &run->options, &run->store) != NG_OK)
+        model_fail(run, ng_last_error());
+}
+
+static void model_compare(model_run *run)
+{
+    char text[TWIN_DIFFERENCE_BYTES];
+    const char *difference = twin_compare_all(&run->twin, run->store, text);
+    for (int i = 0; i < 5 && difference == NULL; i++) {
+        difference = twin_compare_grid(&run->twin, run->store, &run->random, text);
+        if (difference == NULL)
+            difference = twin_compare_vectors(&run->twin, run->store, &run->random, text);
+    }
+    for (int i = 0; i < 20 && difference == NULL; i++)
+        difference = twin_compare_paths(&run->twin, run->store, &run->random, text);
+    if (difference != NULL)
+        model_fail(run, difference);
+    ng_check_report report;
+    if (ng_check(run->store, &report) != NG_OK || report.problem_count != 0)
+        model_fail(run, report.first_problem);
+}
+
+static void model_reopen(model_run *run)
+{
+    uint64_t before = 0, after = 0;
+    assert_int_equal(ng_state_hash(run->store, &before), NG_OK);
+    if (ng_close(run->store) != NG_OK)
+        model_fail(run, ng_last_error());
+    model_open(run);
+    assert_int_equal(ng_state_hash(run->store, &after), NG_OK);
+    if (before != after)
+        model_fail(run, "the state hash changed by reopening");
+}
+
+/* Searches that are cheap enough for every few steps. */
+static const char *model_search(model_run *run, char *text)
+{
+    switch (run->step % 30) {
+    case 0:
+        return twin_compare_grid(&run->twin, run->store, &run->random, text);
+    case 10:
+        return twin_compare_vectors(&run->twin, run->store, &run->random, text);
+    case 20:
+        return twin_compare_paths(&run->twin, run->store, &run->random, text);
+    default:
+        return NULL;
+    }
+}
+
+static void model_step(model_run *run)
+{
+    char text[TWIN_DIFFERENCE_BYTES];
+    twin_op op;
+    twin_random_op(&run->twin, &run->mix, &run->random, &op);
+    uint32_t flags = test_random_chance(&run->random, 95) ? NG_WRITE_NOWAIT : 0;
+    ng_status status = twin_perform(run->store, &op, flags);
+    if (status != op.expected) {
+        snprintf(text, sizeof text, "%s: %s (%s), expected %s", twin_kind_name(op.kind),
+                 ng_status_name(status), ng_last_error(), ng_status_name(op.expected));
+        model_fail(run, text);
+    }
+    if (status == NG_OK) {
+        for (size_t i = 0; op.kind == TWIN_CREATE && i < op.count; i++) {
+            if (twin_find(&run->twin, op.items[i].id) != NULL)
+                model_fail(run, "an id was given twice");
+        }
+        if (!twin_learn(&run->twin, run->store, &op, false))
+            model_fail(run, "what was written is not there");
+        twin_apply(&run->twin, &op);
+    }
+    const char *difference = twin_compare_op(&run->twin, run->store, &op, text);
+    if (difference == NULL)
+        difference = model_search(run, text);
+    if (difference != NULL)
+        model_fail(run, difference);
+    twin_op_release(&op);
+}
+
+static void model_run_steps(model_run *run, uint64_t steps)
+{
+    run->random.state = run->seed;
+    print_message("%s: NG_TEST_SEED=%llu NG_TEST_STEPS=%llu\n", run->name,
+                  (unsigned long long)run->seed, (unsigned long long)steps);
+    model_open(run);
+    twin_init(&run->twin, run->store);
+    for (run->step = 1; run->step <= steps; run->step++) {
+        model_step(run);
+        if (run->step % STEPS_BETWEEN_COMPARISONS == 0)
+            model_compare(run);
+        if (run->directory != NULL && test_random_below(&run->random, 700) == 0)
+            model_reopen(run);
+    }
+    model_compare(run);
+    if (run->directory != NULL) {
+        model_reopen(run);
+        model_compare(run);
+    }
+    assert_int_equal(ng_close(run->store), NG_OK);
+    twin_release(&run->twin);
+    test_directory_remove(run->directory);
+}
+
+static uint64_t model_steps(unsigned percent)
+{
+    return test_environment("NG_TEST_STEPS", 10000) * percent / 100;
+}
+
+static void test_file_store(void **state)
+{
+    (void)state;
+    model_run run = {.name = "file store",
+                     .directory = test_directory_create(),
+                     .seed = test_environment("NG_TEST_SEED", 20),
+                     .options = {.struct_size = sizeof run.options,
+                                 .max_tokens = 100000,
+                                 .max_connections = 100000,
+                                 .segment_bytes = 1 << 20},
+                     .mix = {.target_tokens = 400,
+                             .bad_percent = 8,
+                             .use_projection = true,
+                             .dimensions = 6}};
+    model_run_steps(&run, model_steps(60));
+}
+
+static void test_memory_store(void **state)
+{
+    (void)state;
+    model_run run = {.name = "memory store",
+                     .seed = test_environment("NG_TEST_SEED", 21),
+                     .options = {.struct_size = sizeof run.options},
+                     .mix = {.target_tokens = 300,
+                             .bad_percent = 8,
+                             .use_projection = true,
+                             .dimensions = 33}};
+    model_run_steps(&run, model_steps(30));
+}
+
+/* Another encoding in every space, and a store that stays small enough to become empty. */
+static void test_own_scales(void **state)
+{
+    (void)state;
+    model_run run = {.name = "own scales",
+                     .directory = test_directory_create(),
+                     .seed = test_environment("NG_TEST_SEED", 22),
+                     .options = {.struct_size = sizeof run.options, .segment_bytes = 64 << 10},
+                     .mix = {.target_tokens = 8, .bad_percent = 10, .dimensions = 2}};
+    static const uint32_t scales[NG_SPACE_COUNT] = {1, 7, 10, 64, 100, 1000, 4, 12};
+    for (int space = 0; space < NG_SPACE_COUNT; space++) {
+        for (int axis = 0; axis < NG_AXIS_COUNT; axis++) {
+            run.options.scales[space][axis] = scales[space] * (uint32_t)(axis == 2 ? 3 : 1);
+            run.options.origins[space][axis] = (float)(space * 8 - axis);
+        }
+    }
+    model_run_steps(&run, model_steps(10));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_file_store),
+        cmocka_unit_test(test_memory_store),
+        cmocka_unit_test(test_own_scales),
+    };
+    return cmocka_run_group_tests_name("store against its twin", tests, NULL, NULL);
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The parts of the simulated disk: images of files and names, each with what is pending.
+ *
+ * sim_image.c knows how contents and names change and what a crash leaves of them; sim_disk.c is
+ * the table of calls with its faults and its trace; sim_control.c is what tests do to a disk. */
+#ifndef SIM_DISK_PRIVATE_H
+#define SIM_DISK_PRIVATE_H
+
+#include "sim_disk.h"
+#include "test_random.h"
+
+#include <pthread.h>
+
+/** One sector as it was after one write; `order` counts all changes of the disk. */
+typedef struct sim_sector {
+    uint64_t order;
+    uint64_t index;
+    uint8_t data[SIM_SECTOR_BYTES];
+} sim_sector;
+
+typedef struct sim_resize {
+    uint64_t order;
+    uint64_t bytes;
+} sim_resize;
+
+typedef struct sim_inode {
+    bool is_directory;
+    int lock_handle; /* handle that holds the lock, 0 = none */
+    uint8_t *seen, *durable; /* both of capacity_bytes, zero beyond their sizes */
+    uint64_t capacity_bytes;
+    uint64_t seen_bytes, durable_bytes;
+    sim_sector *sectors; /* pending, oldest first */
+    size_t sector_count, sector_capacity;
+    sim_resize *resizes; /* pending, oldest first */
+    size_t resize_count, resize_capacity;
+} sim_inode;
+
+typedef struct sim_name {
+    char path[SIM_PATH_BYTES];
+    int inode;
+} sim_name;
+
+typedef struct sim_names {
+    sim_name *items; /* sorted by path */
+    size_t count, capacity;
+} sim_names;
+
+typedef enum sim_name_change { SIM_NAME_ADD, SIM_NAME_REMOVE, SIM_NAME_RENAME } sim_name_change;
+
+typedef struct sim_entry_change {
+    uint64_t order;
+    sim_name_change change;
+    char path[SIM_PATH_BYTES], to[SIM_PATH_BYTES];
+    int inode;
+} sim_entry_change;
+
+/** What a crash keeps of the pending changes. */
+typedef enum sim_crash_mode {
+    SIM_KEEP_NOTHING,
+    SIM_KEEP_ALL,
+    SIM_KEEP_ANY,   /* each by itself, with chance keep_percent */
+    SIM_KEEP_PREFIX /* what was changed before `cut`, nothing after */
+} sim_crash_mode;
+
+typedef struct sim_crash_plan {
+    sim_crash_mode mode;
+    unsigned keep_percent;
+    uint64_t cut;
+    test_random *random;
+} sim_crash_plan;
+
+typedef struct sim_handle {
+    int inode; /* -1 = closed */
+    bool can_write;
+} sim_handle;
+
+struct sim_disk {
+    ngi_os os; /* first: the table's functions find the disk through its context */
+    pthread_mutex_t mutex;
+    test_random random;
+    uint64_t order; /* of the newest change */
+    uint64_t clock_us, clock_step_us;
+    uint64_t capacity_bytes;
+
+    sim_inode *inodes;
+    size_t inode_count, inode_capacity;
+    sim_names seen, durable;
+    sim_entry_change *changes; /* pending, oldest first */
+    size_t change_count, change_capacity;
+    sim_handle *handles;
+    size_t handle_count, handle_capacity;
+
+    sim_fault fault;
+    bool has_fault;
+    uint64_t fault_matches, fault_count;
+    uint64_t calls[17]; /* by bit of sim_call */
+
+    bool is_tracing;
+    sim_event *events;
+    size_t event_count, event_capacity;
+};
+
+extern const ngi_os sim_disk_table;
+
+void sim_disk_change_names(sim_disk *disk, sim_name_change kind, const char *path, const char *to,
+                           int inode);
+int sim_disk_new_inode(sim_disk *disk, bool is_directory);
+bool sim_disk_has_parent(const sim_disk *disk, const char *path);
+uint64_t sim_disk_used(const sim_disk *disk);
+
+/* Images of files */
+void sim_inode_resize(sim_inode *inode, uint64_t bytes, uint64_t order);
+void sim_inode_write(sim_inode *inode, const uint8_t *data, size_t bytes, uint64_t offset,
+                     uint64_t order);
+/** All that is pending becomes durable. */
+void sim_inode_sync(sim_inode *inode);
+/** What is pending becomes durable or is forgotten, as the plan decides; the seen image stays. */
+void sim_inode_settle(sim_inode *inode, const sim_crash_plan *plan);
+void sim_inode_release(sim_inode *inode);
+
+/* Names */
+int sim_names_find(const sim_names *names, const char *path);
+void sim_names_apply(sim_names *names, const sim_entry_change *change);
+void sim_names_copy(sim_names *names, const sim_names *from);
+/** Whether `path` stands directly in directory `parent`. */
+bool sim_path_is_in(const char *path, const char *parent);
+bool sim_crash_keeps(const sim_crash_plan *plan, uint64_t order);
+
+/** Memory of the harness: a test without it cannot go on, so failure ends the program. */
+void *sim_grow(void *items, size_t count, size_t *capacity, size_t item_bytes);
+
+#endif

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* State of the twin and the effect of each op on it. */
+#include "twin.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *twin_grow(void *items, size_t count, size_t *capacity, size_t item_bytes)
+{
+    if (count < *capacity)
+        return items;
+    size_t wanted = *capacity == 0 ? 64 : *capacity * 2;
+    void *grown = realloc(items, wanted * item_bytes);
+    if (grown == NULL)
+        abort();
+    *capacity = wanted;
+    return grown;
+}
+
+static void *twin_copy(const void *from, size_t bytes)
+{
+    if (from == NULL || bytes == 0)
+        return NULL;
+    void *copy = malloc(bytes);
+    if (copy == NULL)
+        abort();
+    return memcpy(copy, from, bytes);
+}
+
+void twin_init(twin_state *twin, const ng_store *store)
+{
+    memset(twin, 0, sizeof *twin);
+    ng_info info;
+    if (ng_store_info(store, &info) != NG_OK || ng_cdna_get(store, &twin->cdna) != NG_OK)
+        abort();
+    memcpy(twin->scales, info.scales, sizeof twin->scales);
+    memcpy(twin->origins, info.origins, sizeof twin->origins);
+    twin->dimensions = info.dimensions;
+    snprintf(twin->collections[0], 65, "runtime");
+    snprintf(twin->collections[1], 65, "semantic");
+    twin->collection_count = 2;
+}
+
+void twin_release(twin_state *twin)
+{
+    for (size_t i = 0; i < twin->token_count; i++) {
+        free(twin->tokens[i].label);
+        free(twin->tokens[i].vector);
+    }
+    free(twin->tokens);
+    free(twin->connections);
+    free(twin->projection.mean);
+    free(twin->projection.components);
+    memset(twin, 0, sizeof *twin);
+}
+
+static size_t token_position(const twin_state *twin, ng_token_id id)
+{
+    size_t low = 0, high = twin->token_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (twin->tokens[middle].id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+twin_token *twin_find(const twin_state *twin, ng_token_id id)
+{
+    size_t position = token_position(twin, id);
+    return position < twin->token_count && twin->tokens[position].id == id
+               ? &twin->tokens[position]
+               : NULL;
+}
+
+static size_t connection_position(const twin_state *twin, ng_connection_id id)
+{
+    size_t low = 0, high = twin->connection_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (twin->connections[middle].id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+twin_connection *twin_find_connection(const twin_state *twin, ng_connection_id id)
+{
+    size_t position = connection_position(twin, id);
+    return position < twin->connection_count && twin->connections[position].id == id
+               ? &twin->connections[position]
+               : NULL;
+}
+
+twin_token *twin_find_label(const twin_state *twin, ng_collection_id collection, const char *label,
+                            size_t bytes)
+{
+    for (size_t i = 0; i < twin->token_count; i++) {
+        twin_token *token = &twin->tokens[i];
+        if (token->alive && token->collection == collection && token->label_bytes == bytes &&
+            bytes != 0 && memcmp(token->label, label, bytes) == 0)
+            return token;
+    }
+    return NULL;
+}
+
+uint32_t twin_degree(const twin_state *twin, ng_token_id id, ng_direction direction)
+{
+    uint32_t degree = 0;
+    for (size_t i = 0; i < twin->connection_count; i++) {
+        const twin_connection *connection = &twin->connections[i];
+        if (!connection->alive)
+            continue;
+        degree += (direction & NG_OUTGOING) && connection->source == id;
+        degree += (direction & NG_INCOMING) && connection->target == id;
+    }
+    return degree;
+}
+
+static int16_t twin_encode(const twin_state *twin, int space, int axis, float value)
+{
+    double steps = ((double)value - (double)twin->origins[space][axis]) * twin->scales[space][axis];
+    return (int16_t)lrint(steps); /* the default mode: to nearest, ties to even */
+}
+
+void twin_apply_fields(const twin_state *twin, const ng_token_fields *fields, ng_token *record)
+{
+    for (int space = 0; space < NG_SPACE_COUNT; space++) {
+        for (int axis = 0; axis < NG_AXIS_COUNT; axis++) {
+            if (fields->spaces_clear & (1 << space))
+                record->coordinates[space][axis] = NG_COORDINATE_ABSENT;
+            if (fields->spaces_set & (1 << space))
+                record->coordinates[space][axis] =
+                    twin_encode(twin, space, axis, fields->coordinates[space][axis]);
+        }
+    }
+    if (fields->set & NG_FIELD_WEIGHT)
+        record->weight = fields->weight;
+    if (fields->set & NG_FIELD_RADIUS)
+        record->field_radius = (uint8_t)lrint((double)fields->field_radius * 100);
+    if (fields->set & NG_FIELD_STRENGTH)
+        record->field_strength = (uint8_t)lrint((double)fields->field_strength * 255);
+    unsigned flags = record->flags;
+    if (fields->set & NG_FIELD_FLAGS)
+        flags = (flags & NG_TOKEN_ENTITY_MASK) | fields->flags;
+    if (fields->set & NG_FIELD_ENTITY)
+        flags = (flags & ~(unsigned)NG_TOKEN_ENTITY_MASK) |
+                (unsigned)fields->entity << NG_TOKEN_ENTITY_SHIFT;
+    record->flags = (uint16_t)flags;
+}
+
+static void token_take_fields(twin_state *twin, twin_token *token, const ng_token_fields *fields)
+{
+    twin_apply_fields(twin, fields, &token->record);
+    if (fields->set & NG_FIELD_LABEL) {
+        free(token->label);
+        token->label = twin_copy(fields->label, fields->label_bytes);
+        token->label_bytes = fields->label_bytes;
+    }
+    if (fields->set & NG_FIELD_VECTOR) {
+        free(token->vector);
+        token->vector = twin_copy(fields->vector, fields->vector_dimensions * sizeof(float));
+        if (fields->vector_dimensions != 0)
+            twin->dimensions = (uint32_t)fields->vector_dimensions;
+    }
+}
+
+static void twin_create(twin_state *twin, const twin_item *item)
+{
+    size_t position = token_position(twin, item->id);
+    twin->tokens =
+        twin_grow(twin->tokens, twin->token_count, &twin->token_capacity, sizeof *twin->tokens);
+    memmove(&twin->tokens[position + 1], &twin->tokens[position],
+            (twin->token_count - position) * sizeof *twin->tokens);
+    twin->token_count++;
+    twin->live_tokens++;
+    twin_token *token = &twin->tokens[position];
+    memset(token, 0, sizeof *token);
+    token->id = item->id;
+    token->alive = true;
+    token->version = 1;
+    token->updated_us = item->updated_us;
+    token->collection = item->fields.collection;
+    for (int space = 0; space < NG_SPACE_COUNT; space++) {
+        for (int axis = 0; axis < NG_AXIS_COUNT; axis++)
+            token->record.coordinates[space][axis] = NG_COORDINATE_ABSENT;
+    }
+    token->record.slot = (uint32_t)item->id;
+    token->record.weight = 1;
+    token->record.field_radius = 100;
+    token->record.field_strength = 255;
+    token->record.flags = NG_TOKEN_ACTIVE;
+    token->record.timestamp = item->timestamp;
+    token_take_fields(twin, token, &item->fields);
+}
+
+static void twin_delete(twin_state *twin, ng_token_id id)
+{
+    twin_token *token = twin_find(twin, id);
+    token->alive = false;
+    twin->live_tokens--;
+    free(token->label);
+    free(token->vector);
+    token->label = NULL;
+    token->vector = NULL;
+    token->label_bytes = 0;
+    for (size_t i = 0; i < twin->connection_count; i++) {
+        twin_connection *connection = &twin->connections[i];
+        if (connection->alive && (connection->source == id || connection->target == id)) {
+            connection->alive = false;
+            twin->live_connections--;
+        }
+    }
+}
+
+static void twin_connect(twin_state *twin, const twin_link *link)
+{
+    size_t position = connection_position(twin, link->id);
+    twin->connections = twin_grow(twin->connections, twin->connection_count,
+                                  &twin->connection_capacity, sizeof *twin->connections);
+    memmove(&twin->connections[position + 1], &twin->connections[position],
+            (twin->connection_count - position) * sizeof *twin->connections);
+    twin->connection_count++;
+    twin->live_connections++;
+    twin->connections[position] = (twin_connection){.id = link->id,
+                                                    .alive = true,
+                                                    .source = link->fields.source,
+                                                    .target = link->fields.target,
+                                                    .record = link->record};
+}
+
+static void twin_project(twin_state *twin, const twin_projection *from)
+{
+    free(twin->projection.mean);
+    free(twin->projection.components);
+    twin->projection = *from;
+    twin->projection.mean = twin_copy(from->mean, from->dimensions * sizeof(float));
+    twin->projection.components = twin_copy(
+        from->components, (size_t)from->component_count * from->dimensions * sizeof(float));
+}
+
+void twin_apply(twin_state *twin, const twin_op *op)
+{
+    if (op->seq == 0)
+        return;
+    switch (op->kind) {
+    case TWIN_CREATE:
+        for (size_t i = 0; i < op->count; i++)
+            twin_create(twin, &op->items[i]);
+        break;
+    case TWIN_UPDATE: {
+        twin_token *token = twin_find(twin, op->items[0].id);
+        token_take_fields(twin, token, &op->items[0].fields);
+        token->version++;
+        token->updated_us = op->items[0].updated_us;
+        break;
+    }
+    case TWIN_DELETE:
+        twin_delete(twin, op->token);
+        break;
+    case TWIN_CONNECT:
+        for (size_t i = 0; i < op->count; i++)
+            twin_connect(twin, &op->links[i]);
+        break;
+    case TWIN_DISCONNECT:
+        twin_find_connection(twin, op->connection)->alive = false;
+        twin->live_connections--;
+        break;
+    case TWIN_COLLECTION:
+        snprintf(twin->collections[twin->collection_count++], 65, "%s", op->name);
+        break;
+    case TWIN_CDNA:
+        twin->cdna = op->cdna;
+        break;
+    case TWIN_PROJECTION:
+        twin_project(twin, &op->projection);
+        break;
+    }
+}
+
+void twin_op_release(twin_op *op)
+{
+    for (size_t i = 0; op->items != NULL && i < op->count; i++) {
+        free((void *)(uintptr_t)op->items[i].fields.label);
+        free((void *)(uintptr_t)op->items[i].fields.vector);
+    }
+    free(op->items);
+    free(op->links);
+    free(op->projection.mean);
+    free(op->projection.components);
+    memset(op, 0, sizeof *op);
+}
+
+const char *twin_kind_name(twin_kind kind)
+{
+    static const char *const names[] = {"create",     "update",     "delete", "connect",
+                                        "disconnect", "collection", "cdna",   "projection"};
+    return names[kind];
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The naive twin of a store: plain arrays and brute force, right because it is simple.
+ *
+ * A twin_op is a change with everything in it that the store decided (ids, times), so a journal of
+ * ops can be applied again to a fresh twin, op by op, to find which prefix a recovered store holds.
+ *
+ * Invariants: 1. tokens and connections are sorted by id; deleted ones stay, marked, because their
+ *                ids may never come back.
+ *             2. twin_apply of equal ops to equal twins gives equal twins. */
+#ifndef TWIN_H
+#define TWIN_H
+
+#include "neurograph.h"
+#include "test_random.h"
+
+#include <stdio.h>
+
+#define TWIN_COLLECTIONS_MAX 16
+#define TWIN_DIFFERENCE_BYTES 512
+#define TWIN_BATCH_MAX 12
+
+typedef struct twin_token {
+    ng_token_id id;
+    bool alive;
+    ng_token record;
+    uint64_t updated_us;
+    uint32_t version;
+    ng_collection_id collection;
+    char *label;
+    size_t label_bytes;
+    float *vector;
+} twin_token;
+
+typedef struct twin_connection {
+    ng_connection_id id;
+    bool alive;
+    ng_token_id source, target;
+    ng_connection record;
+} twin_connection;
+
+typedef struct twin_projection {
+    uint32_t dimensions, component_count;
+    float *mean, *components;
+} twin_projection;
+
+typedef struct twin_state {
+    twin_token *tokens;
+    size_t token_count, token_capacity;
+    twin_connection *connections;
+    size_t connection_count, connection_capacity;
+    char collections[TWIN_COLLECTIONS_MAX][65];
+    size_t collection_count;
+    ng_cdna cdna;
+    uint32_t dimensions; /* 0 = no vector yet */
+    twin_projection projection;
+    uint32_t scales[NG_SPACE_COUNT][NG_AXIS_COUNT];
+    float origins[NG_SPACE_COUNT][NG_AXIS_COUNT];
+    size_t live_tokens, live_connections;
+} twin_state;
+
+typedef enum twin_kind {
+    TWIN_CREATE,     /* one token or a batch */
+    TWIN_UPDATE,     /* one token */
+    TWIN_DELETE,     /* one token */
+    TWIN_CONNECT,    /* one connection or a batch */
+    TWIN_DISCONNECT, /* one connection */
+    TWIN_COLLECTION,
+    TWIN_CDNA,
+    TWIN_PROJECTION
+} twin_kind;
+
+typedef struct twin_item {
+    ng_token_id id;            /* given by the store for a creation */
+    ng_token_fields fields;    /* label and vector are the item's own copies */
+    uint32_t timestamp;        /* learned: creation time */
+    uint64_t updated_us;       /* learned */
+} twin_item;
+
+typedef struct twin_link {
+    ng_connection_id id;
+    ng_connection_fields fields;
+    ng_connection record; /* learned */
+} twin_link;
+
+typedef struct twin_op {
+    twin_kind kind;
+    ng_status expected; /* what the store must answer */
+    ng_seq seq;         /* 0 if nothing had to change */
+    bool as_batch;      /* through the _many call, even with one item */
+    size_t count;
+    twin_item *items;
+    twin_link *links;
+    ng_token_id token;
+    ng_connection_id connection;
+    ng_collection_id collection;
+    char name[65];
+    ng_cdna cdna;
+    twin_projection projection;
+} twin_op;
+
+/* twin.c: state and its changes */
+
+/** The twin of a store that was just created: takes over its scales, CDNA and collections. */
+void twin_init(twin_state *twin, const ng_store *store);
+void twin_release(twin_state *twin);
+twin_token *twin_find(const twin_state *twin, ng_token_id id);
+twin_connection *twin_find_connection(const twin_state *twin, ng_connection_id id);
+/** Live token with that label in that collection, or NULL. */
+twin_token *twin_find_label(const twin_state *twin, ng_collection_id collection, const char *label,
+                            size_t bytes);
+/** Applies an op that the store took. Does nothing if its seq is 0. */
+void twin_apply(twin_state *twin, const twin_op *op);
+/** The record that `fields` make of `record`; timestamp and slot as they are in it. */
+void twin_apply_fields(const twin_state *twin, const ng_token_fields *fields, ng_token *record);
+uint32_t twin_degree(const twin_state *twin, ng_token_id id, ng_direction direction);
+void twin_op_release(twin_op *op);
+/** "create 3", for messages. */
+const char *twin_kind_name(twin_kind kind);
+
+/* twin_perform.c: the same op on a store */
+
+/** Makes the store do `op`, and says in it what the store decided. Returns what the store returned;
+ *  does not touch the twin. */
+ng_status twin_perform(ng_store *store, twin_op *op, uint32_t write_flags);
+/** Reads ids and times of an op that the store took, back from it. For an op whose call did not
+ *  return, `guess` says that ids must be looked for. false if the op is not in the store. */
+bool twin_learn(const twin_state *twin, const ng_store *store, twin_op *op, bool guess);
+
+/* twin_random.c: what to do next */
+
+typedef struct twin_mix {
+    size_t target_tokens; /* deletions become likelier beyond it */
+    unsigned bad_percent; /* ops that must be refused */
+    bool use_projection;
+    uint32_t dimensions;
+} twin_mix;
+
+/** Makes up an op and what the store must answer to it. Release with twin_op_release. */
+void twin_random_op(const twin_state *twin, const twin_mix *mix, test_random *random, twin_op *out);
+/** A live token or connection; NULL if there is none. */
+const twin_token *twin_random_token(const twin_state *twin, test_random *random);
+const twin_connection *twin_random_connection(const twin_state *twin, test_random *random);
+/** A coordinate that rounds to `raw`. */
+float twin_decode(const twin_state *twin, ng_space space, int axis, int raw);
+
+/* twin_compare.c: the same questions to both. Each returns NULL, or a description of the first
+ * difference, which stands in `out` (TWIN_DIFFERENCE_BYTES). */
+
+const char *twin_compare_token(const twin_state *twin, const ng_store *store, const twin_token *token,
+                               char *out);
+/** What an op touched. */
+const char *twin_compare_op(const twin_state *twin, const ng_store *store, const twin_op *op, char *out);
+/** Everything: tokens dead and alive, connections, lists, labels, counters, CDNA, collections. */
+const char *twin_compare_all(const twin_state *twin, const ng_store *store, char *out);
+
+/* twin_search.c: searches against brute force */
+
+const char *twin_compare_grid(const twin_state *twin, const ng_store *store, test_random *random,
+                              char *out);
+const char *twin_compare_vectors(const twin_state *twin, const ng_store *store, test_random *random,
+                                 char *out);
+const char *twin_compare_paths(const twin_state *twin, const ng_store *store, test_random *random,
+                               char *out);
+
+/** Writes a difference and returns it. */
+#define TWIN_DIFFER(out, ...) (snprintf((out), TWIN_DIFFERENCE_BYTES, __VA_ARGS__), (out))
+
+#endif

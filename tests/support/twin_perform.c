@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Ops of the twin, done on a store through the calls a program would use. */
+#include "twin.h"
+
+#include "store/store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static ng_status perform_create(ng_store *store, twin_op *op, const ng_write_options *write)
+{
+    if (op->count == 1 && !op->as_batch)
+        return ng_token_create(store, &op->items[0].fields, write, &op->items[0].id);
+    ng_token_fields fields[TWIN_BATCH_MAX];
+    ng_token_id ids[TWIN_BATCH_MAX] = {0};
+    for (size_t i = 0; i < op->count; i++)
+        fields[i] = op->items[i].fields;
+    ng_status status = ng_token_create_many(store, fields, op->count, write, ids);
+    for (size_t i = 0; i < op->count && status == NG_OK; i++)
+        op->items[i].id = ids[i];
+    return status;
+}
+
+static ng_status perform_connect(ng_store *store, twin_op *op, const ng_write_options *write)
+{
+    if (op->count == 1 && !op->as_batch)
+        return ng_connection_create(store, &op->links[0].fields, write, &op->links[0].id);
+    ng_connection_fields fields[TWIN_BATCH_MAX];
+    ng_connection_id ids[TWIN_BATCH_MAX] = {0};
+    for (size_t i = 0; i < op->count; i++)
+        fields[i] = op->links[i].fields;
+    ng_status status = ng_connection_create_many(store, fields, op->count, write, ids);
+    for (size_t i = 0; i < op->count && status == NG_OK; i++)
+        op->links[i].id = ids[i];
+    return status;
+}
+
+static ng_status perform_projection(ng_store *store, twin_op *op, const ng_write_options *write)
+{
+    ngi_projection projection = {.dimensions = op->projection.dimensions,
+                                 .component_count = op->projection.component_count,
+                                 .vector_count = 1,
+                                 .mean = op->projection.mean,
+                                 .components = op->projection.components};
+    for (uint32_t i = 0; i < projection.component_count; i++)
+        projection.explained[i] = 0.5 / (i + 1.0) / projection.component_count;
+    return ngi_store_projection_set(store, &projection, write);
+}
+
+ng_status twin_perform(ng_store *store, twin_op *op, uint32_t write_flags)
+{
+    op->seq = 0;
+    ng_write_options write = {
+        .struct_size = sizeof write, .flags = write_flags, .actor = 7, .seq = &op->seq};
+    switch (op->kind) {
+    case TWIN_CREATE:
+        return perform_create(store, op, &write);
+    case TWIN_UPDATE:
+        return ng_token_update(store, op->items[0].id, &op->items[0].fields, &write);
+    case TWIN_DELETE:
+        return ng_token_delete(store, op->token, &write);
+    case TWIN_CONNECT:
+        return perform_connect(store, op, &write);
+    case TWIN_DISCONNECT:
+        return ng_connection_delete(store, op->connection, &write);
+    case TWIN_COLLECTION:
+        return ng_collection_create(store, op->name, &write, &op->collection);
+    case TWIN_CDNA:
+        return ng_cdna_set(store, &op->cdna, &write);
+    case TWIN_PROJECTION:
+        return perform_projection(store, op, &write);
+    }
+    return NG_E_INTERNAL;
+}
+
+/* Ids that the store has and the twin has never seen, in order: those of the op in doubt. */
+static bool guess_tokens(const twin_state *twin, const ng_store *store, twin_op *op)
+{
+    size_t found = 0, count = 0;
+    ng_token_id after = 0, page[256];
+    do {
+        if (ng_token_list(store, NG_COLLECTION_ANY, after, page, 256, &count) != NG_OK)
+            return false;
+        for (size_t i = 0; i < count; i++) {
+            if (twin_find(twin, page[i]) != NULL)
+                continue;
+            if (found < op->count)
+                op->items[found].id = page[i];
+            found++;
+        }
+        after = count != 0 ? page[count - 1] : 0;
+    } while (count == 256);
+    return found == op->count;
+}
+
+static bool guess_connections(const twin_state *twin, const ng_store *store, twin_op *op)
+{
+    for (size_t i = 0; i < op->count; i++) {
+        ng_edge edges[256];
+        size_t count = 0;
+        bool found = false;
+        if (ng_connections_between(store, op->links[i].fields.source, op->links[i].fields.target,
+                                   edges, 256, &count) != NG_OK)
+            return false;
+        uint8_t type = op->links[i].fields.set & NG_CFIELD_TYPE ? op->links[i].fields.type
+                                                                : NG_CONNECTION_TYPE_DEFAULT;
+        for (size_t k = 0; k < count && k < 256; k++) {
+            if (edges[k].source != op->links[i].fields.source || edges[k].type != type ||
+                twin_find_connection(twin, edges[k].id) != NULL)
+                continue;
+            op->links[i].id = edges[k].id;
+            found = true;
+        }
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+static bool learn_tokens(const ng_store *store, twin_op *op)
+{
+    for (size_t i = 0; i < op->count; i++) {
+        ng_token_info info;
+        if (ng_token_get(store, op->items[i].id, &info) != NG_OK)
+            return false;
+        op->items[i].timestamp = info.record.timestamp;
+        op->items[i].updated_us = info.updated_us;
+    }
+    return true;
+}
+
+static bool learn_connections(const ng_store *store, twin_op *op)
+{
+    for (size_t i = 0; i < op->count; i++) {
+        if (ng_connection_get(store, op->links[i].id, &op->links[i].record) != NG_OK)
+            return false;
+    }
+    return true;
+}
+
+/* The times of a constitution are the store's; every other value must come back as it was given. */
+static bool learn_cdna(const ng_store *store, twin_op *op)
+{
+    ng_cdna stored;
+    if (ng_cdna_get(store, &stored) != NG_OK)
+        return false;
+    op->cdna.created_at = stored.created_at;
+    op->cdna.modified_at = stored.modified_at;
+    return true;
+}
+
+bool twin_learn(const twin_state *twin, const ng_store *store, twin_op *op, bool guess)
+{
+    switch (op->kind) {
+    case TWIN_CREATE:
+        return (!guess || guess_tokens(twin, store, op)) && learn_tokens(store, op);
+    case TWIN_UPDATE:
+        return learn_tokens(store, op);
+    case TWIN_CONNECT:
+        return (!guess || guess_connections(twin, store, op)) && learn_connections(store, op);
+    case TWIN_CDNA:
+        return learn_cdna(store, op);
+    case TWIN_DELETE:
+    case TWIN_DISCONNECT:
+    case TWIN_COLLECTION:
+    case TWIN_PROJECTION:
+        return true;
+    }
+    return false;
+}

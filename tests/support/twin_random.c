@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Made-up ops: mostly right, sometimes wrong in one known way.
+ *
+ * Few labels, points and endpoints are drawn from small pools, so that conflicts, ties and equal
+ * points are common and not an accident. */
+#include "twin.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+const twin_token *twin_random_token(const twin_state *twin, test_random *random)
+{
+    if (twin->live_tokens == 0)
+        return NULL;
+    for (;;) {
+        const twin_token *token = &twin->tokens[test_random_below(random, twin->token_count)];
+        if (token->alive)
+            return token;
+    }
+}
+
+const twin_connection *twin_random_connection(const twin_state *twin, test_random *random)
+{
+    if (twin->live_connections == 0)
+        return NULL;
+    for (;;) {
+        const twin_connection *connection =
+            &twin->connections[test_random_below(random, twin->connection_count)];
+        if (connection->alive)
+            return connection;
+    }
+}
+
+float twin_decode(const twin_state *twin, ng_space space, int axis, int raw)
+{
+    return (float)((double)twin->origins[space][axis] + (double)raw / twin->scales[space][axis]);
+}
+
+static void *random_allocate(size_t bytes)
+{
+    void *block = calloc(1, bytes == 0 ? 1 : bytes);
+    if (block == NULL)
+        abort();
+    return block;
+}
+
+static int random_raw(test_random *random)
+{
+    static const int centers[] = {0, 900, -1500, 20000};
+    uint64_t kind = test_random_below(random, 10);
+    if (kind < 6)
+        return centers[test_random_below(random, 4)] + (int)test_random_below(random, 41) - 20;
+    if (kind == 6)
+        return test_random_chance(random, 50) ? NG_COORDINATE_MAX : -NG_COORDINATE_MAX;
+    return (int)test_random_below(random, 65535) - NG_COORDINATE_MAX;
+}
+
+static void random_point(const twin_state *twin, test_random *random, ng_space space,
+                         ng_token_fields *fields)
+{
+    const twin_token *other = test_random_chance(random, 15) ? twin_random_token(twin, random)
+                                                              : NULL;
+    fields->spaces_set |= (uint8_t)(1 << space);
+    for (int axis = 0; axis < NG_AXIS_COUNT; axis++) {
+        int raw = other != NULL ? other->record.coordinates[space][axis] : NG_COORDINATE_ABSENT;
+        if (raw == NG_COORDINATE_ABSENT)
+            raw = random_raw(random);
+        fields->coordinates[space][axis] = twin_decode(twin, space, axis, raw);
+    }
+}
+
+static void random_label(test_random *random, ng_token_fields *fields)
+{
+    char text[1100];
+    uint64_t number = test_random_below(random, 4000);
+    int bytes = 0;
+    switch (test_random_below(random, 6)) {
+    case 0:
+        bytes = snprintf(text, sizeof text, "слово %llu", (unsigned long long)number);
+        break;
+    case 1:
+        memset(text, 'x', 1024);
+        bytes = 1024;
+        text[number % 1024] = 'y';
+        break;
+    default:
+        bytes = snprintf(text, sizeof text, "label-%llu", (unsigned long long)number);
+        break;
+    }
+    char *copy = random_allocate((size_t)bytes);
+    memcpy(copy, text, (size_t)bytes);
+    fields->set |= NG_FIELD_LABEL;
+    fields->label = copy;
+    fields->label_bytes = (size_t)bytes;
+}
+
+static void random_vector(const twin_state *twin, const twin_mix *mix, test_random *random,
+                          ng_token_fields *fields)
+{
+    uint32_t dimensions = twin->dimensions != 0 ? twin->dimensions : mix->dimensions;
+    float *vector = random_allocate(dimensions * sizeof *vector);
+    const twin_token *other = test_random_chance(random, 15) ? twin_random_token(twin, random)
+                                                              : NULL;
+    for (uint32_t i = 0; i < dimensions; i++)
+        vector[i] = other != NULL && other->vector != NULL
+                        ? other->vector[i]
+                        : (float)(test_random_unit(random) * 2 - 1);
+    fields->set |= NG_FIELD_VECTOR;
+    fields->vector = vector;
+    fields->vector_dimensions = dimensions;
+}
+
+static void random_fields(const twin_state *twin, const twin_mix *mix, test_random *random,
+                          ng_token_fields *fields, bool is_update)
+{
+    fields->struct_size = sizeof *fields;
+    float max_weight = twin->cdna.max_token_weight;
+    if (test_random_chance(random, 50) || (!is_update && max_weight < 1)) {
+        fields->set |= NG_FIELD_WEIGHT;
+        fields->weight = (float)test_random_unit(random) * max_weight;
+    }
+    if (test_random_chance(random, 20)) {
+        fields->set |= NG_FIELD_RADIUS;
+        fields->field_radius = (float)test_random_below(random, 256) / 100;
+    }
+    if (test_random_chance(random, 20)) {
+        fields->set |= NG_FIELD_STRENGTH;
+        fields->field_strength = (float)test_random_below(random, 256) / 255;
+    }
+    if (test_random_chance(random, 30)) {
+        fields->set |= NG_FIELD_ENTITY;
+        fields->entity = (uint8_t)test_random_below(random, 16);
+    }
+    if (test_random_chance(random, 30)) {
+        fields->set |= NG_FIELD_FLAGS;
+        fields->flags =
+            (uint16_t)(test_random_next(random) & (0xFFFF & ~(unsigned)NG_TOKEN_ENTITY_MASK));
+    }
+    for (int space = 0; space < NG_SPACE_COUNT; space++) {
+        if (test_random_chance(random, is_update ? 15 : 45))
+            random_point(twin, random, (ng_space)space, fields);
+        else if (is_update && test_random_chance(random, 8))
+            fields->spaces_clear |= (uint8_t)(1 << space);
+    }
+    if (test_random_chance(random, is_update ? 15 : 50))
+        random_label(random, fields);
+    else if (is_update && test_random_chance(random, 5))
+        fields->set |= NG_FIELD_LABEL; /* no bytes: takes the label away */
+    if (mix->dimensions != 0 && test_random_chance(random, is_update ? 15 : 40))
+        random_vector(twin, mix, random, fields);
+    else if (is_update && test_random_chance(random, 5))
+        fields->set |= NG_FIELD_VECTOR; /* no dimensions: takes the vector away */
+}
+
+static bool same_label(const ng_token_fields *a, const ng_token_fields *b)
+{
+    return (a->set & b->set & NG_FIELD_LABEL) && a->collection == b->collection &&
+           a->label_bytes == b->label_bytes && memcmp(a->label, b->label, a->label_bytes) == 0;
+}
+
+static void random_create(const twin_state *twin, const twin_mix *mix, test_random *random,
+                          twin_op *op)
+{
+    op->kind = TWIN_CREATE;
+    op->as_batch = test_random_chance(random, 25);
+    op->count = op->as_batch ? 1 + test_random_below(random, TWIN_BATCH_MAX) : 1;
+    op->items = random_allocate(op->count * sizeof *op->items);
+    for (size_t i = 0; i < op->count; i++) {
+        ng_token_fields *fields = &op->items[i].fields;
+        random_fields(twin, mix, random, fields, false);
+        fields->collection = (ng_collection_id)test_random_below(random, twin->collection_count);
+        bool is_taken = (fields->set & NG_FIELD_LABEL) &&
+                        twin_find_label(twin, fields->collection, fields->label,
+                                        fields->label_bytes) != NULL;
+        for (size_t k = 0; k < i; k++)
+            is_taken = is_taken || same_label(&op->items[k].fields, fields);
+        if (is_taken)
+            op->expected = NG_E_EXISTS;
+    }
+}
+
+static void random_update(const twin_state *twin, const twin_mix *mix, test_random *random,
+                          const twin_token *token, twin_op *op)
+{
+    op->kind = TWIN_UPDATE;
+    op->count = 1;
+    op->items = random_allocate(sizeof *op->items);
+    op->items[0].id = token->id;
+    ng_token_fields *fields = &op->items[0].fields;
+    random_fields(twin, mix, random, fields, true);
+    /* A weight that a newer constitution no longer allows must be mended by the same update. */
+    if (token->record.weight > twin->cdna.max_token_weight && !(fields->set & NG_FIELD_WEIGHT)) {
+        op->expected = NG_E_INVALID;
+        fields->set &= ~(uint32_t)NG_FIELD_LABEL;
+    }
+    if ((fields->set & NG_FIELD_LABEL) && fields->label_bytes != 0) {
+        const twin_token *holder =
+            twin_find_label(twin, token->collection, fields->label, fields->label_bytes);
+        if (holder != NULL && holder != token)
+            op->expected = NG_E_EXISTS;
+    }
+}
+
+static bool link_exists(const twin_state *twin, const ng_connection_fields *fields)
+{
+    for (size_t i = 0; i < twin->connection_count; i++) {
+        const twin_connection *connection = &twin->connections[i];
+        if (connection->alive && connection->source == fields->source &&
+            connection->target == fields->target && connection->record.type == fields->type)
+            return true;
+    }
+    return false;
+}
+
+static bool link_exceeds_degree(const twin_state *twin, const ng_connection_fields *fields)
+{
+    const ng_cdna *cdna = &twin->cdna;
+    uint32_t out = twin_degree(twin, fields->source, NG_OUTGOING);
+    uint32_t in = twin_degree(twin, fields->target, NG_INCOMING);
+    return out >= cdna->max_out_degree || in >= cdna->max_in_degree ||
+           out + twin_degree(twin, fields->source, NG_INCOMING) >= cdna->max_total_degree ||
+           in + twin_degree(twin, fields->target, NG_OUTGOING) >= cdna->max_total_degree;
+}
+
+static bool type_is_allowed(const twin_state *twin, uint8_t type)
+{
+    const uint64_t *bits = twin->cdna.allowed_types.bits;
+    bool is_open = (bits[0] | bits[1] | bits[2] | bits[3]) == 0;
+    return is_open || (bits[type >> 6] >> (type & 63) & 1);
+}
+
+static void random_link(const twin_state *twin, test_random *random, ng_connection_fields *fields)
+{
+    fields->struct_size = sizeof *fields;
+    fields->source = twin_random_token(twin, random)->id;
+    do {
+        fields->target = twin_random_token(twin, random)->id;
+    } while (fields->target == fields->source);
+    fields->set = NG_CFIELD_TYPE;
+    fields->type = (uint8_t)(test_random_below(random, 11) * 16 + test_random_below(random, 3));
+    if (test_random_chance(random, 40)) {
+        fields->set |= NG_CFIELD_FLAGS;
+        fields->flags = (uint8_t)test_random_next(random);
+    }
+    if (test_random_chance(random, 30)) {
+        fields->set |= NG_CFIELD_LEVELS;
+        fields->active_levels = (uint8_t)test_random_next(random);
+    }
+    if (test_random_chance(random, 30)) {
+        fields->set |= NG_CFIELD_MUTABILITY;
+        fields->mutability = (uint8_t)test_random_below(random, 3);
+    }
+    if (test_random_chance(random, 30)) {
+        fields->set |= NG_CFIELD_RIGIDITY;
+        fields->rigidity = (float)test_random_below(random, 256) / 255;
+    }
+    if (test_random_chance(random, 30)) {
+        fields->set |= NG_CFIELD_PULL;
+        fields->pull_strength =
+            twin->cdna.min_pull_strength +
+            (float)test_random_unit(random) *
+                (twin->cdna.max_pull_strength - twin->cdna.min_pull_strength);
+    }
+    if (test_random_chance(random, 30)) {
+        fields->set |= NG_CFIELD_DISTANCE;
+        fields->preferred_distance = 0.01f + (float)test_random_unit(random) * 99;
+    }
+    if (test_random_chance(random, 30)) {
+        fields->set |= NG_CFIELD_CONFIDENCE;
+        fields->confidence = (float)test_random_below(random, 256) / 255;
+    }
+}
+
+/* A single link may be refused for one reason; a batch holds only links that are right, from
+ * different sources to different targets, so that it is refused only when it is damaged later. */
+static void random_connect(const twin_state *twin, test_random *random, twin_op *op)
+{
+    op->kind = TWIN_CONNECT;
+    op->as_batch = test_random_chance(random, 25);
+    size_t wanted = op->as_batch ? 1 + test_random_below(random, TWIN_BATCH_MAX) : 1;
+    op->links = random_allocate(wanted * sizeof *op->links);
+    for (int attempt = 0; attempt < 200 && op->count < wanted; attempt++) {
+        ng_connection_fields fields = {0};
+        random_link(twin, random, &fields);
+        bool is_forbidden = !type_is_allowed(twin, fields.type);
+        bool is_double = link_exists(twin, &fields);
+        bool is_over = link_exceeds_degree(twin, &fields);
+        int reasons = is_forbidden + is_double + is_over;
+        if (reasons > (op->as_batch ? 0 : 1))
+            continue;
+        bool is_alone = true;
+        for (size_t i = 0; i < op->count; i++) {
+            const ng_connection_fields *other = &op->links[i].fields;
+            is_alone = is_alone && other->source != fields.source &&
+                       other->target != fields.target && other->source != fields.target &&
+                       other->target != fields.source;
+        }
+        if (!is_alone)
+            continue;
+        op->expected = is_forbidden ? NG_E_FORBIDDEN
+                       : is_double  ? NG_E_EXISTS
+                       : is_over    ? NG_E_LIMIT
+                                    : NG_OK;
+        op->links[op->count++].fields = fields;
+    }
+}
+
+static void random_cdna(const twin_state *twin, test_random *random, twin_op *op)
+{
+    op->kind = TWIN_CDNA;
+    op->cdna = twin->cdna;
+    op->cdna.max_token_weight = test_random_chance(random, 50) ? 1.0f : 0.75f;
+    op->cdna.max_out_degree = test_random_chance(random, 50) ? 1000 : 6;
+    op->cdna.max_in_degree = op->cdna.max_out_degree;
+    op->cdna.max_total_degree = op->cdna.max_out_degree * 2;
+    op->cdna.max_pull_strength = test_random_chance(random, 50) ? 10.0f : 5.0f;
+    op->cdna.min_pull_strength = -op->cdna.max_pull_strength;
+    op->cdna.scales[test_random_below(random, NG_SPACE_COUNT)] =
+        0.5f + (float)test_random_below(random, 8) / 4;
+    memset(&op->cdna.allowed_types, 0, sizeof op->cdna.allowed_types);
+    if (test_random_chance(random, 30)) {
+        memset(&op->cdna.allowed_types, 0xFF, sizeof op->cdna.allowed_types);
+        op->cdna.allowed_types.bits[0] &= ~(1ull << test_random_below(random, 3));
+        op->cdna.allowed_types.bits[2] &= (1ull << 48) - 1; /* types end at 0xAF */
+        op->cdna.allowed_types.bits[3] = 0;
+    }
+}
+
+/* Orthonormal rows by Gram and Schmidt, as a projection computed from real data would have. */
+static void random_projection(const twin_state *twin, test_random *random, twin_op *op)
+{
+    uint32_t dimensions = twin->dimensions, count = dimensions < 3 ? 1 : 3;
+    op->kind = TWIN_PROJECTION;
+    op->projection.dimensions = dimensions;
+    op->projection.component_count = count;
+    op->projection.mean = random_allocate(dimensions * sizeof(float));
+    op->projection.components = random_allocate((size_t)count * dimensions * sizeof(float));
+    for (uint32_t i = 0; i < dimensions; i++)
+        op->projection.mean[i] = (float)(test_random_unit(random) * 0.2 - 0.1);
+    for (uint32_t row = 0; row < count; row++) {
+        double values[64] = {0};
+        for (uint32_t i = 0; i < dimensions; i++)
+            values[i] = test_random_unit(random) * 2 - 1;
+        for (uint32_t other = 0; other < row; other++) {
+            const float *basis = op->projection.components + (size_t)other * dimensions;
+            double dot = 0;
+            for (uint32_t i = 0; i < dimensions; i++)
+                dot += values[i] * (double)basis[i];
+            for (uint32_t i = 0; i < dimensions; i++)
+                values[i] -= dot * (double)basis[i];
+        }
+        double norm = 0;
+        for (uint32_t i = 0; i < dimensions; i++)
+            norm += values[i] * values[i];
+        for (uint32_t i = 0; i < dimensions; i++)
+            op->projection.components[(size_t)row * dimensions + i] =
+                (float)(values[i] / sqrt(norm));
+    }
+}
+
+static void spoil_fields(test_random *random, twin_op *op)
+{
+    ng_token_fields *fields = &op->items[test_random_below(random, op->count)].fields;
+    op->expected = NG_E_INVALID;
+    switch (test_random_below(random, 9)) {
+    case 0:
+        fields->set |= NG_FIELD_WEIGHT;
+        fields->weight = 2;
+        break;
+    case 1:
+        fields->set |= NG_FIELD_WEIGHT;
+        fields->weight = NAN;
+        break;
+    case 2:
+        fields->spaces_set |= 1;
+        fields->spaces_clear &= 0xFE;
+        fields->coordinates[0][1] = test_random_chance(random, 50) ? NAN : 1e9f;
+        break;
+    case 3:
+        fields->set |= 1u << 20;
+        break;
+    case 4:
+        fields->spaces_set |= 4;
+        fields->spaces_clear |= 4;
+        break;
+    case 5:
+        fields->set |= NG_FIELD_ENTITY;
+        fields->entity = 16;
+        break;
+    case 6:
+        fields->set |= NG_FIELD_RADIUS;
+        fields->field_radius = 2.6f;
+        break;
+    case 7:
+        fields->set |= NG_FIELD_STRENGTH;
+        fields->field_strength = -0.1f;
+        break;
+    default:
+        fields->struct_size = 8;
+        break;
+    }
+}
+
+static void spoil_link(const twin_state *twin, test_random *random, twin_op *op)
+{
+    ng_connection_fields *fields = &op->links[test_random_below(random, op->count)].fields;
+    op->expected = NG_E_INVALID;
+    switch (test_random_below(random, 6)) {
+    case 0:
+        fields->target = fields->source;
+        break;
+    case 1:
+        fields->set |= NG_CFIELD_TYPE;
+        fields->type = 0xB0;
+        break;
+    case 2:
+        fields->set |= NG_CFIELD_PULL;
+        fields->pull_strength = test_random_chance(random, 50) ? NAN : 10.5f;
+        break;
+    case 3:
+        fields->set |= NG_CFIELD_DISTANCE;
+        fields->preferred_distance = 0;
+        break;
+    case 4:
+        fields->set |= NG_CFIELD_CONFIDENCE;
+        fields->confidence = 1.5f;
+        break;
+    default:
+        fields->target = twin->tokens[twin->token_count - 1].id + 77;
+        op->expected = NG_E_NOT_FOUND;
+        break;
+    }
+}
+
+/* Only ops that would have been right are spoiled, so that there is one reason to refuse them. */
+static void random_spoil(const twin_state *twin, test_random *random, twin_op *op)
+{
+    ng_token_id dead = twin->token_count != 0 ? twin->tokens[twin->token_count - 1].id + 9 : 9;
+    for (size_t i = 0; i < twin->token_count; i++) {
+        if (!twin->tokens[i].alive && test_random_chance(random, 30))
+            dead = twin->tokens[i].id;
+    }
+    switch (op->kind) {
+    case TWIN_CREATE:
+    case TWIN_UPDATE:
+        if (op->kind == TWIN_UPDATE && test_random_chance(random, 30)) {
+            op->items[0].id = dead;
+            op->expected = NG_E_NOT_FOUND;
+        } else {
+            spoil_fields(random, op);
+        }
+        break;
+    case TWIN_CONNECT:
+        if (op->count != 0)
+            spoil_link(twin, random, op);
+        break;
+    case TWIN_DELETE:
+        op->token = dead;
+        op->expected = NG_E_NOT_FOUND;
+        break;
+    case TWIN_DISCONNECT:
+        op->connection = twin->connections[twin->connection_count - 1].id + 5;
+        op->expected = NG_E_NOT_FOUND;
+        break;
+    case TWIN_COLLECTION:
+        snprintf(op->name, sizeof op->name, "Not a name");
+        op->expected = NG_E_INVALID;
+        break;
+    case TWIN_CDNA:
+        op->cdna.scales[0] = test_random_chance(random, 50) ? NAN : 0;
+        op->expected = NG_E_INVALID;
+        break;
+    case TWIN_PROJECTION:
+        break;
+    }
+}
+
+void twin_random_op(const twin_state *twin, const twin_mix *mix, test_random *random, twin_op *op)
+{
+    memset(op, 0, sizeof *op);
+    uint64_t roll = test_random_below(random, 100);
+    bool is_crowded = twin->live_tokens >= mix->target_tokens;
+    const twin_token *token = twin_random_token(twin, random);
+    const twin_connection *connection = twin_random_connection(twin, random);
+    if (roll < 2 && twin->collection_count < TWIN_COLLECTIONS_MAX) {
+        op->kind = TWIN_COLLECTION;
+        snprintf(op->name, sizeof op->name, "c-%llu_%zu.x",
+                 (unsigned long long)test_random_below(random, 1000), twin->collection_count);
+    } else if (roll < 3) {
+        random_cdna(twin, random, op);
+    } else if (roll < 4 && mix->use_projection && twin->dimensions != 0) {
+        random_projection(twin, random, op);
+    } else if (roll < (is_crowded ? 34 : 10) && token != NULL) {
+        op->kind = TWIN_DELETE;
+        op->token = token->id;
+    } else if (roll < 45 && token != NULL) {
+        random_update(twin, mix, random, token, op);
+    } else if (roll < 75 && twin->live_tokens >= 2) {
+        random_connect(twin, random, op);
+    } else if (roll < 80 && connection != NULL) {
+        op->kind = TWIN_DISCONNECT;
+        op->connection = connection->id;
+    }
+    if (op->kind == TWIN_CREATE || (op->kind == TWIN_CONNECT && op->count == 0)) {
+        twin_op_release(op);
+        random_create(twin, mix, random, op);
+    }
+    if (op->expected == NG_OK && test_random_chance(random, mix->bad_percent))
+        random_spoil(twin, random, op);
+}

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: AGPL-3.0-or-later
+# Builds the benchmarks and runs those of an area, or all; merges their results into
+# build/bench.json.
+#
+#   tools/bench.sh all|AREA [PROGRAM-ARGUMENTS...]    programs: build/bench/bin/bench_AREA_*
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+area=${1:?name an area, such as core, or all}
+shift
+tools/setup.sh build data test bench
+cmake --preset bench --log-level=NOTICE >/dev/null
+cmake --build --preset bench --parallel "$(nproc)"
+
+pattern="bench_${area}_*"
+[[ $area != all ]] || pattern='bench_*'
+mapfile -t programs < <(find build/bench/bin -maxdepth 1 -type f -executable -name "$pattern" |
+    sort)
+[[ ${#programs[@]} -gt 0 ]] || {
+    echo "bench: there is no program build/bench/bin/$pattern" >&2
+    exit 1
+}
+
+failed=0
+for program in "${programs[@]}"; do
+    printf '\nbench: %s\n' "$program"
+    if ! "$program" "$@" </dev/null | tools/bench_collect.py build/bench.json; then
+        echo "bench: $program FAILED" >&2
+        failed=1
+    fi
+done
+printf '\nbench: results are in build/bench.json\n'
+exit "$failed"

@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Loads word vectors and WordNet into a store, asks, reopens the store and compares the answers.
+
+Everything goes through the command `neurograph`, and each command opens and closes the store. The
+demo ends with 1 if a count is wrong, an answer is missing, or an answer changed after reopening.
+"""
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+
+WORDS_IN_ALL = 341479
+WORDNET_RELATIONS_AT_LEAST = 100000
+QUEEN_WITHIN = 3
+QUESTIONS = (
+    ("the ten words nearest in meaning to cat", ["query", "cat", "--limit", "10"]),
+    ("... to coffee", ["query", "coffee", "--limit", "10"]),
+    ("... to quantum", ["query", "quantum", "--limit", "10"]),
+    ("king is to man as what is to woman?", ["query", "king - man + woman", "--limit", "10"]),
+    ("what kind of thing is a dog?", ["path", "dog", "animal", "--types", "hypernym"]),
+    ("the words nearest to cat in the abstract space",
+     ["neighbors", "cat", "--space", "abstract", "--limit", "10"]),
+)
+
+
+class Failure(Exception):
+    """What the demo promised and did not show."""
+
+
+class Demo:
+    def __init__(self, options):
+        self.options = options
+        # A store of all words cannot serve the short demo, nor the other way round.
+        self.store = os.path.join(options.place, f"store-{options.words or 'all'}")
+        self.times = [("Set-up and build", options.build_seconds)]
+
+    def run(self, arguments, show=True):
+        """Runs `neurograph` on the store and returns what it printed."""
+        command = [self.options.command, "--store", self.store, *arguments]
+        if show:
+            print("$ neurograph " + " ".join(f"'{a}'" if " " in a else a for a in arguments))
+            sys.stdout.flush()
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False)
+        if done.returncode != 0:
+            raise Failure(f"'neurograph {' '.join(arguments)}' ended with {done.returncode}")
+        return done.stdout
+
+    def stats(self):
+        return json.loads(self.run(["stats", "--json"], show=False))
+
+    def load(self, title, unit, path, *more):
+        heading(title)
+        print(f"$ neurograph load {path} {' '.join(more)}".rstrip())
+        sys.stdout.flush()
+        began = time.monotonic()
+        report = json.loads(self.run(["load", path, *more, "--json"], show=False))
+        self.times.append((title, time.monotonic() - began))
+        done, seconds = report[f"{unit}_read"], report["total_seconds"]
+        print(f"  {done:,} {unit} in {seconds:.1f} s, {done / max(seconds, 1e-9):,.0f} a second; "
+              f"peak memory {mebibytes(report['peak_rss_bytes'])}")
+        if not report["words_created"] + report["lemmas_created"] + report["connections_created"]:
+            print("  All of it was in the store already, from an earlier run; nothing was written.")
+        return report
+
+    def load_words(self):
+        more = ["--limit", str(self.options.words)] if self.options.words else []
+        report = self.load("Word vectors", "words", self.options.vectors, *more)
+        wanted = self.options.words or WORDS_IN_ALL
+        have = self.stats()["vector_count"]
+        if report["words_read"] != wanted or have != wanted:
+            raise Failure(f"{wanted:,} words were expected; {report['words_read']:,} were read "
+                          f"and {have:,} have a vector")
+
+    def load_wordnet(self):
+        report = self.load("WordNet", "relations", self.options.wordnet)
+        if report["connection_count"] < WORDNET_RELATIONS_AT_LEAST:
+            raise Failure(f"only {report['connection_count']:,} connections were made of "
+                          f"{report['relations_read']:,} relations")
+
+    def show_store(self):
+        heading("The store")
+        stats = self.stats()
+        print(f"  {stats['token_count']:,} tokens, {stats['connection_count']:,} connections, "
+              f"{stats['vector_count']:,} vectors of {stats['dimensions']} numbers")
+        print(f"  {mebibytes(stats['memory_bytes'])} in memory, "
+              f"{mebibytes(stats['disk_bytes'])} on disk, opened in "
+              f"{stats['open_us'] / 1e6:.1f} s")
+        explained = stats["explained_variance"]
+        print(f"  {len(explained)} principal components are the coordinates in the eight spaces; "
+              f"they explain {100 * sum(explained):.1f} % of the variance")
+
+    def ask(self, show):
+        answers = []
+        began = time.monotonic()
+        for title, arguments in QUESTIONS:
+            if show:
+                heading(title)
+            answer = self.run(arguments, show)
+            if show:
+                show_rows(answer)
+            answers.append(answer)
+        self.times.append(("Questions" if show else "The same questions again",
+                           time.monotonic() - began))
+        return answers
+
+    @staticmethod
+    def judge(answers):
+        """What must be in the answers, whatever the number of words."""
+        for (_, arguments), answer in zip(QUESTIONS, answers):
+            rows = answer.decode().splitlines()
+            if arguments[0] == "path":
+                steps = rows[0].split(" ") if rows else []
+                if not steps or steps[0] != "dog" or steps[-1] != "animal":
+                    raise Failure("there is no path from dog to animal")
+            elif len(rows) != 10:
+                raise Failure(f"'{' '.join(arguments)}' gave {len(rows)} answers and not 10")
+            elif "king" in arguments[1]:
+                first = [word for row in rows[:QUEEN_WITHIN] for word in row.split("\t")]
+                if "queen" not in first:
+                    raise Failure(f"queen is not among the first {QUEEN_WITHIN} answers to "
+                                  f"'{arguments[1]}'")
+
+    def reopen(self, answers):
+        heading("Closed, checked and opened again")
+        began = time.monotonic()
+        self.run(["check"])
+        self.times.append(("Check", time.monotonic() - began))
+        again = self.ask(show=False)
+        same = again == answers
+        print(f"  same answers after reopening: {'yes' if same else 'no'}")
+        if not same:
+            changed = [" ".join(a) for (_, a), x, y in zip(QUESTIONS, answers, again) if x != y]
+            raise Failure("other answers after reopening: " + "; ".join(changed))
+
+    def finish(self):
+        heading("How long it took")
+        for title, seconds in self.times:
+            print(f"  {title:<28}{seconds:6.1f} s")
+        heading("What to try next")
+        command = f"{self.options.command} --store {self.store}"
+        print(f"  {command} query 'strong coffee' --why")
+        print(f"  {command} serve --listen 127.0.0.1:8000 &")
+        print("  curl -s http://127.0.0.1:8000/api/v1/query -H 'Content-Type: application/json' "
+              "-d '{\"text\": \"ocean\"}'")
+
+
+def heading(text):
+    print(f"\n== {text}")
+    sys.stdout.flush()
+
+
+def show_rows(answer):
+    """Rows with tabs between their cells, as columns."""
+    rows = [line.split("\t") for line in answer.decode().splitlines()]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    for row in rows:
+        print("  " + "  ".join(map(str.ljust, row, widths)).rstrip())
+
+
+def mebibytes(count):
+    return f"{count / 1048576:,.0f} MiB"
+
+
+def positive(text):
+    value = int(text)
+    if not 1 <= value <= WORDS_IN_ALL:
+        raise argparse.ArgumentTypeError(f"{value} is outside 1..{WORDS_IN_ALL}")
+    return value
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--words", type=positive, help="only the N most frequent words")
+    parser.add_argument("--build-seconds", type=float, default=0.0, help="shown among the times")
+    for name, text in (("command", "the command neurograph"), ("place", "folder for the store"),
+                       ("vectors", "file of word vectors"), ("wordnet", "folder of WordNet")):
+        parser.add_argument(f"--{name}", required=True, help=text)
+    options = parser.parse_args(arguments)
+    os.makedirs(options.place, exist_ok=True)
+    demo = Demo(options)
+    try:
+        demo.load_words()
+        demo.load_wordnet()
+        demo.show_store()
+        answers = demo.ask(show=True)
+        demo.judge(answers)
+        demo.reopen(answers)
+    except Failure as failure:
+        print(f"demo: FAILED: {failure}", file=sys.stderr)
+        return 1
+    demo.finish()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
