@@ -337,7 +337,7 @@ static bool rounds_run(const token_case *data, const bench_settings *settings)
 
 int main(int argc, char **argv)
 {
-    bench_settings settings = {.rounds = BENCH_ROUNDS_DEFAULT, .seconds = 1.0};
+    bench_settings settings = {.rounds = 15, .seconds = 0.25};
     token_case data = {.token_count = TOKENS_DEFAULT, .thread_count = THREADS_DEFAULT};
     const bench_option options[] = {
         {"rounds", BENCH_COUNT, &settings.rounds, "rounds, interleaved"},

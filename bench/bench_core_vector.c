@@ -3,8 +3,8 @@
  *
  * Sides, with the same vectors and the same queries:
  *   ours      ng_vector_nearest with NG_PLAIN_COSINE
- *   openblas  rows normalised beforehand, float32, on huge pages; cblas_sgemv in blocks whose scores
- *             stay in the cache, and a selection that touches only scores above the tenth best
+ *   openblas  rows normalised beforehand, float32, on huge pages; cblas_sgemv in blocks whose
+ *             scores stay in the cache; a selection that touches only scores above the tenth best
  *
  * Invariants: 1. both leave out the query itself, and nothing else.
  *             2. answers are compared before any row is printed; places that differ must be ties
@@ -423,7 +423,7 @@ static bool case_fill(vector_case *data, const char *vectors)
 
 int main(int argc, char **argv)
 {
-    bench_settings settings = {.rounds = BENCH_ROUNDS_DEFAULT, .seconds = 1.0};
+    bench_settings settings = {.rounds = 7, .seconds = 0.7};
     uint64_t queries = 200;
     const char *vectors = access(VECTORS_DEFAULT, R_OK) == 0 ? VECTORS_DEFAULT : VECTORS_SYNTHETIC;
     const bench_option options[] = {

@@ -18,7 +18,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BENCH_ROUNDS_DEFAULT 5
 #define BENCH_ROUNDS_MAX 1000
 #define BENCH_PATH_MAX 4096
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* What a benchmark says about the machine it ran on, and the memory and directories it gets there. Apart from
- * the harness because all of it is Linux. */
+/* What a benchmark says about the machine it ran on, and the memory and directories it gets there.
+ * Apart from the harness because all of it is Linux. */
 #include "bench_harness.h"
 
 #include <errno.h>

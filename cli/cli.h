@@ -114,8 +114,8 @@ int cli_command_unknown(const cli_context *context, const char *name);
 
 /** The path of the store as it will be opened. */
 const char *cli_store_path(const cli_context *context);
-/** Opens the store; `create` makes it if it is absent. */
-int cli_store_open(cli_context *context, bool create);
+/** Opens the store with ng_open_flags. */
+int cli_store_open(cli_context *context, uint32_t flags);
 /** Closes it; a failure turns CLI_OK into its code. */
 int cli_store_close(cli_context *context, int code);
 /** "#12" is an id, "label:x" a label; other text a label, or, if there is none, digits an id.

@@ -141,7 +141,7 @@ static int link_write(cli_context *context, const cli_args *args, link_request *
     ng_collection_id collection;
     ng_connection_id id = 0;
     ng_status status;
-    int code = cli_store_open(context, false);
+    int code = cli_store_open(context, NG_OPEN_MUST_EXIST);
 
     if (code == CLI_OK)
         code = cli_collection_resolve(context, request->collection, &collection);
@@ -283,7 +283,7 @@ static int unlink_run(cli_context *context, int argc, char **argv)
     ids = cli_allocate((size_t)args.operand_count, sizeof *ids);
     code = unlink_parse(&args, ids);
     if (code == CLI_OK)
-        code = cli_store_open(context, false);
+        code = cli_store_open(context, NG_OPEN_MUST_EXIST);
     if (code == CLI_OK)
         code = unlink_delete(context, ids, args.operand_count);
     if (code == CLI_OK)

@@ -307,6 +307,7 @@ static int load_collection(const cli_context *context, load_request *request, lo
             return cli_fail_about(context, status, "--collection");
     }
     request->options.collection = collection;
+    request->options.by_collection = true;
     cli_collection_name(context, collection, answer->collection);
     return CLI_OK;
 }
@@ -363,11 +364,6 @@ static bool load_option(const cli_args *args, int option, load_request *request)
     case LOAD_FORMAT:
         return load_parse_format(args, &request->options.format);
     case LOAD_COLLECTION:
-        /* 0 means the default in ng_bootstrap_options, so it cannot name runtime. */
-        if (strcmp(args->value, "runtime") == 0) {
-            cli_fail(args->context, CLI_USAGE, "--collection: words cannot be loaded into runtime");
-            return false;
-        }
         request->collection = args->value;
         return true;
     case LOAD_COMPONENTS:
@@ -400,7 +396,7 @@ static int load_run(cli_context *context, int argc, char **argv)
     if (access(request.path, R_OK) != 0)
         return cli_fail(context, errno == ENOENT || errno == ENOTDIR ? CLI_NOT_FOUND : CLI_IO,
                         "%s: %s", request.path, strerror(errno));
-    code = cli_store_open(context, true);
+    code = cli_store_open(context, 0);
     if (code != CLI_OK)
         return code;
     answer = cli_allocate(1, sizeof *answer);

@@ -21,15 +21,14 @@ const char *cli_store_path(const cli_context *context)
     return environment != NULL && environment[0] != '\0' ? environment : CLI_STORE_DEFAULT;
 }
 
-int cli_store_open(cli_context *context, bool create)
+int cli_store_open(cli_context *context, uint32_t flags)
 {
-    ng_open_options options = {.struct_size = sizeof options};
+    ng_open_options options = {.struct_size = sizeof options, .flags = flags};
     const char *path = cli_store_path(context);
     ng_status status;
     ng_info info;
     char room[CLI_NUMBER_ROOM];
 
-    options.flags = create ? 0 : NG_OPEN_MUST_EXIST;
     status = ng_open(path, &options, &context->store);
     if (status != NG_OK) {
         context->store = NULL;

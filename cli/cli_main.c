@@ -96,7 +96,7 @@ static int main_run(cli_context *context, int argc, char **argv)
     cli_args args;
 
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {
-        static char name[] = "version";
+        char name[] = "version";
         char *arguments[] = {name, NULL};
 
         context->command = &cli_command_version;

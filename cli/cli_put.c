@@ -2,8 +2,8 @@
 /* The command `put`: creates a token, or changes the one that has the label or the id.
  *
  * Invariants
- *   1. The change of the token is one op of the log: it happens, or nothing of it does. A collection
- *      that --collection made before it stays.
+ *   1. The change of the token is one op of the log: it happens, or nothing of it does. A
+ *      collection that --collection made before it stays.
  *   2. What is not named on the command line keeps its value.
  */
 #include "cli_args.h"
@@ -314,7 +314,7 @@ static int put_finish(cli_context *context, cli_args *args, put_request *request
     /* With --id there must be a store already; without, this may be the first token of a new one.
      */
     if (code == CLI_OK)
-        code = cli_store_open(context, request->id == 0);
+        code = cli_store_open(context, request->id == 0 ? 0 : NG_OPEN_MUST_EXIST);
     if (code == CLI_OK)
         code = put_write(context, request, &answer);
     if (code == CLI_OK)

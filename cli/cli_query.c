@@ -315,11 +315,8 @@ static int query_collection(const cli_context *context, query_request *request)
     if (request->collection == NULL)
         return CLI_OK;
     code = cli_collection_resolve(context, request->collection, &collection);
-    if (code == CLI_OK && collection == NG_COLLECTION_RUNTIME)
-        code = cli_fail(
-            context, CLI_USAGE,
-            "--collection: runtime cannot be queried by meaning; its tokens are not words");
     request->options.collection = collection;
+    request->options.by_collection = true;
     return code;
 }
 
@@ -373,7 +370,7 @@ static int query_run(cli_context *context, int argc, char **argv)
         return args.exit_code;
     if ((args.operand_count > 0) == request.many)
         return cli_fail(context, CLI_USAGE, "give either a text or --file");
-    code = cli_store_open(context, false);
+    code = cli_store_open(context, NG_OPEN_MUST_EXIST);
     if (code == CLI_OK)
         code = query_collection(context, &request);
     if (code != CLI_OK)

@@ -109,7 +109,7 @@ static int rm_run(cli_context *context, int argc, char **argv)
         return args.exit_code;
     if (args.operand_count == 0)
         return cli_fail(context, CLI_USAGE, "which token? see 'neurograph rm --help'");
-    code = cli_store_open(context, false);
+    code = cli_store_open(context, NG_OPEN_MUST_EXIST);
     if (code == CLI_OK)
         code = cli_collection_resolve(context, collection_name, &collection);
     if (code != CLI_OK)

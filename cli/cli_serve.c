@@ -75,7 +75,7 @@ static int serve_run(cli_context *context, int argc, char **argv)
         return cli_fail(context, CLI_USAGE, "unexpected argument '%s'", args.operands[0]);
     if (context->json)
         return cli_fail(context, CLI_USAGE, "--json has no meaning here");
-    code = cli_store_open(context, true);
+    code = cli_store_open(context, NG_OPEN_WARM);
     if (code != CLI_OK)
         return code;
     /* The server says on stderr what went wrong; its 1 is an address in use or no memory. */

@@ -279,7 +279,7 @@ static int stats_run(cli_context *context, int argc, char **argv)
         return args.exit_code;
     if (args.operand_count > 0)
         return cli_fail(context, CLI_USAGE, "unexpected argument '%s'", args.operands[0]);
-    code = cli_store_open(context, false);
+    code = cli_store_open(context, NG_OPEN_MUST_EXIST);
     if (code != CLI_OK)
         return code;
     status = ng_store_info(context->store, &answer.info);
@@ -374,7 +374,7 @@ static int check_run(cli_context *context, int argc, char **argv)
         return args.exit_code;
     if (args.operand_count > 0)
         return cli_fail(context, CLI_USAGE, "unexpected argument '%s'", args.operands[0]);
-    code = cli_store_open(context, false);
+    code = cli_store_open(context, NG_OPEN_MUST_EXIST);
     if (code != CLI_OK)
         return code;
     status = ng_check(context->store, &report);

@@ -268,7 +268,8 @@ typedef struct ng_open_options {
 
 typedef enum ng_open_flags {
     NG_OPEN_MUST_EXIST = 1 << 0, /**< NG_E_NOT_FOUND rather than creating a store */
-    NG_OPEN_CLIP = 1 << 1        /**< coordinates out of range are clamped instead of refused */
+    NG_OPEN_CLIP = 1 << 1,       /**< coordinates out of range are clamped instead of refused */
+    NG_OPEN_WARM = 1 << 2        /**< derive what the first search would have to wait for */
 } ng_open_flags;
 
 /** Opens the store in directory `path`, creating it if absent; NULL opens a store in memory only.
@@ -571,7 +572,7 @@ typedef struct ng_hit {
  *  center  decoded coordinates in the space's units; rounded to the store's raw grid
  *  out     caller's array of `capacity` hits; `*count` receives how many were found
  *
- *  Owns:    nothing.   Threads: any; readers and the writer wait for each other at most 0.1 ms.
+ *  Owns:    nothing.   Threads: any; the writer waits for one slice of the scan at most.
  *  Errors:  NG_E_INVALID (radius not finite or < 0, center out of range), NG_E_NOMEM.
  *  Cost:    O(tokens). Distances are compared as exact integers in raw units. */
 NG_API NG_MUST_USE ng_status ng_grid_range(const ng_store *store, ng_space space,
@@ -629,8 +630,9 @@ typedef enum ng_format {
 } ng_format;
 
 typedef struct ng_progress {
-    const char *phase;     /**< "words", "projection", "coordinates", "lemmas", "relations" */
-    uint64_t done, total;  /**< total 0 = not known; bytes of input for "words", else items */
+    const char *phase;     /**< "checking", "words", "projection", "coordinates", "lemmas", "relations" */
+    uint64_t done, total;  /**< total 0 = not known; bytes of input for "checking" and "words",
+                                else items */
     uint64_t items;        /**< words or relations so far */
     double seconds;        /**< since the phase began */
 } ng_progress;
@@ -642,7 +644,8 @@ typedef struct ng_bootstrap_options {
     size_t struct_size;
     ng_format format;
     uint64_t max_words;          /**< 0 = all */
-    ng_collection_id collection; /**< 0 = NG_COLLECTION_SEMANTIC */
+    ng_collection_id collection; /**< NG_COLLECTION_SEMANTIC if 0 and not by_collection */
+    bool by_collection;          /**< `collection` is meant, also when it is 0 */
     uint32_t components;         /**< principal components that become coordinates; 0 = 24 */
     ng_progress_fn progress;
     void *progress_context;
@@ -661,8 +664,9 @@ typedef struct ng_bootstrap_report {
 } ng_bootstrap_report;
 
 /** Loads embeddings or WordNet from `path`. Idempotent: what is already there is left alone, and
- *  a load that was interrupted is completed by running it again. Durable when it returns; when
- *  stopped or failed, everything up to the last batch is, and the store is valid.
+ *  a load that was interrupted is completed by running it again. The input is read once to check
+ *  it before anything is written, so bad input changes nothing. Durable when it returns; when
+ *  stopped or failed later, everything up to the last batch is, and the store is valid.
  *  Errors: NG_E_FORMAT ("FILE line N: expected 100 numbers, got 99"), NG_E_IO, NG_E_CANCELLED, and
  *  those of ng_token_create. `out` may be NULL, and is filled on failure as well. */
 NG_API NG_MUST_USE ng_status ng_bootstrap(ng_store *store, const char *path,
@@ -681,7 +685,8 @@ typedef struct ng_query_options {
     bool by_threshold;
     bool why;                  /**< fill ng_query_hit.why */
     bool include_query_words;  /**< do not leave out the words of the query */
-    ng_collection_id collection; /**< 0 = NG_COLLECTION_SEMANTIC */
+    ng_collection_id collection; /**< NG_COLLECTION_SEMANTIC if 0 and not by_collection */
+    bool by_collection;          /**< `collection` is meant, also when it is 0 */
 } ng_query_options;
 
 typedef struct ng_query_term {

@@ -110,8 +110,8 @@ static bool check_string(check_state *state)
         }
         if (c < 0x20)
             return check_fail(state, "control character in a string");
-        size_t length = ngs_utf8_length((const unsigned char *)state->at,
-                                        (size_t)(state->end - state->at));
+        size_t length =
+            ngs_utf8_length((const unsigned char *)state->at, (size_t)(state->end - state->at));
         if (length == 0)
             return check_fail(state, "not UTF-8");
         state->at += length;

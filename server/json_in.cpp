@@ -25,7 +25,8 @@ static_assert(std::is_trivially_copyable<dom::element>::value, "values are copie
 static_assert(std::is_trivially_copyable<dom::object::iterator>::value, "walks too");
 static_assert(std::is_trivially_copyable<dom::array::iterator>::value, "walks too");
 
-namespace {
+namespace
+{
 
 constexpr size_t FIRST_CAPACITY = 16 * 1024;
 

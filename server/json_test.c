@@ -96,8 +96,9 @@ static void test_other_numbers(void **state)
     ngs_out_char(&out, ' ');
     ngs_out_fixed3(&out, NAN);
     ngs_out_char(&out, '\0');
-    assert_string_equal(out.bytes, "0 18446744073709551615 -9223372036854775808 0.000 1234.568 0.000 "
-                                   "-12.500 null");
+    assert_string_equal(out.bytes,
+                        "0 18446744073709551615 -9223372036854775808 0.000 1234.568 0.000 "
+                        "-12.500 null");
     ngs_out_release(&out);
 }
 
@@ -118,7 +119,7 @@ static void test_strings(void **state)
     check_string("\b\t\n\v\f\r\x1f\x7f", 8, "\"\\b\\t\\n\\u000b\\f\\r\\u001f\\u007f\"");
     check_string("a\0b", 3, "\"a\\u0000b\"");
     check_string("\xc3\xa9\xe7\x8c\xab\xf0\x9f\x90\x88", 9,
-                  "\"\xc3\xa9\xe7\x8c\xab\xf0\x9f\x90\x88\"");
+                 "\"\xc3\xa9\xe7\x8c\xab\xf0\x9f\x90\x88\"");
     /* Overlong, surrogate, too large, cut short, stray: each bad byte becomes one U+FFFD. */
     check_string("\xc0\xaf", 2, "\"\xEF\xBF\xBD\xEF\xBF\xBD\"");
     check_string("\xed\xa0\x80", 3, "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\"");
@@ -145,33 +146,33 @@ static void test_growth(void **state)
 /* A parser and a text with its padding. */
 typedef struct parsed {
     ngs_json_parser *parser;
-    char *text;
+    char text[512];
     ngs_json_value root;
     ngs_json_error error;
     bool ok;
 } parsed;
 
-static parsed parse(const char *bytes, size_t count)
+static void parse(parsed *p, const char *bytes, size_t count)
 {
-    parsed p = {.parser = ngs_json_parser_create(), .text = calloc(1, count + NGS_JSON_PADDING)};
-    assert_non_null(p.parser);
-    assert_non_null(p.text);
-    memcpy(p.text, bytes, count);
-    p.ok = ngs_json_parse(p.parser, p.text, count, &p.root, &p.error);
-    return p;
+    memset(p, 0, sizeof *p);
+    p->parser = ngs_json_parser_create();
+    assert_non_null(p->parser);
+    assert_true(count + NGS_JSON_PADDING <= sizeof p->text);
+    memcpy(p->text, bytes, count);
+    p->ok = ngs_json_parse(p->parser, p->text, count, &p->root, &p->error);
 }
 
 static void release(parsed *p)
 {
     ngs_json_parser_destroy(p->parser);
-    free(p->text);
 }
 
 static void test_walk(void **state)
 {
     (void)state;
     static const char text[] = "{\"a\":1,\"b\":[true,null,\"x\\u0000y\",-2.5,{}],\"a\":-3}";
-    parsed p = parse(text, sizeof text - 1);
+    parsed p;
+    parse(&p, text, sizeof text - 1);
     ngs_json_walk walk, inner;
     ngs_json_value value, array;
     const char *key;
@@ -249,7 +250,8 @@ static void test_refused(void **state)
         {"[] []", 3, "after"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        parsed p = parse(cases[i].text, strlen(cases[i].text));
+        parsed p;
+        parse(&p, cases[i].text, strlen(cases[i].text));
         if (p.ok || p.error.offset != cases[i].offset || !strstr(p.error.message, cases[i].word))
             fail_msg("%s: offset %zu, \"%s\"", cases[i].text, p.error.offset, p.error.message);
         release(&p);
@@ -264,7 +266,8 @@ static void test_depth(void **state)
         ngs_json_error error = {0};
         memset(text, '[', depth);
         memset(text + depth, ']', depth);
-        parsed p = parse(text, 2 * depth);
+        parsed p;
+        parse(&p, text, 2 * depth);
         /* The parser and the scanner agree within a level; neither goes deeper. */
         if (depth <= NGS_JSON_DEPTH_MAX - 1)
             assert_true(p.ok);

@@ -27,9 +27,9 @@
 
 #include "server_private.h"
 
-#define SERVER_TICK_MS 250       /* how late an expired query may be refused */
+#define SERVER_TICK_MS 250         /* how late an expired query may be refused */
 #define SERVER_LAST_REPLIES_MS 500 /* for the refusals at the end of a drain to be sent */
-#define SERVER_SPARE_FDS 64      /* descriptors beside those of connections */
+#define SERVER_SPARE_FDS 64        /* descriptors beside those of connections */
 
 static atomic_int server_signal_fd = -1;
 
@@ -54,7 +54,7 @@ void ngs_uuid(ngs_server *server, char text[NGS_UUID_CHARS])
     uint64_t n = atomic_fetch_add_explicit(&server->uuid_count, 1, memory_order_relaxed);
     uint64_t words[2] = {server_mix(server->uuid_key[0] + n * 0x9E3779B97F4A7C15u),
                          server_mix(server->uuid_key[1] ^ n)};
-    words[0] = (words[0] & ~(uint64_t)0xF000) | 0x4000;       /* version 4 */
+    words[0] = (words[0] & ~(uint64_t)0xF000) | 0x4000;            /* version 4 */
     words[1] = (words[1] & ~(uint64_t)0 >> 2) | (uint64_t)2 << 62; /* variant 1 */
     char *to = text;
     for (unsigned i = 0; i < 32; i++) {
@@ -181,8 +181,14 @@ static bool server_signals_take(server_signals *signals)
     return true;
 }
 
-static void server_signals_restore(server_signals *signals)
+/* Puts the handlers back. After an orderly stop a signal without a handler stays ignored: a second
+ * one, from an impatient supervisor, must not kill the process while it closes the store. */
+static void server_signals_restore(server_signals *signals, bool stopped)
 {
+    if (stopped && signals->terminate.sa_handler == SIG_DFL)
+        signals->terminate.sa_handler = SIG_IGN;
+    if (stopped && signals->interrupt.sa_handler == SIG_DFL)
+        signals->interrupt.sa_handler = SIG_IGN;
     sigaction(SIGTERM, &signals->terminate, NULL);
     sigaction(SIGINT, &signals->interrupt, NULL);
     sigaction(SIGPIPE, &signals->pipe, NULL);
@@ -306,7 +312,7 @@ static int server_serve(ngs_server *server, int listen_fd, const char *url)
     }
     ngs_pool_destroy(server->pool);
     ngs_commit_destroy(server->commit);
-    server_signals_restore(&signals);
+    server_signals_restore(&signals, code == 0);
     return code;
 }
 
@@ -323,8 +329,8 @@ int ng_server_run(ng_store *store, const ng_server_options *options)
     int code = 2;
     if (!server_options(options, &server->limits))
         goto out;
-    int fd = ngs_listen(server->limits.listen, url, sizeof url, &wrong_option, message,
-                        sizeof message);
+    int fd =
+        ngs_listen(server->limits.listen, url, sizeof url, &wrong_option, message, sizeof message);
     if (fd < 0) {
         fprintf(stderr, "neurograph: %s\n", message);
         code = wrong_option ? 2 : 1;

@@ -48,7 +48,9 @@ typedef struct ng_server_options {
  *
  *  Owns:    nothing; the store stays open and is the caller's.
  *  Threads: returns after the last of its threads has ended. Once at a time in a process, because
- *           signals are the process's; their previous handlers are restored on return.
+ *           signals are the process's. Their previous handlers are restored on return, but where
+ *           there was none SIGTERM and SIGINT stay ignored after an orderly stop, so that a second
+ *           one does not interrupt the closing of the store.
  *  Returns: the exit code: 0 after an orderly stop, 1 if serving failed (address in use, no
  *           memory), 2 if an option is wrong. The message is on stderr in the last two cases. */
 int ng_server_run(ng_store *store, const ng_server_options *options);

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* HTTP: the only file that knows libmicrohttpd.
  *
+ * Each event loop is a thread of ours around a daemon of the library, all on one listening socket.
+ * The loops are not the library's own, because those (0.9.75) ask epoll again, and block, whenever
+ * it gave them exactly 128 events: with a group commit that answers 128 clients at once, these then
+ * wait for the next stranger. A loop of ours never lets the library block.
+ *
  * The library calls http_access several times for a request: once when its headers are there,
  * once for each piece of its body, once when the body is complete, and once more whenever a
  * suspended connection is resumed. Nothing here blocks.
@@ -14,13 +19,17 @@
  * Requests that browsers can send across origins without asking are refused: a body must be
  * application/json (415) and Host must name this machine (421), because there is no
  * authentication yet and any web page may reach a loopback port. */
+#include <errno.h>
 #include <limits.h>
 #include <microhttpd.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "server_private.h"
 
@@ -28,13 +37,26 @@
 #define HTTP_BODY_FIRST 1024
 #define HTTP_LOG_INTERVAL_NS 1000000000
 
+typedef struct http_loop {
+    ngs_http *http;
+    struct MHD_Daemon *daemon;
+    pthread_t thread;
+    int wake_fd;       /* readable: connections were resumed, or `quiesce` or `stop` set */
+    atomic_bool woken; /* set by whoever writes to wake_fd, so that one write serves many */
+    bool quiesced;     /* of the loop's thread alone */
+} http_loop;
+
 struct ngs_http {
     ngs_server *server;
-    struct MHD_Daemon *daemon;
+    http_loop *loops;
+    unsigned loop_count; /* immutable after start */
+    atomic_bool quiesce; /* release by the main thread, acquire by the loops, as the next */
+    atomic_bool stop;
     atomic_int_fast64_t logged_ns;
-    atomic_uint in_flight; /* relaxed counts; the last one of a drain takes the lock */
-    pthread_mutex_t lock;  /* with `idle`: the wait for in_flight == 0 */
-    pthread_cond_t idle;
+    atomic_uint in_flight; /* the last one of a drain takes the lock */
+    pthread_mutex_t lock;  /* guards `quiesced`, and the wait for in_flight == 0 */
+    pthread_cond_t changed;
+    unsigned quiesced; /* loops that accept no more */
 };
 
 static const struct http_verb {
@@ -116,8 +138,8 @@ static void http_refuse_size(ngs_request *request, unsigned long long bytes)
     char details[96];
     uint32_t max = request->server->limits.body_bytes_max;
     snprintf(details, sizeof details, "{\"content_length\":%llu,\"max_allowed\":%u}", bytes, max);
-    ngs_reply_error(request, 413, "REQUEST_TOO_LARGE", details,
-                    "the body is larger than %u bytes", max);
+    ngs_reply_error(request, 413, "REQUEST_TOO_LARGE", details, "the body is larger than %u bytes",
+                    max);
     request->refused = true;
 }
 
@@ -144,8 +166,7 @@ static void http_check_body(ngs_request *request)
     } else if (!http_is_json(http_header(request, "Content-Type"))) {
         const char *type = http_header(request, "Content-Type");
         ngs_reply_error(request, 415, "UNSUPPORTED_MEDIA_TYPE", NULL,
-                        "Content-Type must be application/json, not \"%.100s\"",
-                        type ? type : "");
+                        "Content-Type must be application/json, not \"%.100s\"", type ? type : "");
         request->refused = true;
     }
 }
@@ -238,14 +259,16 @@ static enum MHD_Result http_reply(ngs_request *request)
 
 /* --------------------------------------------------------------------------------- the request */
 
-static ngs_request *http_begin(ngs_http *http, struct MHD_Connection *connection,
+static ngs_request *http_begin(http_loop *loop, struct MHD_Connection *connection,
                                const char *method, const char *path)
 {
+    ngs_http *http = loop->http;
     ngs_request *request = calloc(1, sizeof *request);
     if (request == NULL)
         return NULL;
     request->server = http->server;
     request->connection = connection;
+    request->loop = loop;
     request->start_ns = ngs_now_ns();
     request->method = http_method(method);
     atomic_init(&request->ready, false);
@@ -379,7 +402,7 @@ static void http_completed(void *context, struct MHD_Connection *connection, voi
     if (atomic_fetch_sub_explicit(&http->in_flight, 1, memory_order_acq_rel) == 1 &&
         atomic_load_explicit(&http->server->draining, memory_order_acquire)) {
         pthread_mutex_lock(&http->lock);
-        pthread_cond_broadcast(&http->idle);
+        pthread_cond_broadcast(&http->changed);
         pthread_mutex_unlock(&http->lock);
     }
 }
@@ -395,7 +418,8 @@ static size_t http_unescape(void *context, struct MHD_Connection *connection, ch
     for (const char *from = text; *from != '\0';) {
         const char *high = *from == '%' && from[1] ? strchr(hex, from[1]) : NULL;
         const char *low = high != NULL && from[2] ? strchr(hex, from[2]) : NULL;
-        unsigned value = low ? (unsigned)((high - hex) & 15) << 4 | (unsigned)((low - hex) & 15) : 0;
+        unsigned value =
+            low ? (unsigned)((high - hex) & 15) << 4 | (unsigned)((low - hex) & 15) : 0;
         *to++ = value ? (char)value : *from;
         from += value ? 3 : 1;
     }
@@ -420,45 +444,124 @@ static void http_log(void *context, const char *format, va_list arguments)
 
 /* ----------------------------------------------------------------------------------- life cycle */
 
+/* How long the loop may sleep: until a connection times out, or for ever. */
+static int loop_timeout(struct MHD_Daemon *daemon)
+{
+    MHD_UNSIGNED_LONG_LONG ms;
+    if (MHD_get_timeout(daemon, &ms) != MHD_YES)
+        return -1;
+    return ms < INT_MAX ? (int)ms : INT_MAX;
+}
+
+static void loop_quiesce(http_loop *loop)
+{
+    ngs_http *http = loop->http;
+    (void)MHD_quiesce_daemon(loop->daemon);
+    loop->quiesced = true;
+    pthread_mutex_lock(&http->lock);
+    http->quiesced++;
+    pthread_cond_broadcast(&http->changed);
+    pthread_mutex_unlock(&http->lock);
+}
+
+static void *loop_main(void *context)
+{
+    http_loop *loop = context;
+    ngs_http *http = loop->http;
+    uint64_t wakes;
+    const union MHD_DaemonInfo *epoll = MHD_get_daemon_info(loop->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    struct pollfd fds[2] = {{.fd = epoll->epoll_fd, .events = POLLIN},
+                            {.fd = loop->wake_fd, .events = POLLIN}};
+    while (!atomic_load_explicit(&http->stop, memory_order_acquire)) {
+        int ready = poll(fds, 2, loop_timeout(loop->daemon));
+        if (ready > 0 && fds[1].revents != 0 && read(loop->wake_fd, &wakes, sizeof wakes) > 0)
+            (void)atomic_exchange_explicit(&loop->woken, false, memory_order_acq_rel);
+        if (!loop->quiesced && atomic_load_explicit(&http->quiesce, memory_order_acquire))
+            loop_quiesce(loop);
+        (void)MHD_run(loop->daemon);
+    }
+    return NULL;
+}
+
+/* The loop sees what was done before this: its exchange of `woken` reads the one here. */
+static void loop_wake(http_loop *loop)
+{
+    uint64_t one = 1;
+    if (atomic_exchange_explicit(&loop->woken, true, memory_order_acq_rel))
+        return;
+    while (write(loop->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
+        ;
+}
+
+static void http_wake(ngs_http *http)
+{
+    for (unsigned i = 0; i < http->loop_count; i++)
+        loop_wake(&http->loops[i]);
+}
+
+static struct MHD_Daemon *loop_daemon(http_loop *loop, int listen_fd)
+{
+    ngs_http *http = loop->http;
+    const ng_server_options *limits = &http->server->limits;
+    unsigned connections = (limits->connections_max + limits->io_threads - 1) / limits->io_threads;
+    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL,
+                            NULL, http_access, loop, MHD_OPTION_EXTERNAL_LOGGER, http_log, http,
+                            MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_NOTIFY_COMPLETED,
+                            http_completed, http, MHD_OPTION_UNESCAPE_CALLBACK, http_unescape, NULL,
+                            MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_CONNECTION_TIMEOUT,
+                            (unsigned)limits->connection_timeout_s,
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)limits->header_bytes_max,
+                            MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+}
+
+static bool loop_start(ngs_http *http, http_loop *loop, int listen_fd)
+{
+    loop->http = http;
+    loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    loop->daemon = loop->wake_fd >= 0 ? loop_daemon(loop, listen_fd) : NULL;
+    if (loop->daemon != NULL && pthread_create(&loop->thread, NULL, loop_main, loop) == 0)
+        return true;
+    if (loop->daemon != NULL) {
+        (void)MHD_quiesce_daemon(
+            loop->daemon); /* or it would close the socket, which is not its own */
+        MHD_stop_daemon(loop->daemon);
+    }
+    if (loop->wake_fd >= 0)
+        close(loop->wake_fd);
+    return false;
+}
+
 ngs_http *ngs_http_start(ngs_server *server, int listen_fd)
 {
-    const ng_server_options *limits = &server->limits;
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     ngs_http *http = calloc(1, sizeof *http);
     if (http == NULL)
         return NULL;
     http->server = server;
-    atomic_init(&http->logged_ns, ngs_now_ns() - HTTP_LOG_INTERVAL_NS);
     server->http = http; /* before the first request can come */
+    atomic_init(&http->logged_ns, ngs_now_ns() - HTTP_LOG_INTERVAL_NS);
     pthread_mutex_init(&http->lock, NULL);
-    pthread_cond_init(&http->idle, NULL);
-    /* One loop is the library's default, and it warns if it is asked for as a pool of one. */
-    struct MHD_OptionItem pool[] = {
-        {MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)limits->io_threads, NULL},
-        {MHD_OPTION_END, 0, NULL},
-    };
-    if (limits->io_threads == 1)
-        pool[0] = pool[1];
-    http->daemon = MHD_start_daemon(
-        flags, 0, NULL, NULL, http_access, http, MHD_OPTION_EXTERNAL_LOGGER, http_log, http,
-        MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_NOTIFY_COMPLETED, http_completed, http,
-        MHD_OPTION_UNESCAPE_CALLBACK, http_unescape, NULL, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)limits->connections_max, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)limits->connection_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)limits->header_bytes_max, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
-    if (http->daemon != NULL)
+    pthread_cond_init(&http->changed, NULL);
+    unsigned wanted = server->limits.io_threads;
+    http->loops = calloc(wanted, sizeof *http->loops);
+    while (http->loops != NULL && http->loop_count < wanted &&
+           loop_start(http, &http->loops[http->loop_count], listen_fd))
+        http->loop_count++;
+    if (http->loops != NULL && http->loop_count == wanted)
         return http;
+    ngs_http_quiesce(http);
+    ngs_http_stop(http);
     server->http = NULL;
-    pthread_cond_destroy(&http->idle);
-    pthread_mutex_destroy(&http->lock);
-    free(http);
     return NULL;
 }
 
 void ngs_http_quiesce(ngs_http *http)
 {
-    (void)MHD_quiesce_daemon(http->daemon);
+    atomic_store_explicit(&http->quiesce, true, memory_order_release);
+    http_wake(http);
+    pthread_mutex_lock(&http->lock);
+    while (http->quiesced < http->loop_count)
+        pthread_cond_wait(&http->changed, &http->lock);
+    pthread_mutex_unlock(&http->lock);
 }
 
 bool ngs_http_wait_idle(ngs_http *http, uint32_t ms)
@@ -474,7 +577,7 @@ bool ngs_http_wait_idle(ngs_http *http, uint32_t ms)
     int waited = 0;
     pthread_mutex_lock(&http->lock);
     while (ngs_http_in_flight(http) > 0 && waited == 0)
-        waited = pthread_cond_timedwait(&http->idle, &http->lock, &until);
+        waited = pthread_cond_timedwait(&http->changed, &http->lock, &until);
     pthread_mutex_unlock(&http->lock);
     return ngs_http_in_flight(http) == 0;
 }
@@ -486,8 +589,16 @@ unsigned ngs_http_in_flight(const ngs_http *http)
 
 void ngs_http_stop(ngs_http *http)
 {
-    MHD_stop_daemon(http->daemon);
-    pthread_cond_destroy(&http->idle);
+    atomic_store_explicit(&http->stop, true, memory_order_release);
+    http_wake(http);
+    for (unsigned i = 0; i < http->loop_count; i++)
+        pthread_join(http->loops[i].thread, NULL);
+    for (unsigned i = 0; i < http->loop_count; i++) {
+        MHD_stop_daemon(http->loops[i].daemon);
+        close(http->loops[i].wake_fd);
+    }
+    free(http->loops);
+    pthread_cond_destroy(&http->changed);
     pthread_mutex_destroy(&http->lock);
     free(http);
 }
@@ -495,6 +606,8 @@ void ngs_http_stop(ngs_http *http)
 void ngs_http_resume(ngs_request *request)
 {
     struct MHD_Connection *connection = request->connection;
+    http_loop *loop = request->loop;
     atomic_store_explicit(&request->ready, true, memory_order_release);
     MHD_resume_connection(connection);
+    loop_wake(loop); /* the library wakes only loops of its own */
 }

@@ -13,7 +13,7 @@
  * 1. A reply that depends on the store is sent only when every op it may show is durable
  *    (`settles`, ngs_request_settle).
  * 2. Whoever takes a request out of a queue resumes it exactly once or puts it into the next queue.
- * 3. After ngs_pool_push, ngs_commit_push and ngs_http_resume the caller does not touch the request.
+ * 3. After ngs_pool_push, ngs_commit_push and ngs_http_resume a caller leaves the request alone.
  *
  * Names begin ngs_, because the library that is linked next to us uses ngi_. */
 #ifndef NGS_SERVER_PRIVATE_H
@@ -35,18 +35,18 @@ typedef struct ngs_commit ngs_commit;
 /* ---------------------------------------------------------------- limits, each with its reason */
 
 enum {
-    NGS_PARAMS_MAX = 8,          /* query parameters; no endpoint knows more than four */
-    NGS_ID_TEXT_MAX = 71,        /* more than any id has; what is longer is wrong anyway */
-    NGS_PROBLEMS_MAX = 16,       /* problems reported for one body; more help nobody */
-    NGS_PAGE_MAX = 100,          /* rows of a list, as the original */
+    NGS_PARAMS_MAX = 8,    /* query parameters; no endpoint knows more than four */
+    NGS_ID_TEXT_MAX = 71,  /* more than any id has; what is longer is wrong anyway */
+    NGS_PROBLEMS_MAX = 16, /* problems reported for one body; more help nobody */
+    NGS_PAGE_MAX = 100,    /* rows of a list, as the original */
     NGS_PAGE_DEFAULT = 10,
-    NGS_OFFSET_ON_LOOP = 4096,   /* ids skipped without leaving the event loop: microseconds */
-    NGS_LABEL_BYTES_MAX = 1024,  /* the store's limit */
-    NGS_DIMENSIONS_MAX = 4096,   /* the store's limit */
-    NGS_QUERY_TEXT_MAX = 1000,   /* characters, as the original */
-    NGS_QUERY_HITS_MAX = 10000,  /* most hits the library gives; bounds a search by spaces */
-    NGS_CORRELATION_MAX = 128,   /* bytes of X-Correlation-ID that are echoed */
-    NGS_PARSERS_KEPT = 32,       /* idle JSON parsers; there are not more threads than that at once */
+    NGS_OFFSET_ON_LOOP = 4096,  /* ids skipped without leaving the event loop: microseconds */
+    NGS_LABEL_BYTES_MAX = 1024, /* the store's limit */
+    NGS_DIMENSIONS_MAX = 4096,  /* the store's limit */
+    NGS_QUERY_TEXT_MAX = 1000,  /* characters, as the original */
+    NGS_QUERY_HITS_MAX = 10000, /* most hits the library gives; bounds a search by spaces */
+    NGS_CORRELATION_MAX = 128,  /* bytes of X-Correlation-ID that are echoed */
+    NGS_PARSERS_KEPT = 32, /* idle JSON parsers; there are not more threads than that at once */
     NGS_PARSER_BYTES_KEPT = 256 * 1024, /* a parser that grew beyond is freed: it holds 14 x */
     NGS_UUID_CHARS = 37
 };
@@ -103,6 +103,7 @@ typedef struct ngs_problems {
 struct ngs_request {
     ngs_server *server;
     void *connection; /* of the HTTP library */
+    void *loop;       /* the event loop it belongs to */
     const ngs_route *route;
     ngs_method method;
     char id_text[NGS_ID_TEXT_MAX + 1]; /* the part of the path at "{id}" */
@@ -122,21 +123,21 @@ struct ngs_request {
     ngs_reply_kind kind;
     ngs_out out;
     ngs_problems problems;
-    unsigned allow;      /* ngs_method bits for the Allow header */
+    unsigned allow; /* ngs_method bits for the Allow header */
     unsigned retry_after_s;
-    bool on_worker;      /* running on the pool */
-    bool wants_worker;   /* set by a handler: run me again, on the pool */
-    bool settles;        /* the reply shows the store: it waits for the disk */
+    bool on_worker;    /* running on the pool */
+    bool wants_worker; /* set by a handler: run me again, on the pool */
+    bool settles;      /* the reply shows the store: it waits for the disk */
 
-    ng_seq barrier;      /* what it waits for */
+    ng_seq barrier; /* what it waits for */
     int64_t queued_ns;
-    ngs_request *next;   /* in the queue that holds it */
-    atomic_bool ready;   /* release by ngs_http_resume, acquire by the event loop */
+    ngs_request *next; /* in the queue that holds it */
+    atomic_bool ready; /* release by ngs_http_resume, acquire by the event loop */
 };
 
 struct ngs_server {
-    ng_store *store;            /* immutable after start, as the next ones */
-    ng_server_options limits;   /* every default filled in */
+    ng_store *store;          /* immutable after start, as the next ones */
+    ng_server_options limits; /* every default filled in */
     char store_path[512];
     int64_t started_ns;
     uint64_t uuid_key[2];
@@ -154,7 +155,7 @@ struct ngs_server {
     double cpu_percent;
 };
 
-int64_t ngs_now_ns(void);        /* monotonic */
+int64_t ngs_now_ns(void); /* monotonic */
 /** Fills `text` with a fresh version-4 UUID. */
 void ngs_uuid(ngs_server *server, char text[NGS_UUID_CHARS]);
 /** Borrows a parser; NULL without memory. */
@@ -163,8 +164,8 @@ void ngs_parser_give(ngs_server *server, ngs_json_parser *parser);
 
 /* -------------------------------------------------------------------------------------- routes */
 
-/** Finds the route of `path` and sets route and id_text. Returns 0, or, without a route, the methods
- *  that the path has, NGS_ROUTE_NO_PATH if it has none. HEAD counts as GET. */
+/** Finds the route of `path` and sets route and id_text. Returns 0, or, without a route, the
+ *  methods that the path has, NGS_ROUTE_NO_PATH if it has none. HEAD counts as GET. */
 unsigned ngs_route_find(ngs_request *request, const char *path);
 /** Runs the handler on the calling thread. */
 void ngs_route_run(ngs_request *request);
@@ -248,14 +249,15 @@ void ngs_out_coordinates(ngs_out *out, const ng_store *store, const ng_token *re
 
 /* ---------------------------------------------------------------------------------- http, pool */
 
-/** Starts the event loops on a listening socket, which stays the caller's. NULL: message printed. */
+/** Starts the event loops on a listening socket, which stays the caller's. NULL if it failed. */
 ngs_http *ngs_http_start(ngs_server *server, int listen_fd);
-/** Stops accepting. */
+/** Returns when no loop accepts connections any more. */
 void ngs_http_quiesce(ngs_http *http);
 /** Waits until no request is in flight, or `ms` have passed; true if none is. */
 bool ngs_http_wait_idle(ngs_http *http, uint32_t ms);
 unsigned ngs_http_in_flight(const ngs_http *http);
-/** Closes every connection and joins the loops. No request may be suspended. */
+/** After ngs_http_quiesce: joins the loops and closes every connection. No request may be
+ *  suspended. */
 void ngs_http_stop(ngs_http *http);
 /** Gives a suspended request back to its event loop, from any thread. */
 void ngs_http_resume(ngs_request *request);

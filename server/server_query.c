@@ -112,8 +112,8 @@ static void query_components(ngs_request *request, query_body *body, ngs_json_va
         return;
     }
     if (!ngs_json_i64(value, &number) || number < NG_PLAIN_COSINE || number > NGS_DIMENSIONS_MAX) {
-        ngs_problem(request, "body.remove_components", "value_error", "the number is outside %d..%d",
-                    NG_PLAIN_COSINE, NGS_DIMENSIONS_MAX);
+        ngs_problem(request, "body.remove_components", "value_error",
+                    "the number is outside %d..%d", NG_PLAIN_COSINE, NGS_DIMENSIONS_MAX);
         return;
     }
     body->options.remove_components = (int32_t)number;
@@ -140,8 +140,8 @@ static bool query_read(ngs_request *request, query_body *body)
     const char *key;
     size_t key_count;
     unsigned seen = 0;
-    *body = (query_body){.options = {.struct_size = sizeof body->options},
-                         .limit = NGS_PAGE_DEFAULT};
+    *body =
+        (query_body){.options = {.struct_size = sizeof body->options}, .limit = NGS_PAGE_DEFAULT};
     if (!ngs_body_open(request, &body->parser, &walk))
         return false;
     while (ngs_json_next(&walk, &key, &key_count, &value)) {
@@ -214,8 +214,8 @@ static ng_status query_run(ngs_request *request, query_body *body, ng_query_resu
 static void query_out_entity(ngs_out *out, const ng_token *record)
 {
     char name[32] = "";
-    const char *entity =
-        ng_entity_name((ng_entity)((record->flags & NG_TOKEN_ENTITY_MASK) >> NG_TOKEN_ENTITY_SHIFT));
+    const char *entity = ng_entity_name(
+        (ng_entity)((record->flags & NG_TOKEN_ENTITY_MASK) >> NG_TOKEN_ENTITY_SHIFT));
     snprintf(name, sizeof name, "%s", entity ? entity : "undefined");
     if (name[0] >= 'a' && name[0] <= 'z')
         name[0] = (char)(name[0] - 'a' + 'A');
@@ -297,8 +297,8 @@ static void query_out_unknown(ngs_out *out, const ng_store *store, const ng_quer
     ngs_out_char(out, ']');
 }
 
-static void query_reply(ngs_request *request, const query_body *body,
-                        const ng_query_result *result, const query_row *rows, uint32_t count)
+static void query_reply(ngs_request *request, const query_body *body, const ng_query_result *result,
+                        const query_row *rows, uint32_t count)
 {
     const ng_store *store = request->server->store;
     char uuid[NGS_UUID_CHARS];

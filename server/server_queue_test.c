@@ -17,9 +17,9 @@ static struct played {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     ng_seq durable;
-    ng_seq allowed;     /* syncs up to here return; later ones wait */
-    ng_status result;   /* of the next syncs */
-    unsigned syncs;     /* begun */
+    ng_seq allowed;   /* syncs up to here return; later ones wait */
+    ng_status result; /* of the next syncs */
+    unsigned syncs;   /* begun */
     unsigned resumed;
     bool workers_wait;
     unsigned handled;

@@ -2,7 +2,8 @@
 /* Replies: the envelope around data, the one body of every error, and the codes.
  *
  *   {"success":true,"data":...,"meta":{...},"error":null}
- *   {"success":false,"data":null,"error":{"code","message","details"},"detail":message,"meta":{...}}
+ *   {"success":false,"data":null,"error":{"code":...,"message":...,"details":...},
+ *    "detail":message,"meta":{...}}
  *
  * `meta` is written last, by ngs_reply_finish, so that its time includes the wait for the disk. */
 #include <stdarg.h>
@@ -89,9 +90,9 @@ static const reply_code reply_codes[] = {
 /* The library begins its message with the name of the field: "weight 2 is outside 0..1". */
 static void reply_invalid(ngs_request *request, const char *text)
 {
-    static const char *const fields[] = {"weight",   "field_radius", "field_strength", "entity",
-                                         "label",    "vector",       "collection",     "threshold",
-                                         "limit",    "text",         "remove_components"};
+    static const char *const fields[] = {"weight", "field_radius", "field_strength",   "entity",
+                                         "label",  "vector",       "collection",       "threshold",
+                                         "limit",  "text",         "remove_components"};
     char field[64] = "body";
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         size_t length = strlen(fields[i]);

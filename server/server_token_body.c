@@ -119,8 +119,8 @@ static bool body_vector_elements(const body_reader *reader, ngs_json_value value
         char path[32];
         snprintf(path, sizeof path, "body.vector[%zu]", fields->vector_dimensions);
         if (fields->vector_dimensions == NGS_DIMENSIONS_MAX) {
-            ngs_problem(reader->request, reader->path, "value_error",
-                        "more than %d dimensions", NGS_DIMENSIONS_MAX);
+            ngs_problem(reader->request, reader->path, "value_error", "more than %d dimensions",
+                        NGS_DIMENSIONS_MAX);
             return false;
         }
         if (!ngs_read_float(reader->request, element, path, -HUGE_VAL, HUGE_VAL,

@@ -12,8 +12,7 @@
 
 #define TOKEN_LIST_CHUNK 1024 /* ids fetched at once while skipping to an offset */
 
-void ngs_out_coordinates(ngs_out *out, const ng_store *store, const ng_token *record,
-                         unsigned mask)
+void ngs_out_coordinates(ngs_out *out, const ng_store *store, const ng_token *record, unsigned mask)
 {
     char separator = '{';
     for (unsigned space = 0; space < NG_SPACE_COUNT; space++) {
@@ -356,8 +355,10 @@ void ngs_token_list(ngs_request *request)
         return;
     ngs_out *out = ngs_reply_data(request, 200);
     const char *separator = "{\"tokens\":[";
+    ng_token_id last = 0;
     for (size_t i = 0; i < count; i++) {
         ng_token_info info;
+        last = ids[i];
         if (ng_token_get(store, ids[i], &info) != NG_OK)
             continue; /* deleted since it was listed */
         ngs_out_text(out, separator);
@@ -371,7 +372,7 @@ void ngs_token_list(ngs_request *request)
     token_out_member(out, ",\"offset\":", page.offset);
     ngs_out_text(out, ",\"next_after\":");
     if (count == page.limit)
-        ngs_out_u64(out, ids[count - 1]);
+        ngs_out_u64(out, last);
     else
         ngs_out_text(out, "null");
     ngs_out_char(out, '}');

@@ -30,6 +30,7 @@ PLAIN_HEADERS = {  # standard C, instructions of the processor, and two librarie
     "inttypes.h", "limits.h", "math.h", "stdalign.h", "stdarg.h", "stdatomic.h", "stdbool.h",
     "stddef.h", "stdint.h", "stdio.h", "stdlib.h", "string.h", "time.h", "utf8proc.h", "xxhash.h",
 }
+TESTS = ("_test.c", "_testing.h")  # beside the code: tests, and what the tests of a folder share
 MODULE_OF = {"kernels": "vectors"}  # index_kernels is a part of index_vectors
 LINES_MAX = 1000
 ROOT_ENTRIES_MAX = 19
@@ -138,6 +139,8 @@ class Checker:
             return f'"{header}": write the path from src/, such as "base/base_error.h"'
         if not os.path.exists(os.path.join(self.root, "src", header)):
             return f'"{header}" does not exist'
+        if header.endswith(TESTS) and not path.endswith(TESTS):
+            return f'"{header}" is for tests'
         if LAYERS.index(parts[0]) > LAYERS.index(layer):
             return f"{layer}/ is below {parts[0]}/ and must not include it"
         if layer == parts[0] == "index":
@@ -151,7 +154,7 @@ class Checker:
         layer, name = path.split("/")[1:3]
         if header == PUBLIC_HEADER:
             return f'write "{PUBLIC_HEADER}"'
-        if header in PLAIN_HEADERS or layer == "os" or name.endswith("_test.c"):
+        if header in PLAIN_HEADERS or layer == "os" or name.endswith(TESTS):
             return None
         return f"<{header}> is a system header; only src/os/ and tests include those"
 

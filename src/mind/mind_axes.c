@@ -8,9 +8,10 @@
 
 /* The abstract space first, because it is the one that means "semantic proximity"; then the spaces
  * whose axes all reach +-3.2767 before the coarser ones. */
-static const ng_space axes_order[NG_SPACE_COUNT] = {
-    NG_SPACE_ABSTRACT, NG_SPACE_COGNITIVE, NG_SPACE_EMOTIONAL, NG_SPACE_SOCIAL,
-    NG_SPACE_SENSORY,  NG_SPACE_MOTOR,     NG_SPACE_TEMPORAL,  NG_SPACE_PHYSICAL};
+static const ng_space axes_order[NG_SPACE_COUNT] = {NG_SPACE_ABSTRACT,  NG_SPACE_COGNITIVE,
+                                                    NG_SPACE_EMOTIONAL, NG_SPACE_SOCIAL,
+                                                    NG_SPACE_SENSORY,   NG_SPACE_MOTOR,
+                                                    NG_SPACE_TEMPORAL,  NG_SPACE_PHYSICAL};
 
 void ngi_axes_place(size_t index, ng_space *space, unsigned *axis)
 {

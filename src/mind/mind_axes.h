@@ -17,11 +17,11 @@ uint8_t ngi_axes_spaces(size_t component_count);
 void ngi_axes_project(const float *vector, const float *mean, const double *transposed,
                       size_t dimensions, size_t component_count, float *out);
 
-/** The least value that at least `fraction` of the magnitudes |values[i x stride]| do not exceed; if
- *  that is 0, the largest magnitude. */
+/** The least value that at least `fraction` of the magnitudes |values[i x stride]| do not exceed;
+ *  if that is 0, the largest magnitude. */
 float ngi_axes_quantile(const float *values, size_t stride, size_t count, double fraction);
 
-/** One axis: value = origin + projection x factor, which is clipped to `reach` around the origin. */
+/** One axis: value = origin + projection x factor, clipped to `reach` around the origin. */
 typedef struct ngi_axis {
     double factor;
     double reach; /* largest distance from the origin that can be stored, in the axis's units */

@@ -54,8 +54,9 @@ ng_status ngi_load_end(ngi_load *load, uint64_t total, uint64_t items)
 ng_write_options ngi_load_write(ng_seq *seq)
 {
     *seq = 0;
-    return (ng_write_options){
-        .struct_size = sizeof(ng_write_options), .flags = NG_WRITE_NOWAIT, .seq = seq};
+    return (ng_write_options){.struct_size = sizeof(ng_write_options),
+                              .flags = NG_WRITE_NOWAIT,
+                              .seq = seq};
 }
 
 ng_status ngi_load_committed(ngi_load *load, ng_seq seq)
@@ -120,7 +121,7 @@ static ng_status load_options(ngi_load *load, const ng_bootstrap_options *option
 {
     if (options != NULL)
         load->options = *options;
-    if (load->options.collection == 0)
+    if (load->options.collection == 0 && !load->options.by_collection)
         load->options.collection = NG_COLLECTION_SEMANTIC;
     if (load->options.components == 0)
         load->options.components = NGI_COMPONENTS_MAX;

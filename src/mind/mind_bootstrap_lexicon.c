@@ -84,8 +84,7 @@ static ng_status lexicon_flush(lexicon_job *job)
     ng_write_options write = ngi_load_write(&seq);
     if (job->count == 0)
         return NG_OK;
-    ng_status status =
-        ngi_store_token_put(load->store, NULL, job->fields, job->count, &write, out);
+    ng_status status = ngi_store_token_put(load->store, NULL, job->fields, job->count, &write, out);
     if (status != NG_OK)
         return status;
     for (size_t i = 0; i < job->count; i++)
@@ -132,17 +131,18 @@ static ng_status lexicon_lemmas(lexicon_job *job)
 static void lexicon_link(const lexicon_job *job, const ngi_relation *relation,
                          ng_connection_fields *out)
 {
-    *out = (ng_connection_fields){
-        .struct_size = sizeof *out,
-        .source = job->ids[relation->source],
-        .target = job->ids[relation->target],
-        .set = NG_CFIELD_TYPE | NG_CFIELD_FLAGS | NG_CFIELD_MUTABILITY | NG_CFIELD_PULL |
-               NG_CFIELD_CONFIDENCE,
-        .type = relation->type,
-        .flags = NG_CONNECTION_ACTIVE | NG_CONNECTION_PERSISTENT,
-        .mutability = NG_IMMUTABLE, /* also Cause, whose category would be learnable */
-        .pull_strength = 1,
-        .confidence = 1};
+    *out =
+        (ng_connection_fields){.struct_size = sizeof *out,
+                               .source = job->ids[relation->source],
+                               .target = job->ids[relation->target],
+                               .set = NG_CFIELD_TYPE | NG_CFIELD_FLAGS | NG_CFIELD_MUTABILITY |
+                                      NG_CFIELD_PULL | NG_CFIELD_CONFIDENCE,
+                               .type = relation->type,
+                               .flags = NG_CONNECTION_ACTIVE | NG_CONNECTION_PERSISTENT,
+                               .mutability =
+                                   NG_IMMUTABLE, /* also Cause, whose category would be learnable */
+                               .pull_strength = 1,
+                               .confidence = 1};
 }
 
 static ng_status lexicon_put(lexicon_job *job, size_t count)
@@ -153,9 +153,10 @@ static ng_status lexicon_put(lexicon_job *job, size_t count)
     ng_write_options write = ngi_load_write(&seq);
     for (size_t i = 0; i < count; i++)
         lexicon_link(job, &job->relations[i], &job->links[i]);
-    ng_status status = ngi_store_connection_put(
-        load->store, job->links, count, NGI_CONNECTION_SKIP_EXISTING | NGI_CONNECTION_CURATED,
-        NGI_MIND_ORIGIN_BOOTSTRAP, &write, NULL, &created);
+    ng_status status =
+        ngi_store_connection_put(load->store, job->links, count,
+                                 NGI_CONNECTION_SKIP_EXISTING | NGI_CONNECTION_CURATED,
+                                 NGI_MIND_ORIGIN_BOOTSTRAP, &write, NULL, &created);
     if (status != NG_OK)
         return status;
     for (size_t i = 0; i < count; i++)
@@ -174,8 +175,7 @@ static ng_status lexicon_relations(lexicon_job *job)
     ng_status status = ngi_load_begin(load, "relations", total);
     while (status == NG_OK) {
         size_t count = 0;
-        status =
-            ngi_wordnet_next(load->mem, job->wordnet, job->relations, NGI_BATCH_MAX, &count);
+        status = ngi_wordnet_next(load->mem, job->wordnet, job->relations, NGI_BATCH_MAX, &count);
         if (status != NG_OK || count == 0)
             break;
         status = lexicon_put(job, count);

@@ -11,9 +11,9 @@
  *     3. the projection;
  *     4. the coordinates of the words that had some;
  *     5. the coordinates of the words that lacked them, the mark included.
- * Up to the last write of step 5 some word lacks coordinates, so the next load starts over. Were the
- * projection written last, words moved by step 4 would stand among others that were not, and after
- * an interruption nothing would tell. Before step 3 the old number of components tells. */
+ * Up to the last write of step 5 some word lacks coordinates, so the next load starts over. Were
+ * the projection written last, words moved by step 4 would stand among others that were not, and
+ * after an interruption nothing would tell. Before step 3 the old number of components tells. */
 #include "mind/mind_private.h"
 
 #include "mind/mind_axes.h"
@@ -34,12 +34,12 @@ typedef struct place_job {
     place_word *words; /* [capacity]: the collection's tokens with a vector, ids ascending */
     size_t capacity, count, lacking_count;
     size_t dimensions, components;
-    uint8_t spaces;          /* that the components fill */
-    float *page;             /* [PLACE_PAGE][dimensions] */
-    float *projections;      /* [count][components] */
-    double *transposed;      /* [dimensions][components] */
-    ng_token_fields *fields; /* [NGI_BATCH_MAX] */
-    ng_token_id *batch;      /* [NGI_BATCH_MAX] */
+    uint8_t spaces;            /* that the components fill */
+    float *page;               /* [PLACE_PAGE][dimensions] */
+    float *projections;        /* [count][components] */
+    double *transposed;        /* [dimensions][components] */
+    ng_token_fields *fields;   /* [NGI_BATCH_MAX] */
+    ng_token_id *batch;        /* [NGI_BATCH_MAX] */
     ngi_projection projection; /* arrays in one block, as ngi_projection_release wants them */
     ngi_axis axes[NG_SPACE_COUNT][NG_AXIS_COUNT];
     ng_info info;
@@ -83,7 +83,7 @@ static ng_status place_collect_one(place_job *job, ng_token_id id)
     return NG_OK;
 }
 
-/* Tokens that come while this runs and find no room lack coordinates, so the next load sees them. */
+/* Tokens that come meanwhile and find no room lack coordinates, so the next load sees them. */
 static ng_status place_collect(place_job *job)
 {
     ngi_load *load = job->load;
@@ -167,8 +167,7 @@ static ng_status place_vector(const place_job *job, size_t index, float *out)
 {
     size_t count = 0;
     ng_token_id id = job->words[index].id;
-    ng_status status =
-        ngi_store_token_vector(job->load->store, id, out, job->dimensions, &count);
+    ng_status status = ngi_store_token_vector(job->load->store, id, out, job->dimensions, &count);
     if (status == NG_OK && count != job->dimensions)
         return ngi_fail(NG_E_NOT_FOUND,
                         "token %llu lost its vector while the words were placed; load again",
@@ -189,8 +188,8 @@ static ng_status place_scan(place_job *job, unsigned pass, place_page_fn each, v
                 return status;
         }
         each(context, job->page, first, n);
-        ng_status status = ngi_load_progress(job->load, pass * job->count + first + n,
-                                             3 * job->count, first + n);
+        ng_status status =
+            ngi_load_progress(job->load, pass * job->count + first + n, 3 * job->count, first + n);
         if (status != NG_OK)
             return status;
     }
@@ -236,8 +235,8 @@ static ng_status place_components(place_job *job)
     if (status == NG_OK)
         status = place_scan(job, 1, place_add, pca);
     if (status == NG_OK)
-        status = ngi_pca_solve(mem, pca, job->components, &watch, p->mean, p->components,
-                               p->explained);
+        status =
+            ngi_pca_solve(mem, pca, job->components, &watch, p->mean, p->components, p->explained);
     ngi_pca_destroy(mem, pca);
     if (status != NG_OK)
         return status;
@@ -305,8 +304,7 @@ static void place_coordinates(const place_job *job, size_t index, ng_token_field
 {
     const float *projected = job->projections + index * job->components;
     uint64_t ignored = 0;
-    *fields =
-        (ng_token_fields){.struct_size = sizeof *fields, .spaces_set = job->spaces};
+    *fields = (ng_token_fields){.struct_size = sizeof *fields, .spaces_set = job->spaces};
     for (unsigned space = 0; space < NG_SPACE_COUNT; space++) {
         for (unsigned axis = 0; axis < NG_AXIS_COUNT; axis++)
             fields->coordinates[space][axis] = job->info.origins[space][axis];

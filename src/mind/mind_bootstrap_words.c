@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Words with vectors into the store.
  *
+ * The input is read twice: once to check it, once to load it.
+ *
  * A word becomes a token of the collection whose label is the folded word. Batches go in as one op
  * each, and the next batch is parsed while the one before is on its way to the disk.
  *
@@ -76,6 +78,11 @@ static void words_release(words_job *job)
     ngi_free(mem, job->seen, job->seen_count * sizeof *job->seen);
 }
 
+static size_t words_dimensions(const words_job *job)
+{
+    return job->glove != NULL ? job->glove->dimensions : job->wink->dimensions;
+}
+
 /* Sizes the batch, once the first word has told the dimensions. */
 static ng_status words_size_batch(words_job *job)
 {
@@ -84,7 +91,7 @@ static ng_status words_size_batch(words_job *job)
     ng_status status;
     void *block;
 
-    job->dimensions = job->glove != NULL ? job->glove->dimensions : job->wink->dimensions;
+    job->dimensions = words_dimensions(job);
     size_t fitting = WORDS_VECTOR_BYTES_MAX / (job->dimensions * sizeof(float));
     job->capacity = fitting < WORDS_BATCH_MAX ? fitting : WORDS_BATCH_MAX;
     if (load->options.components > job->dimensions)
@@ -244,6 +251,11 @@ static ng_status words_add(words_job *job, const ngi_word *word)
     return NG_OK;
 }
 
+static bool words_is_enough(const ngi_load *load, uint64_t count)
+{
+    return load->options.max_words != 0 && count == load->options.max_words;
+}
+
 /* Parses and applies one batch. */
 static ng_status words_batch(words_job *job, bool *end)
 {
@@ -253,7 +265,7 @@ static ng_status words_batch(words_job *job, bool *end)
     *end = false;
     for (size_t i = 0; i < WORDS_BATCH_MAX && !*end && status == NG_OK; i++) {
         ngi_word word;
-        *end = load->options.max_words != 0 && load->report.words_read == load->options.max_words;
+        *end = words_is_enough(load, load->report.words_read);
         if (*end)
             break;
         status = words_next(job, &word, end);
@@ -269,6 +281,41 @@ static ng_status words_batch(words_job *job, bool *end)
     return status != NG_OK ? status : words_flush(job);
 }
 
+/* A store has vectors of one length; found out here, so that the error names the file. */
+static ng_status words_check_dimensions(const words_job *job)
+{
+    ng_info info;
+    ng_status status = ngi_store_info(job->load->store, &info);
+    if (status == NG_OK && info.dimensions != 0 && info.dimensions != words_dimensions(job))
+        return ngi_fail(NG_E_FORMAT, "%s: vectors of %zu dimensions, this store has %u",
+                        job->load->path, words_dimensions(job), info.dimensions);
+    return status;
+}
+
+/* Reads the whole input and writes nothing, so that bad input changes nothing. It costs a third of
+ * a load. */
+static ng_status words_check(words_job *job, uint64_t size)
+{
+    ngi_load *load = job->load;
+    char label[NGI_LABEL_BYTES_MAX];
+    uint64_t count = 0;
+    bool end = false;
+    ng_status status = ngi_load_begin(load, "checking", size);
+    while (status == NG_OK && !end && !words_is_enough(load, count)) {
+        ngi_word word;
+        size_t bytes;
+        status = words_next(job, &word, &end);
+        if (status != NG_OK || end)
+            break;
+        status = words_fold(job, &word, label, &bytes);
+        if (status == NG_OK && count++ == 0)
+            status = words_check_dimensions(job);
+        if (status == NG_OK && count % WORDS_BATCH_MAX == 0)
+            status = ngi_load_progress(load, ngi_reader_offset(words_reader(job)), size, count);
+    }
+    return status != NG_OK ? status : ngi_load_end(load, size, count);
+}
+
 ng_status ngi_load_words(ngi_load *load)
 {
     words_job job = {.load = load};
@@ -277,8 +324,14 @@ ng_status ngi_load_words(ngi_load *load)
     ng_status status = words_open(&job);
     if (status == NG_OK) {
         size = words_reader(&job)->size_bytes;
-        status = ngi_load_begin(load, "words", size);
+        status = words_check(&job, size);
     }
+    words_release(&job);
+    job = (words_job){.load = load};
+    if (status == NG_OK)
+        status = words_open(&job);
+    if (status == NG_OK)
+        status = ngi_load_begin(load, "words", size);
     while (status == NG_OK && !end) {
         status = words_batch(&job, &end);
         if (status == NG_OK)

@@ -139,8 +139,7 @@ static ng_status glove_header(ngi_glove *glove, const ngi_line *line, bool *is_h
     const char *second_end = glove_skip_field(second, stop);
     uint64_t words, dimensions;
 
-    *is_header = glove_skip_blanks(second_end) == stop &&
-                 glove_integer(first, first_end, &words) &&
+    *is_header = glove_skip_blanks(second_end) == stop && glove_integer(first, first_end, &words) &&
                  glove_integer(second, second_end, &dimensions);
     if (!*is_header)
         return NG_OK;
@@ -179,7 +178,8 @@ static ng_status glove_word(ngi_glove *glove, const ngi_line *line, ngi_word *ou
         return ngi_fail(NG_E_FORMAT, "%s line %" PRIu64 ": the word is not valid UTF-8",
                         glove->reader.path, glove->reader.line);
     if (glove->has_header && glove->word_count == glove->announced_words)
-        return ngi_fail(NG_E_FORMAT, "%s line %" PRIu64 ": more than the %" PRIu64
+        return ngi_fail(NG_E_FORMAT,
+                        "%s line %" PRIu64 ": more than the %" PRIu64
                         " words that line 1 announces",
                         glove->reader.path, glove->reader.line, glove->announced_words);
     glove->word_count++;

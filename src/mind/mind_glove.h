@@ -26,8 +26,8 @@ NG_MUST_USE ng_status ngi_glove_open(ngi_mem *mem, ngi_os *os, const char *path,
 void ngi_glove_close(ngi_mem *mem, ngi_glove *glove);
 /** The next word; `*end` is set instead after the last.
  *  Errors: NG_E_FORMAT "FILE line N: expected 100 numbers, got 99", "... number 7 is not finite:
- *  'nan'", "... 'abc' is not a number", "... the word is not valid UTF-8", "FILE: ends in the middle
- *  of line N (truncated file)"; NG_E_IO. */
+ *  'nan'", "... 'abc' is not a number", "... the word is not valid UTF-8", "FILE: ends in the
+ *  middle of line N (truncated file)"; NG_E_IO. */
 NG_MUST_USE ng_status ngi_glove_next(ngi_glove *glove, ngi_word *out, bool *end);
 
 #endif

@@ -54,7 +54,8 @@ static void check_error(testing *t, const char *text, const char *message)
 static void test_words(void **state)
 {
     testing *t = *state;
-    ngi_glove *glove = open_text(t, "the 0.5 -1e-1 2\n\n  \t\ncat\t1 2  3 \r\n- 1 2 3\nслово 4 5 6");
+    ngi_glove *glove =
+        open_text(t, "the 0.5 -1e-1 2\n\n  \t\ncat\t1 2  3 \r\n- 1 2 3\nслово 4 5 6");
     check_word(glove, "the", 0.5f, 2, 1);
     assert_int_equal(glove->dimensions, 3);
     check_word(glove, "cat", 1, 3, 4);
@@ -181,14 +182,10 @@ static void test_failures_leave_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_words),
-        TEST(test_header),
-        TEST(test_wrong_counts),
-        TEST(test_wrong_numbers),
-        TEST(test_truncated),
-        TEST(test_nul_bytes_are_no_numbers),
-        TEST(test_most_dimensions),
-        TEST(test_failures_leave_nothing),
+        TEST(test_words),           TEST(test_header),
+        TEST(test_wrong_counts),    TEST(test_wrong_numbers),
+        TEST(test_truncated),       TEST(test_nul_bytes_are_no_numbers),
+        TEST(test_most_dimensions), TEST(test_failures_leave_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

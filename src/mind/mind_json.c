@@ -296,8 +296,17 @@ static ng_status json_value(ngi_json *json, char c, ngi_json_event *out)
         return json_literal(json, "false", NGI_JSON_FALSE, out);
     case 'n':
         return json_literal(json, "null", NGI_JSON_NULL, out);
-    case '-': case '0': case '1': case '2': case '3': case '4':
-    case '5': case '6': case '7': case '8': case '9':
+    case '-':
+    case '0':
+    case '1':
+    case '2':
+    case '3':
+    case '4':
+    case '5':
+    case '6':
+    case '7':
+    case '8':
+    case '9':
         *out = NGI_JSON_NUMBER;
         status = json_number_at(json, reader->data + reader->at, &end, &json->number);
         if (status == NG_OK)

@@ -10,15 +10,15 @@
  *     after          ',' to value or key, or a closing bracket; at depth 0 the end of the file
  *
  * Invariants: 1. depth <= NGI_JSON_DEPTH_MAX; bit `depth - 1` of `nesting` is 1 inside an object.
- *             2. every byte of the file is looked at once, and refused where the grammar forbids it. */
+ *             2. every byte of the file is looked at, and refused where the grammar forbids it. */
 #ifndef NGI_MIND_JSON_H
 #define NGI_MIND_JSON_H
 
 #include "mind/mind_reader.h"
 
-#define NGI_JSON_DEPTH_MAX 64     /* a bit each in one word */
-#define NGI_JSON_TEXT_MAX 8192    /* a label has 1024 bytes; longer strings are skipped, not kept */
-#define NGI_JSON_NUMBER_MAX 1024  /* bytes of one number */
+#define NGI_JSON_DEPTH_MAX 64    /* a bit each in one word */
+#define NGI_JSON_TEXT_MAX 8192   /* a label has 1024 bytes; longer strings are skipped, not kept */
+#define NGI_JSON_NUMBER_MAX 1024 /* bytes of one number */
 
 typedef enum ngi_json_event {
     NGI_JSON_OBJECT_BEGIN,
@@ -59,10 +59,10 @@ void ngi_json_init(ngi_json *json, ngi_reader *reader);
 /** The next event. Errors: NG_E_FORMAT "FILE byte N: ...", "FILE: ends in the middle (truncated
  *  file, at byte N)"; NG_E_IO. */
 NG_MUST_USE ng_status ngi_json_next(ngi_json *json, ngi_json_event *out);
-/** Passes over the rest of the value that `event` began; nothing for a value that is no container. */
+/** Passes over the rest of the value that `event` began, if that is an object or an array. */
 NG_MUST_USE ng_status ngi_json_skip(ngi_json *json, ngi_json_event event);
-/** After ARRAY_BEGIN: reads the whole array, which must hold numbers alone. The first `capacity` are
- *  kept; `*count` receives how many there are. */
+/** After ARRAY_BEGIN: reads the whole array, which must hold numbers alone. The first `capacity`
+ *  are kept; `*count` receives how many there are. */
 NG_MUST_USE ng_status ngi_json_floats(ngi_json *json, float *out, size_t capacity, size_t *count);
 
 #endif

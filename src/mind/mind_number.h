@@ -14,7 +14,7 @@ typedef enum ngi_number_status {
 
 /** Parses [+-]digits[.digits][e[+-]digits] (a digit at least on one side of the point) at `text`,
  *  which must be followed somewhere by a byte that is none of these, such as a NUL. `*end` receives
- *  where the number ends (`text` for garbage); whether that is a delimiter is the caller's to see. */
+ *  where the number ends (`text` for garbage); whether a delimiter is there, the caller sees. */
 ngi_number_status ngi_number_parse(const char *text, const char **end, double *out);
 /** The same, rounded once more to float: (float)strtod(text). */
 ngi_number_status ngi_number_parse_float(const char *text, const char **end, float *out);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Numbers against strtod: every form that is accepted, every form that is not, a million at random. */
+/* Numbers against strtod: every form that is accepted, every form that is not, and a
+ * million at random. */
 #include "mind/mind_number.h"
 
 #include "mind/mind_testing.h"
@@ -23,12 +24,41 @@ static void check_equals_strtod(const char *text)
 static void test_accepted_forms(void **state)
 {
     (void)state;
-    static const char *const texts[] = {
-        "0", "-0", "+1", "1.", ".5", "-.5", "1e5", "1E-5", "1e+5", "0e999", "00012", "1e22",
-        "1e-22", "1e23", "1e-23", "9007199254740992", "9007199254740993", "123456789012345678901",
-        "0.1234567890123456789012345", "3.4028234e38", "1.17549435e-38", "1e-45", "7e-46", "1e-400",
-        "3.4028235677973362e38", "1e400", "-1e400", "3.5e38", "0.000000000000000000000000000001",
-        "1e5x", "1ex", "1e+", "1.5.2", "12abc", "-0.038194 "};
+    static const char *const texts[] = {"0",
+                                        "-0",
+                                        "+1",
+                                        "1.",
+                                        ".5",
+                                        "-.5",
+                                        "1e5",
+                                        "1E-5",
+                                        "1e+5",
+                                        "0e999",
+                                        "00012",
+                                        "1e22",
+                                        "1e-22",
+                                        "1e23",
+                                        "1e-23",
+                                        "9007199254740992",
+                                        "9007199254740993",
+                                        "123456789012345678901",
+                                        "0.1234567890123456789012345",
+                                        "3.4028234e38",
+                                        "1.17549435e-38",
+                                        "1e-45",
+                                        "7e-46",
+                                        "1e-400",
+                                        "3.4028235677973362e38",
+                                        "1e400",
+                                        "-1e400",
+                                        "3.5e38",
+                                        "0.000000000000000000000000000001",
+                                        "1e5x",
+                                        "1ex",
+                                        "1e+",
+                                        "1.5.2",
+                                        "12abc",
+                                        "-0.038194 "};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         check_equals_strtod(texts[i]);
 }
@@ -36,8 +66,8 @@ static void test_accepted_forms(void **state)
 static void test_garbage_is_refused(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"", " 1", "abc", "-", "+", ".", "-.", "e5", ".e5",
-                                        "--1", "+-1", "n", "in", "\xE2\x88\x92" "1"};
+    static const char *const texts[] = {"",   " 1",  "abc", "-",   "+", ".",  "-.",
+                                        "e5", ".e5", "--1", "+-1", "n", "in", "\342\210\2221"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         const char *end = NULL;
         double value = 7;
@@ -94,7 +124,8 @@ static void test_a_million_random_numbers(void **state)
             p = put_digits(p, &seed, (shape >> 16) % limit);
         }
         if ((shape & 48) == 0)
-            p += sprintf(p, "%c%+d", (shape & 64) != 0 ? 'e' : 'E', (int)((shape >> 24) % 700) - 350);
+            p += sprintf(p, "%c%+d", (shape & 64) != 0 ? 'e' : 'E',
+                         (int)((shape >> 24) % 700) - 350);
         *p = 0;
         check_equals_strtod(text);
     }

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Mean and covariance, and what of the eigenvectors is kept.
  *
- * Rows are centred into a block of 64 and each block adds to the upper triangle of the matrix, in
- * tiles of 4 x 8 entries that stay in registers while the block streams by. The kernel is compiled
- * twice, for AVX2 and for the baseline; both do the same operations in the same order. */
+ * Rows are centred into a block of 64, and each full block is added to the covariance. */
 #include "mind/mind_pca_private.h"
 
 #include "base/base_limits.h"
@@ -12,19 +10,25 @@
 #include <string.h>
 
 #define PCA_BLOCK 64 /* rows: with 100 dimensions 52 kB, which stays in the second-level cache */
-#define PCA_TILE_ROWS 4
-#define PCA_TILE_COLUMNS 8
 
 struct ngi_pca {
     size_t dimensions;
-    size_t stride;        /* dimensions rounded up to whole tiles; what is added stays 0 */
-    uint64_t mean_count;  /* rows of the first pass */
-    size_t block_count;   /* rows in the block */
-    double *sums;         /* [stride]; the mean once the second pass has begun */
-    double *block;        /* [PCA_BLOCK][stride], centred */
-    double *covariance;   /* [stride][stride], upper triangle */
+    size_t stride;       /* at least dimensions; what is added stays 0 */
+    uint64_t mean_count; /* rows of the first pass */
+    size_t block_count;  /* rows in the block */
+    double *sums;        /* [stride]; the mean once the second pass has begun */
+    double *block;       /* [PCA_BLOCK][stride], centred */
+    double *covariance;  /* [stride][stride], upper triangle */
     bool is_second_pass;
 };
+
+/* Whole tiles, and never a multiple of 512 bytes: the columns that a rotation writes would all fall
+ * on the same few sets of the cache. */
+static size_t pca_stride(size_t dimensions)
+{
+    size_t tiles = (dimensions + NGI_COVARIANCE_TILE - 1) / NGI_COVARIANCE_TILE;
+    return (tiles % 8 == 0 ? tiles + 1 : tiles) * NGI_COVARIANCE_TILE;
+}
 
 static size_t pca_doubles(size_t stride)
 {
@@ -41,7 +45,7 @@ ng_status ngi_pca_create(ngi_mem *mem, size_t dimensions, ngi_pca **out)
     if (status != NG_OK)
         return status;
     ngi_pca *pca = block;
-    size_t stride = (dimensions + PCA_TILE_COLUMNS - 1) / PCA_TILE_COLUMNS * PCA_TILE_COLUMNS;
+    size_t stride = pca_stride(dimensions);
     *pca = (ngi_pca){.dimensions = dimensions, .stride = stride};
     status = ngi_alloc(mem, pca_doubles(stride) * sizeof(double), "covariance", &block);
     if (status != NG_OK) {
@@ -73,65 +77,9 @@ void ngi_pca_add_to_mean(ngi_pca *pca, const float *rows, size_t count)
     pca->mean_count += count;
 }
 
-/* One tile: entries [i, i + 4) x [j, j + 8) over all rows of the block. */
-static inline __attribute__((always_inline)) void pca_tile(const double *block, size_t rows,
-                                                           size_t stride, double *covariance,
-                                                           size_t i, size_t j)
-{
-    typedef double lane __attribute__((vector_size(32)));
-    lane sum[PCA_TILE_ROWS][2] = {{{0}}};
-    for (size_t r = 0; r < rows; r++) {
-        const double *row = block + r * stride;
-        lane low, high;
-        memcpy(&low, row + j, sizeof low);
-        memcpy(&high, row + j + 4, sizeof high);
-        for (size_t k = 0; k < PCA_TILE_ROWS; k++) {
-            double x = row[i + k];
-            lane factor = {x, x, x, x};
-            sum[k][0] += factor * low;
-            sum[k][1] += factor * high;
-        }
-    }
-    for (size_t k = 0; k < PCA_TILE_ROWS; k++) {
-        double *to = covariance + (i + k) * stride + j;
-        for (size_t lane_index = 0; lane_index < 4; lane_index++) {
-            to[lane_index] += sum[k][0][lane_index];
-            to[lane_index + 4] += sum[k][1][lane_index];
-        }
-    }
-}
-
-static inline __attribute__((always_inline)) void pca_tiles(const double *block, size_t rows,
-                                                            size_t stride, double *covariance)
-{
-    for (size_t i = 0; i < stride; i += PCA_TILE_ROWS) {
-        size_t first = i / PCA_TILE_COLUMNS * PCA_TILE_COLUMNS;
-        for (size_t j = first; j < stride; j += PCA_TILE_COLUMNS)
-            pca_tile(block, rows, stride, covariance, i, j);
-    }
-}
-
-static void pca_block_baseline(const double *block, size_t rows, size_t stride, double *covariance)
-{
-    pca_tiles(block, rows, stride, covariance);
-}
-
-#if defined(__x86_64__)
-__attribute__((target("avx2"))) static void pca_block_avx2(const double *block, size_t rows,
-                                                           size_t stride, double *covariance)
-{
-    pca_tiles(block, rows, stride, covariance);
-}
-#endif
-
 static void pca_flush(ngi_pca *pca)
 {
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx2"))
-        pca_block_avx2(pca->block, pca->block_count, pca->stride, pca->covariance);
-    else
-#endif
-        pca_block_baseline(pca->block, pca->block_count, pca->stride, pca->covariance);
+    ngi_covariance_add(pca->block, pca->block_count, pca->stride, pca->covariance);
     pca->block_count = 0;
 }
 
@@ -161,7 +109,8 @@ static size_t pca_take_largest(const ngi_pca *pca, uint8_t *is_taken)
     size_t best = SIZE_MAX;
     for (size_t i = 0; i < pca->dimensions; i++) {
         const double *diagonal = pca->covariance + i * (pca->stride + 1);
-        if (!is_taken[i] && (best == SIZE_MAX || *diagonal > pca->covariance[best * (pca->stride + 1)]))
+        if (!is_taken[i] &&
+            (best == SIZE_MAX || *diagonal > pca->covariance[best * (pca->stride + 1)]))
             best = i;
     }
     is_taken[best] = 1;

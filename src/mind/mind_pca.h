@@ -5,9 +5,9 @@
  * The vectors are given twice, first for the mean and then for the covariance about it, because the
  * covariance about zero loses the digits that matter when the mean is large.
  *
- * The result depends on the vectors and their order alone, not on how they were split into calls nor
- * on the processor: every sum is taken in the order of the vectors, SIMD lanes run over the entries
- * of the matrix, and no multiplication is fused with an addition. */
+ * The result depends on the vectors and their order alone, not on how they were split into calls
+ * nor on the processor: every sum is taken in the order of the vectors, SIMD lanes run over the
+ * entries of the matrix, and no multiplication is fused with an addition. */
 #ifndef NGI_MIND_PCA_H
 #define NGI_MIND_PCA_H
 
@@ -33,7 +33,7 @@ typedef struct ngi_pca_watch {
 /** The `component_count` (<= dimensions) directions of greatest variance, greatest first: `mean`
  *  [dimensions], `components` [component_count][dimensions] orthonormal, each with its entry of
  *  largest magnitude positive, `explained` [component_count] the fraction of the variance. Vectors
- *  without any variance give unit vectors and fractions of 0. Ends the use of `pca` but for destroy. */
+ *  without any variance give unit vectors and fractions of 0. Only destroy may follow. */
 NG_MUST_USE ng_status ngi_pca_solve(ngi_mem *mem, ngi_pca *pca, size_t component_count,
                                     const ngi_pca_watch *watch, float *mean, float *components,
                                     double *explained);

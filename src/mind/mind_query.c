@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* A query from end to end: terms, their vectors summed, the nearest words, why.
  *
- * A phrase that is a label without a vector (WordNet has "ice cream", word embeddings have not) is
- * ranked by the words in it: their unit vectors are summed and the sum, made a unit vector, counts
- * as the phrase's. It is still one of the unknown_count terms, because it has no vector of its own. */
+ * A phrase that is a label without a vector (a lexicon has "ice cream", word embeddings have not)
+ * takes part in `why` and counts as unknown, because no vector is invented for it. The words in it
+ * still rank, as they would without the lexicon: otherwise loading one would take answers away. */
 #include "mind/mind.h"
 
 #include "base/base_limits.h"
@@ -24,8 +24,7 @@ typedef struct query_job {
     ngi_terms *terms;
     size_t unknown_count;
     size_t dimensions;
-    double *sum;  /* [dimensions] */
-    double *part; /* [dimensions] */
+    double *sum; /* [dimensions] */
     bool has_direction;
     ng_token_id exclude[2 * NGI_QUERY_TERMS_MAX * NGI_PHRASE_WORDS_MAX];
     size_t exclude_count;
@@ -55,7 +54,7 @@ static ng_status query_options(query_job *job, const ng_query_options *options)
         job->options.remove_components > NGI_COMPONENTS_MAX)
         return ngi_fail(NG_E_INVALID, "remove_components %d is outside %d..%d",
                         job->options.remove_components, NG_PLAIN_COSINE, NGI_COMPONENTS_MAX);
-    if (job->options.collection == 0)
+    if (job->options.collection == 0 && !job->options.by_collection)
         job->options.collection = NG_COLLECTION_SEMANTIC;
     return ngi_store_collection_get(job->store, job->options.collection, NULL, NULL);
 }
@@ -100,40 +99,34 @@ static double query_norm(const double *vector, size_t dimensions)
     return sqrt(sum);
 }
 
-/* dst += sign x unit vector of a token; *has_vector is false, and nothing added, without one. */
-static ng_status query_add(const query_job *job, ng_token_id id, int sign, double *dst,
-                           bool *has_vector)
+/* sum += sign x unit vector of a token; *has_vector is false, and nothing added, without one. */
+static ng_status query_add(const query_job *job, ng_token_id id, int sign, bool *has_vector)
 {
-    ng_status status = ngi_store_vector_accumulate(
-        job->store, id, sign, job->options.remove_components, dst, job->dimensions);
+    ng_status status =
+        ngi_store_vector_accumulate(job->store, id, sign, job->options.remove_components, job->sum,
+                                    job->dimensions);
     *has_vector = status == NG_OK;
     return status == NG_E_ABSENT ? NG_OK : status;
 }
 
-/* Adds a phrase by its words; a single word has none. */
-static ng_status query_add_phrase(query_job *job, const ngi_term *term)
+/* A phrase without a vector: adds the words in it, as if they had been asked for one by one. */
+static ng_status query_add_words(query_job *job, const ngi_term *term)
 {
-    memset(job->part, 0, job->dimensions * sizeof *job->part);
     for (uint32_t i = 0; term->word_count > 1 && i < term->word_count; i++) {
         size_t word = term->first_word + i;
         ng_token_id id = 0;
-        bool has_vector;
+        bool has_vector = false;
         ng_status status = query_find(job, job->terms->text + job->terms->words[word].begin,
                                       job->terms->words[word].bytes, &id);
         if (status == NG_E_NOT_FOUND)
             continue;
         if (status == NG_OK)
-            status = query_add(job, id, 1, job->part, &has_vector);
+            status = query_add(job, id, term->sign, &has_vector);
         if (status != NG_OK)
             return status;
+        job->has_direction |= has_vector;
         job->exclude[job->exclude_count++] = id;
     }
-    double norm = query_norm(job->part, job->dimensions);
-    if (norm < QUERY_NORM_MIN)
-        return NG_OK;
-    for (size_t i = 0; i < job->dimensions; i++)
-        job->sum[i] += term->sign * job->part[i] / norm;
-    job->has_direction = true;
     return NG_OK;
 }
 
@@ -147,7 +140,7 @@ static ng_status query_add_term(query_job *job, const ngi_term *term)
     }
     job->exclude[job->exclude_count++] = term->id;
     if (job->dimensions > 0)
-        status = query_add(job, term->id, term->sign, job->sum, &has_vector);
+        status = query_add(job, term->id, term->sign, &has_vector);
     if (status != NG_OK)
         return status;
     if (has_vector) {
@@ -155,7 +148,7 @@ static ng_status query_add_term(query_job *job, const ngi_term *term)
         return NG_OK;
     }
     job->unknown_count++;
-    return job->dimensions > 0 ? query_add_phrase(job, term) : NG_OK;
+    return job->dimensions > 0 ? query_add_words(job, term) : NG_OK;
 }
 
 static ng_status query_sum(query_job *job)
@@ -166,17 +159,15 @@ static ng_status query_sum(query_job *job)
     if (status != NG_OK)
         return status;
     size_t dimensions = info.vector_count > 0 ? info.dimensions : 0;
-    status = ngi_alloc(job->mem, 2 * dimensions * sizeof(double), "query vector", &block);
+    status = ngi_alloc(job->mem, dimensions * sizeof(double), "query vector", &block);
     if (status != NG_OK)
         return status;
     job->dimensions = dimensions;
     job->sum = block;
-    job->part = job->sum + dimensions;
-    memset(job->sum, 0, 2 * dimensions * sizeof(double));
+    memset(job->sum, 0, dimensions * sizeof(double));
     for (size_t i = 0; i < job->terms->count && status == NG_OK; i++)
         status = query_add_term(job, &job->terms->terms[i]);
-    if (status == NG_OK && job->has_direction &&
-        query_norm(job->sum, dimensions) < QUERY_NORM_MIN)
+    if (status == NG_OK && job->has_direction && query_norm(job->sum, dimensions) < QUERY_NORM_MIN)
         status = ngi_fail(NG_E_INVALID, "the words of the query cancel each other out");
     return status;
 }
@@ -194,8 +185,8 @@ static ng_status query_rank(query_job *job)
         options.exclude = job->exclude;
         options.exclude_count = job->exclude_count;
     }
-    ng_status status = ngi_alloc(job->mem, job->options.limit * sizeof *job->scores,
-                                 "hits of a query", &block);
+    ng_status status =
+        ngi_alloc(job->mem, job->options.limit * sizeof *job->scores, "hits of a query", &block);
     if (status != NG_OK)
         return status;
     job->scores = block;
@@ -213,7 +204,7 @@ static ng_status query_rank(query_job *job)
 static void query_release(query_job *job)
 {
     ngi_free(job->mem, job->terms, sizeof *job->terms);
-    ngi_free(job->mem, job->sum, 2 * job->dimensions * sizeof(double));
+    ngi_free(job->mem, job->sum, job->dimensions * sizeof(double));
     ngi_free(job->mem, job->scores, job->options.limit * sizeof *job->scores);
 }
 
@@ -233,8 +224,8 @@ ng_status ngi_mind_query(const ng_store *store, const char *text, const ng_query
     NGI_TRY(query_parse(&job, text));
     NGI_TRY(query_sum(&job));
     NGI_TRY(query_rank(&job));
-    NGI_TRY(ngi_result_create(store, job.terms, job.scores, job.score_count, job.options.why,
-                              &result));
+    NGI_TRY(
+        ngi_result_create(store, job.terms, job.scores, job.score_count, job.options.why, &result));
     result->unknown_count = job.unknown_count;
     result->candidates = job.candidates;
     result->seconds = (double)(os->monotonic_ns(os) - begin_ns) * 1e-9;

@@ -49,9 +49,8 @@ static ng_status reader_fill(ngi_reader *reader)
     reader->end = rest;
 
     size_t got = 0;
-    ng_status status =
-        reader->os->file_read(reader->os, reader->file, reader->data + rest,
-                              NGI_READER_CHUNK - rest, reader->base + rest, &got);
+    ng_status status = reader->os->file_read(reader->os, reader->file, reader->data + rest,
+                                             NGI_READER_CHUNK - rest, reader->base + rest, &got);
     if (status == NG_OK) {
         reader->end += got;
         reader->is_drained = got < NGI_READER_CHUNK - rest;
@@ -76,8 +75,8 @@ ng_status ngi_reader_line(ngi_reader *reader, ngi_line *out, bool *end)
             return status;
         newline = memchr(reader->data, '\n', reader->end);
         if (newline == NULL && !reader->is_drained)
-            return ngi_fail(NG_E_FORMAT, "%s line %" PRIu64 ": longer than %zu bytes",
-                            reader->path, reader->line + 1, NGI_READER_CHUNK - 1);
+            return ngi_fail(NG_E_FORMAT, "%s line %" PRIu64 ": longer than %zu bytes", reader->path,
+                            reader->line + 1, NGI_READER_CHUNK - 1);
     }
     *end = newline == NULL && reader->at == reader->end;
     if (*end)

@@ -30,7 +30,8 @@ typedef struct ngi_reader {
     uint64_t line;       /* of the line returned last: 1, 2, 3, ... */
 } ngi_reader;
 
-/** Opens `path`, which must outlive the reader; a UTF-8 byte order mark is passed over. Errors: those of file_open, NG_E_NOMEM. */
+/** Opens `path`, which must outlive the reader; a UTF-8 byte order mark is passed over.
+ *  Errors: those of file_open and file_read, NG_E_NOMEM. */
 NG_MUST_USE ng_status ngi_reader_open(ngi_reader *reader, ngi_os *os, ngi_mem *mem,
                                       const char *path);
 /** A reader that is all zero bytes is allowed. */

@@ -26,10 +26,10 @@ void ngi_keys_release(ngi_mem *mem, ngi_keys *table);
 
 /** Distinct strings, numbered in the order in which they came. */
 typedef struct ngi_strings {
-    ngi_buffer text;   /* all strings, one behind the other */
-    uint64_t *ends;    /* [count_capacity]: string i is text[ends[i - 1], ends[i]) */
+    ngi_buffer text; /* all strings, one behind the other */
+    uint64_t *ends;  /* [count_capacity]: string i is text[ends[i - 1], ends[i]) */
     size_t count_capacity;
-    uint32_t *slots;   /* [slot_capacity]: number + 1, 0 = free */
+    uint32_t *slots; /* [slot_capacity]: number + 1, 0 = free */
     size_t slot_capacity;
     uint32_t count;
 } ngi_strings;

@@ -152,6 +152,14 @@ static inline int testing_tear_down(void **state)
     return 0;
 }
 
+/** Appends to a string in an array of `capacity` bytes, which must be large enough. */
+static inline void testing_append(char *text, size_t capacity, const char *more)
+{
+    size_t used = strlen(text);
+    assert_true(used + strlen(more) < capacity);
+    memcpy(text + used, more, strlen(more) + 1);
+}
+
 /** A path in the test's directory; valid until the next call. */
 static inline const char *testing_path(testing *t, const char *name)
 {

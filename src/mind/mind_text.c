@@ -93,8 +93,8 @@ static ng_status text_fold_unicode(const char *text, size_t bytes, text_sink *si
         UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD;
     utf8proc_int32_t codes[TEXT_CODES_MAX];
 
-    utf8proc_ssize_t n = utf8proc_decompose((const utf8proc_uint8_t *)text,
-                                            (utf8proc_ssize_t)bytes, codes, TEXT_CODES_MAX, options);
+    utf8proc_ssize_t n = utf8proc_decompose((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)bytes,
+                                            codes, TEXT_CODES_MAX, options);
     if (n < 0)
         return ngi_fail(NG_E_INVALID, "text is not valid UTF-8");
     if (n > TEXT_CODES_MAX)
@@ -118,8 +118,8 @@ ng_status ngi_text_fold(const char *text, size_t bytes, char *out, size_t capaci
     unsigned char high = 0;
     for (size_t i = 0; i < bytes; i++)
         high |= (unsigned char)text[i];
-    ng_status status = high < 0x80 ? text_fold_ascii(text, bytes, &sink)
-                                   : text_fold_unicode(text, bytes, &sink);
+    ng_status status =
+        high < 0x80 ? text_fold_ascii(text, bytes, &sink) : text_fold_unicode(text, bytes, &sink);
     if (status == NG_OK)
         *out_bytes = sink.bytes;
     return status;

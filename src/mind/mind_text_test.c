@@ -24,10 +24,10 @@ static void test_case_and_compatibility(void **state)
     check_fold("Straße", "strasse");
     check_fold("STRASSE", "strasse");
     check_fold("ΣΊΣΥΦΟΣ", "σίσυφοσ");
-    check_fold("\xEF\xBC\xA1\xEF\xBC\xA2", "ab");    /* full width */
-    check_fold("\xEF\xAC\x81x", "fix");              /* the ligature fi */
+    check_fold("\xEF\xBC\xA1\xEF\xBC\xA2", "ab");          /* full width */
+    check_fold("\xEF\xAC\x81x", "fix");                    /* the ligature fi */
     check_fold("e\xCC\x81t\xC3\xA9", "\xC3\xA9t\xC3\xA9"); /* decomposed and composed */
-    check_fold("\xE2\x84\xAB", "\xC3\xA5");          /* angstrom sign */
+    check_fold("\xE2\x84\xAB", "\xC3\xA5");                /* angstrom sign */
 }
 
 static void test_joiners_stay(void **state)
@@ -42,10 +42,16 @@ static void test_blanks_and_controls_become_single_spaces(void **state)
     check_fold("", "");
     check_fold("  \t\r\n ", "");
     check_fold("  ice \t cream\n", "ice cream");
-    check_fold("a\xC2\xA0\xE2\x80\x83" "b", "a b"); /* no-break space, em space */
-    check_fold("a\xC2\x85" "b", "a b");             /* next line, a control code */
+    check_fold("a\xC2\xA0\xE2\x80\x83"
+               "b",
+               "a b"); /* no-break space, em space */
+    check_fold("a\xC2\x85"
+               "b",
+               "a b"); /* next line, a control code */
     check_fold("\xC2\x85", "");
-    check_fold("a\x01\x7F" "b", "a b");
+    check_fold("a\x01\x7F"
+               "b",
+               "a b");
     check_fold("\xE3\x80\x80x\xE2\x80\xA8", "x"); /* ideographic space, line separator */
 }
 
@@ -89,8 +95,8 @@ static void test_limits(void **state)
 static void test_invalid_utf8(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"\x80", "a\xC3", "\xC0\xAF", "\xED\xA0\x80",
-                                        "\xF4\x90\x80\x80", "\xFF"};
+    static const char *const texts[] = {
+        "\x80", "a\xC3", "\xC0\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xFF"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         char out[64];
         size_t bytes;
@@ -108,7 +114,11 @@ static void test_excerpt(void **state)
     (void)state;
     assert_string_equal(ngi_text_excerpt("word", 4).text, "word");
     assert_string_equal(ngi_text_excerpt("", 0).text, "");
-    assert_string_equal(ngi_text_excerpt("a\x01\xFF" "b\xC2\x85", 6).text, "a??b?");
+    assert_string_equal(ngi_text_excerpt("a\x01\xFF"
+                                         "b\xC2\x85",
+                                         6)
+                            .text,
+                        "a??b?");
     char text[300];
     for (size_t i = 0; i < sizeof text; i += 2)
         memcpy(text + i, "\xC3\xA9", 2);

@@ -67,7 +67,8 @@ static ng_status wink_dimensions(ngi_wink *wink)
         return status;
     if (wink->dimensions != 0 && wink->dimensions != value)
         return ngi_fail(NG_E_FORMAT,
-                        "%s byte %" PRIu64 ": dimensions is %" PRIu64 ", but the vectors have %" PRIu32,
+                        "%s byte %" PRIu64 ": dimensions is %" PRIu64
+                        ", but the vectors have %" PRIu32,
                         wink->reader.path, wink->json.event_offset, value, wink->dimensions);
     wink->dimensions = (uint32_t)value;
     return NG_OK;
@@ -123,7 +124,8 @@ static ng_status wink_vector(ngi_wink *wink, const char *word)
                         wink->reader.path, offset, word);
     if (status != NG_OK)
         return status;
-    status = ngi_json_floats(&wink->json, wink->vector, NGI_DIMENSIONS_MAX + NGI_WINK_EXTRA, &count);
+    status =
+        ngi_json_floats(&wink->json, wink->vector, NGI_DIMENSIONS_MAX + NGI_WINK_EXTRA, &count);
     if (status != NG_OK) {
         char prefix[NGI_EXCERPT_BYTES + 24];
         snprintf(prefix, sizeof prefix, "the vector of '%s'", word);
@@ -133,7 +135,8 @@ static ng_status wink_vector(ngi_wink *wink, const char *word)
         if (count < NGI_DIMENSIONS_MIN + NGI_WINK_EXTRA ||
             count > NGI_DIMENSIONS_MAX + NGI_WINK_EXTRA)
             return ngi_fail(NG_E_FORMAT,
-                            "%s byte %" PRIu64 ": the vector of '%s' has %zu numbers, outside %d..%d",
+                            "%s byte %" PRIu64
+                            ": the vector of '%s' has %zu numbers, outside %d..%d",
                             wink->reader.path, offset, word, count,
                             NGI_DIMENSIONS_MIN + NGI_WINK_EXTRA,
                             NGI_DIMENSIONS_MAX + NGI_WINK_EXTRA);

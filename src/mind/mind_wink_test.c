@@ -6,9 +6,11 @@
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, testing_set_up, testing_tear_down)
 
+#define WORDS_BYTES 1024
+
 #define GOOD                                                                                       \
-    "{\"precision\":8,\"l2NormIndex\":2,\"wordIndex\":3,\"size\":2,\"dimensions\":2,"               \
-    "\"words\":[\"the\",\"d\\u00e9j\\u00e0\"],\"vectors\":{\"the\":[0.5,-1e-2,1.5,0],"              \
+    "{\"precision\":8,\"l2NormIndex\":2,\"wordIndex\":3,\"size\":2,\"dimensions\":2,"              \
+    "\"words\":[\"the\",\"d\\u00e9j\\u00e0\"],\"vectors\":{\"the\":[0.5,-1e-2,1.5,0],"             \
     "\"d\\u00e9j\\u00e0\":[1,2,3,1]},\"unkVector\":[0,0,0,-1]}"
 
 /* Reads everything; the words joined by '|' in `words`, the sum of all numbers in `*sum`. */
@@ -27,7 +29,7 @@ static ng_status read_all(testing *t, const void *data, size_t bytes, char *word
             break;
         assert_string_equal(word.unit, "byte");
         strncat(words, word.text, word.bytes < 100 ? word.bytes : 100);
-        strcat(words, "|");
+        testing_append(words, WORDS_BYTES, "|");
         for (uint32_t i = 0; i < wink->dimensions; i++)
             *sum += word.vector[i];
     }
@@ -38,7 +40,7 @@ static ng_status read_all(testing *t, const void *data, size_t bytes, char *word
 
 static void check_good(testing *t, const char *text, const char *expected, double expected_sum)
 {
-    char words[1024];
+    char words[WORDS_BYTES];
     double sum;
     assert_ok(read_all(t, text, strlen(text), words, &sum));
     assert_string_equal(words, expected);
@@ -47,7 +49,7 @@ static void check_good(testing *t, const char *text, const char *expected, doubl
 
 static void check_error(testing *t, const char *text, const char *message)
 {
-    char words[1024];
+    char words[WORDS_BYTES];
     double sum;
     assert_int_equal(read_all(t, text, strlen(text), words, &sum), NG_E_FORMAT);
     assert_message("w.json");
@@ -70,7 +72,7 @@ static void test_good(void **state)
 static void test_every_truncation_is_found(void **state)
 {
     testing *t = *state;
-    char words[1024];
+    char words[WORDS_BYTES];
     double sum;
     for (size_t bytes = 0; bytes < strlen(GOOD); bytes++) {
         assert_int_equal(read_all(t, GOOD, bytes, words, &sum), NG_E_FORMAT);
@@ -85,9 +87,9 @@ static void test_every_truncation_is_found(void **state)
 static void test_every_wrong_byte(void **state)
 {
     testing *t = *state;
-    static const char wrong[] = {0, ' ', '"', '\\', '{', '}', '[', ']', ',', ':', '-', 'e', 'n',
-                                 '9', '.', (char)0x80, (char)0xFF};
-    char text[sizeof GOOD], words[1024];
+    static const char wrong[] = {0,   ' ', '"', '\\', '{', '}', '[',        ']',       ',',
+                                 ':', '-', 'e', 'n',  '9', '.', (char)0x80, (char)0xFF};
+    char text[sizeof GOOD], words[WORDS_BYTES];
     double sum;
     for (size_t at = 0; at < strlen(GOOD); at++) {
         for (size_t i = 0; i < sizeof wrong; i++) {
@@ -111,7 +113,8 @@ static void test_wrong_shapes(void **state)
     check_error(t, "{\"vectors\":{}}", "has no words");
     check_error(t, "{\"vectors\":[]}", "byte 11: 'vectors' is not an object");
     check_error(t, "{\"vectors\":{\"a\":1}}", "byte 16: the vector of 'a' is not an array");
-    check_error(t, "{\"vectors\":{\"a\":[1,2,3]}}", "the vector of 'a' has 3 numbers, outside 4..4098");
+    check_error(t, "{\"vectors\":{\"a\":[1,2,3]}}",
+                "the vector of 'a' has 3 numbers, outside 4..4098");
     check_error(t, "{\"vectors\":{\"a\":[]}}", "the vector of 'a' has 0 numbers, outside 4..4098");
     check_error(t, "{\"vectors\":{\"a\":[1,2,3,4],\"b\":[1,2,3]}}",
                 "the vector of 'b': expected 4 numbers with norm and index, got 3");
@@ -171,14 +174,14 @@ static void test_depth_is_bounded(void **state)
     testing *t = *state;
     char text[300] = "{\"x\":";
     for (int i = 0; i < 63; i++)
-        strcat(text, "[");
+        testing_append(text, sizeof text, "[");
     for (int i = 0; i < 63; i++)
-        strcat(text, "]");
-    strcat(text, ",\"vectors\":{\"a\":[1,2,0,0]}}");
+        testing_append(text, sizeof text, "]");
+    testing_append(text, sizeof text, ",\"vectors\":{\"a\":[1,2,0,0]}}");
     check_good(t, text, "a|", 3);
     char deep[200] = "{\"x\":";
     for (int i = 0; i < 64; i++)
-        strcat(deep, "[");
+        testing_append(deep, sizeof deep, "[");
     check_error(t, deep, "nested deeper than 64 levels");
 }
 
@@ -187,7 +190,7 @@ static void test_borders_of_chunks(void **state)
 {
     testing *t = *state;
     size_t bytes = NGI_READER_CHUNK + 4096;
-    char *text = malloc(bytes + sizeof GOOD), words[1024];
+    char *text = malloc(bytes + sizeof GOOD), words[WORDS_BYTES];
     double sum;
     for (size_t shift = 0; shift < strlen(GOOD) + 8; shift++) {
         size_t blanks = NGI_READER_CHUNK - shift;
@@ -203,7 +206,7 @@ static void test_long_strings(void **state)
 {
     testing *t = *state;
     size_t length = 3 * NGI_READER_CHUNK;
-    char *text = malloc(length + 100), words[1024];
+    char *text = malloc(length + 100), words[WORDS_BYTES];
     double sum;
     size_t used = (size_t)sprintf(text, "{\"note\":\"");
     memset(text + used, 'x', length);

@@ -87,7 +87,8 @@ static bool wordnet_pair(ngi_wordnet *wordnet, ngi_relation *out)
         return false;
     uint32_t source = wordnet_word_at(wordnet, from.first + wordnet->a);
     uint32_t target = wordnet_word_at(wordnet, to.first + wordnet->b++);
-    *out = is_reversed ? (ngi_relation){target, source, type} : (ngi_relation){source, target, type};
+    *out =
+        is_reversed ? (ngi_relation){target, source, type} : (ngi_relation){source, target, type};
     return true;
 }
 

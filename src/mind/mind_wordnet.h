@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* WordNet 3.0 as relations between words.
  *
- * The directory holds data.noun, data.verb, data.adj and data.adv; see wndb(5WN). After the licence,
- * whose lines begin with blanks, each line is one synset:
+ * The directory holds data.noun, data.verb, data.adj and data.adv; see wndb(5WN). After the
+ * licence, whose lines begin with blanks, each line is one synset:
  *
  *     02084071 05 n 03 dog 0 domestic_dog 0 Canis_familiaris 0 002 @ 02083346 n 0000 ... | gloss
- *     offset  file pos words (hex), word and its id ...    pointers: symbol offset pos source/target
+ *     offset  file pos words (hex), word and its id ...   pointers: symbol offset pos source/target
  *
  * A pointer with source/target 0000 links the synsets: every word of one with every word of the
  * other. Otherwise two hexadecimal digits each number the word of the source and of the target.

@@ -23,14 +23,15 @@ static const struct wordnet_symbol {
     char text[3];
     uint8_t type;
     bool is_reversed;
-} wordnet_symbols[] = {
-    {"!", 0x01, false},  {"@", 0x02, false},  {"@i", 0x02, false}, {"~", 0x03, false},
-    {"~i", 0x03, false}, {"%m", 0x04, false}, {"%s", 0x04, false}, {"%p", 0x04, false},
-    {"#m", 0x05, false}, {"#s", 0x05, false}, {"#p", 0x05, false}, {"*", 0x07, false},
-    {"$", 0x08, false},  {"&", 0x08, false},  {"^", 0x09, false},  {"=", 0x0A, false},
-    {"+", 0x0B, false},  {"\\", 0x0B, false}, {"<", 0x0B, false},  {";c", 0x0C, false},
-    {";u", 0x0C, false}, {";r", 0x0C, false}, {"-c", 0x0C, true},  {"-u", 0x0C, true},
-    {"-r", 0x0C, true},  {">", 0x10, false}};
+} wordnet_symbols[] = {{"!", 0x01, false},  {"@", 0x02, false},  {"@i", 0x02, false},
+                       {"~", 0x03, false},  {"~i", 0x03, false}, {"%m", 0x04, false},
+                       {"%s", 0x04, false}, {"%p", 0x04, false}, {"#m", 0x05, false},
+                       {"#s", 0x05, false}, {"#p", 0x05, false}, {"*", 0x07, false},
+                       {"$", 0x08, false},  {"&", 0x08, false},  {"^", 0x09, false},
+                       {"=", 0x0A, false},  {"+", 0x0B, false},  {"\\", 0x0B, false},
+                       {"<", 0x0B, false},  {";c", 0x0C, false}, {";u", 0x0C, false},
+                       {";r", 0x0C, false}, {"-c", 0x0C, true},  {"-u", 0x0C, true},
+                       {"-r", 0x0C, true},  {">", 0x10, false}};
 
 /* One line being read: fields are separated by single blanks. */
 typedef struct wordnet_cursor {
@@ -121,8 +122,7 @@ static size_t wordnet_unmarked(wordnet_field field)
     static const char *const markers[] = {"(p)", "(a)", "(ip)"};
     for (size_t i = 0; i < sizeof markers / sizeof markers[0]; i++) {
         size_t bytes = strlen(markers[i]);
-        if (field.bytes > bytes &&
-            memcmp(field.text + field.bytes - bytes, markers[i], bytes) == 0)
+        if (field.bytes > bytes && memcmp(field.text + field.bytes - bytes, markers[i], bytes) == 0)
             return field.bytes - bytes;
     }
     return field.bytes;
@@ -155,13 +155,13 @@ static ng_status wordnet_read_words(ngi_mem *mem, ngi_wordnet *wordnet, wordnet_
         return wordnet_fail(cursor, "a count of words from 1", (wordnet_field){"00", 2});
     for (uint32_t i = 0; i < *word_count; i++) {
         char folded[NGI_LABEL_BYTES_MAX];
-        size_t bytes;
+        size_t bytes = 0;
         uint32_t number, lex_id;
         bool is_new;
         status = wordnet_fold(cursor, wordnet_take(cursor), folded, &bytes);
         if (status == NG_OK)
-            status = wordnet_take_number(cursor, 16, 1, "a lexical id (a hexadecimal digit)",
-                                         &lex_id);
+            status =
+                wordnet_take_number(cursor, 16, 1, "a lexical id (a hexadecimal digit)", &lex_id);
         if (status == NG_OK)
             status = ngi_strings_add(mem, &wordnet->strings, folded, bytes, &number, &is_new);
         if (status == NG_OK)
@@ -196,19 +196,21 @@ static ng_status wordnet_read_pointer(ngi_mem *mem, ngi_wordnet *wordnet, wordne
     memset(&pointer, 0, sizeof pointer);
     ng_status status = wordnet_read_symbol(cursor, &pointer);
     if (status == NG_OK)
-        status = wordnet_take_number(cursor, 10, 8, "a synset's offset (8 digits)", &pointer.target);
+        status =
+            wordnet_take_number(cursor, 10, 8, "a synset's offset (8 digits)", &pointer.target);
     if (status == NG_OK)
         status = wordnet_take_part(cursor, &part);
     const char *field = cursor->at + (*cursor->at == ' ');
     if (status == NG_OK)
-        status = wordnet_take_number(cursor, 16, 4, "source and target (4 hexadecimal digits)",
-                                     &ends);
+        status =
+            wordnet_take_number(cursor, 16, 4, "source and target (4 hexadecimal digits)", &ends);
     if (status != NG_OK)
         return status;
     pointer.part = (uint8_t)part;
     pointer.source_word = (uint8_t)(ends >> 8);
     pointer.target_word = (uint8_t)ends;
-    if (pointer.source_word > word_count || (pointer.source_word == 0) != (pointer.target_word == 0))
+    if (pointer.source_word > word_count ||
+        (pointer.source_word == 0) != (pointer.target_word == 0))
         return wordnet_fail(cursor, "source and target of a pointer of this synset",
                             (wordnet_field){field, 4});
     return wordnet_append(mem, &wordnet->pointers, &pointer, sizeof pointer);
@@ -231,8 +233,8 @@ static ng_status wordnet_read_synset(ngi_mem *mem, ngi_wordnet *wordnet, wordnet
                              .first_pointer = wordnet->pointers.count,
                              .line = (uint32_t)cursor->line,
                              .part = (uint8_t)part};
-    uint32_t offset, lex_file, word_count;
-    wordnet_part stated_part;
+    uint32_t offset = 0, lex_file, word_count = 0;
+    wordnet_part stated_part = part;
     bool is_new;
     wordnet_field first = {cursor->at, strcspn(cursor->at, " ")};
 

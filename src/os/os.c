@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define HUGE_PAGE_BYTES ((size_t)2 << 20)
+
 static ng_status os_status(int error)
 {
     switch (error) {
@@ -221,13 +223,18 @@ static ng_status os_list_directory(ngi_os *os, const char *path,
 static ng_status os_memory_reserve(ngi_os *os, size_t bytes, void **out)
 {
     (void)os;
-    void *address = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    size_t padded = bytes + HUGE_PAGE_BYTES;
+    char *address = mmap(NULL, padded, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (address == MAP_FAILED)
         return ngi_fail(NG_E_NOMEM, "cannot reserve %zu bytes of address space: %s", bytes,
                         strerror(errno));
-    /* Random reads of a large table miss the TLB on every record with 4 KiB pages. */
-    (void)madvise(address, bytes, MADV_HUGEPAGE);
-    *out = address;
+    /* Random reads of a large table miss the TLB on every record with 4 KiB pages; huge ones need
+     * an aligned begin. What is over at both ends is given back. */
+    size_t before = HUGE_PAGE_BYTES - (uintptr_t)address % HUGE_PAGE_BYTES;
+    munmap(address, before);
+    munmap(address + before + bytes, padded - before - bytes);
+    (void)madvise(address + before, bytes, MADV_HUGEPAGE);
+    *out = address + before;
     return NG_OK;
 }
 

@@ -3,11 +3,13 @@
 #include "os/os_table.h"
 
 #define PAGE_BYTES 65536u            /* a multiple of every page size in use */
+#define HUGE_BYTES (2u << 20)        /* what a large table is committed in, so that it gets huge pages */
 #define STEP_BYTES_MAX (32u << 20)   /* grows by half of itself, at most this */
 
 static size_t table_round_up(size_t bytes)
 {
-    return (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+    size_t unit = bytes > HUGE_BYTES / 2 ? HUGE_BYTES : PAGE_BYTES;
+    return (bytes + unit - 1) / unit * unit;
 }
 
 ng_status ngi_table_init(ngi_table *table, ngi_os *os, ngi_mem *mem, size_t element_bytes,

@@ -69,14 +69,19 @@ ng_status ngi_store_write_commit(ng_store *store, ngi_op_kind kind, size_t body_
         ngi_store_apply(store, &op);
     }
     ngi_rwlock_write_end(&store->index_lock);
-    ngi_wal_unlock(store->wal);
-    if (status != NG_OK)
-        return status;
-    if (write != NULL && write->seq != NULL)
+    if (status == NG_OK && write != NULL && write->seq != NULL)
         *write->seq = op.seq;
-    if (write != NULL && (write->flags & NG_WRITE_NOWAIT))
-        return NG_OK;
-    return ngi_wal_wait(store->wal, op.seq);
+    if (status == NG_OK && !(write != NULL && (write->flags & NG_WRITE_NOWAIT)))
+        return ngi_wal_unlock_and_wait(store->wal, op.seq);
+    ngi_wal_unlock(store->wal);
+    return status;
+}
+
+/* Under the log's lock: reads without a lock look at nothing but this limit. */
+static void store_latch(void *context)
+{
+    ng_store *store = context;
+    atomic_store_explicit(&store->readable_count, 0, memory_order_release);
 }
 
 static ng_status store_replay(void *context, const ngi_op *op)
@@ -175,7 +180,7 @@ static ng_status store_apply_options(ng_store *store, const ng_open_options *opt
     if (given->segment_bytes > NGI_SEGMENT_BYTES_LIMIT)
         return ngi_fail(NG_E_INVALID, "segment_bytes %llu is more than %llu",
                         (unsigned long long)given->segment_bytes, NGI_SEGMENT_BYTES_LIMIT);
-    if ((given->flags & ~(uint32_t)(NG_OPEN_MUST_EXIST | NG_OPEN_CLIP)) != 0)
+    if ((given->flags & ~(uint32_t)(NG_OPEN_MUST_EXIST | NG_OPEN_CLIP | NG_OPEN_WARM)) != 0)
         return ngi_fail(NG_E_INVALID, "flags 0x%X has unknown bits", given->flags);
     ng_status status = store_limit("max_tokens", given->max_tokens, NGI_TOKENS_MAX_DEFAULT,
                                    NGI_TOKENS_MAX_LIMIT, &store->max_tokens);
@@ -208,6 +213,7 @@ static ng_status store_open_log(ng_store *store, const ng_open_options *options)
     store->created_us = manifest.created_us;
     memcpy(store->uuid, manifest.uuid, sizeof store->uuid);
     ngi_cdna_default(&store->cdna, manifest.created_us / 1000000);
+    ngi_wal_on_latch(store->wal, store_latch, store);
     return ngi_wal_recover(store->wal, store_replay, store);
 }
 
@@ -224,7 +230,9 @@ ng_status ngi_store_open(ngi_os *os, ngi_mem *mem, const char *path,
     memset(store, 0, sizeof *store);
     store->os = os;
     store->mem = mem;
+    store->token_copy = ngi_store_token_copy();
     atomic_init(&store->slot_end, 1);
+    atomic_init(&store->readable_count, 0);
     for (size_t i = 0; i < STORE_STRIPES; i++)
         atomic_init(&store->stripes[i], 0);
     status = ngi_rwlock_init(&store->index_lock);
@@ -246,6 +254,8 @@ ng_status ngi_store_open(ngi_os *os, ngi_mem *mem, const char *path,
                           store->dimensions_wanted, dimensions);
         goto out;
     }
+    if (options != NULL && (options->flags & NG_OPEN_WARM) && dimensions != 0)
+        NGI_TRY(ngi_store_prepare_search(store, 0));
     store->open_us = (os->monotonic_ns(os) - begin_ns) / 1000;
     *out = store;
     return NG_OK;

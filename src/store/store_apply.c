@@ -7,29 +7,10 @@
 #include <assert.h>
 #include <string.h>
 
-typedef uint64_t __attribute__((may_alias)) store_word;
-
-#define RECORD_WORDS (sizeof(ng_token) / sizeof(store_word))
-
 static ng_status apply_refuse(const char *what, uint64_t value)
 {
     return ngi_fail(NG_E_CORRUPT, "op does not fit the state: %s %llu", what,
                     (unsigned long long)value);
-}
-
-/* Writes a record so that a reader without a lock copies the old or the new one, never a mixture.
- * Release stores of the words order them behind the odd counter; see ngi_store_token_read. */
-static void apply_record(ng_store *store, uint32_t slot, const ng_token *record)
-{
-    store_word words[RECORD_WORDS];
-    memcpy(words, record, sizeof words);
-    store_word *target = (store_word *)(void *)&store_records(store)[slot];
-    atomic_uint *stripe = &store->stripes[slot % STORE_STRIPES];
-    unsigned count = atomic_load_explicit(stripe, memory_order_relaxed);
-    atomic_store_explicit(stripe, count + 1, memory_order_relaxed);
-    for (size_t i = 0; i < RECORD_WORDS; i++)
-        __atomic_store_n(&target[i], words[i], __ATOMIC_RELEASE);
-    atomic_store_explicit(stripe, count + 2, memory_order_release);
 }
 
 /* --- tokens put ------------------------------------------------------------------------------ */
@@ -126,9 +107,12 @@ static void apply_token(ng_store *store, const ngi_op *op, const ngi_op_token *t
         ngi_vectors_put(store->vectors, slot, token->floats);
     else if (token->vector == NGI_VECTOR_NONE)
         ngi_vectors_remove(store->vectors, slot);
-    apply_record(store, slot, &token->record);
-    if (slot >= store_slot_end(store))
+    ngi_store_record_write(store, slot, &token->record);
+    if (slot >= store_slot_end(store)) {
         atomic_store_explicit(&store->slot_end, slot + 1, memory_order_release);
+        if (NGI_LIKELY(!ngi_wal_is_latched(store->wal)))
+            atomic_store_explicit(&store->readable_count, slot, memory_order_release);
+    }
 }
 
 static void apply_tokens_put(ng_store *store, const ngi_op *op)
@@ -189,7 +173,7 @@ static void apply_token_delete(ng_store *store, uint32_t slot)
         store->active_token_count--;
     store->collections[store_sides(store)[slot].collection].token_count--;
     const ng_token none = {0};
-    apply_record(store, slot, &none);
+    ngi_store_record_write(store, slot, &none);
     store_sides(store)[slot] = (store_side){0};
 }
 

@@ -27,7 +27,7 @@
 #include "store/store.h"
 #include "wal/wal_op.h"
 
-#define STORE_STRIPES 4096u /* 16 KiB of counters: they stay in the first-level cache */
+#define STORE_STRIPES 1024u /* 4 KiB of counters: they stay in the first-level cache */
 
 /** What stands beside a record. */
 typedef struct store_side {
@@ -41,7 +41,11 @@ typedef struct store_collection {
     uint64_t token_count;
 } store_collection;
 
+/** Copies the record of `slot` without a lock; see store_copy.c. */
+typedef void (*store_token_copy)(const ng_store *store, uint32_t slot, ng_token *out);
+
 struct ng_store {
+    store_token_copy token_copy; /* for this processor; immutable */
     ngi_os *os;
     ngi_mem *mem;
     ngi_wal *wal;
@@ -57,6 +61,8 @@ struct ng_store {
     ngi_table records;    /* ng_token by slot */
     ngi_table sides;      /* store_side by slot; guard: index_lock */
     atomic_uint slot_end; /* slots below have been given; release after the record is written */
+    atomic_uint readable_count; /* slot_end - 1, or 0 once latched: what a read without a lock may see;
+                                   stored under the log's lock (release), read anywhere (acquire) */
 
     ngi_rwlock index_lock; /* guards everything below */
     ngi_labels labels;
@@ -105,6 +111,11 @@ static inline uint32_t store_live_slot(const ng_store *store, ng_token_id id)
     return store_records(store)[slot].slot;
 }
 
+/** The copy that suits this processor. */
+store_token_copy ngi_store_token_copy(void);
+/** Writes a record beside readers that copy it without a lock; for the holder of the log's lock. */
+void ngi_store_record_write(ng_store *store, uint32_t slot, const ng_token *record);
+
 /** NG_E_NOT_FOUND "Token 0000002A not found", or NG_E_INVALID for id 0. */
 ng_status ngi_store_fail_token(ng_token_id id);
 /** As store_live_slot, with the error. */
@@ -121,6 +132,8 @@ void ngi_store_write_abandon(ng_store *store);
 NG_MUST_USE ng_status ngi_store_write_commit(ng_store *store, ngi_op_kind kind, size_t body_bytes,
                                              const ng_write_options *write);
 
+/** Derives what a search with this setting uses, in slices. */
+NG_MUST_USE ng_status ngi_store_prepare_search(const ng_store *store, int32_t remove_components);
 /** Validates an op against the state and reserves what apply needs. Leaves no trace on failure. */
 NG_MUST_USE ng_status ngi_store_prepare(ng_store *store, const ngi_op *op);
 /** Applies a prepared op; cannot fail. */

@@ -154,9 +154,8 @@ ng_status ngi_store_token_neighbors(const ng_store *store, ng_token_id id, ng_sp
 
 /* --- vectors --------------------------------------------------------------------------------- */
 
-/* Derives what searches with this setting use, a slice at a time. A slice already being there costs
- * one look under the shared lock. */
-static ng_status vectors_prepare(const ng_store *store, int32_t remove_components)
+/* When everything is there already, it costs one look under the shared lock. */
+ng_status ngi_store_prepare_search(const ng_store *store, int32_t remove_components)
 {
     ng_store *mutable_store = store_mutable(store);
     for (;;) {
@@ -251,7 +250,7 @@ ng_status ngi_store_vector_nearest_prepared(const ng_store *store, const double 
         return status;
     bool again = true;
     for (int i = 0; i < SEARCH_RETRIES && again && status == NG_OK; i++) {
-        status = vectors_prepare(store, remove);
+        status = ngi_store_prepare_search(store, remove);
         if (status == NG_OK)
             status = vectors_scan(store, vector, remove, &filter, hits, capacity, count, compared,
                                   &again);
@@ -286,7 +285,7 @@ ng_status ngi_store_vector_nearest(const ng_store *store, const float *vector, s
         return status;
     double *query = block;
     memset(query, 0, dimensions * sizeof *query);
-    NGI_TRY(vectors_prepare(store, remove));
+    NGI_TRY(ngi_store_prepare_search(store, remove));
     NGI_TRY(ngi_store_read_begin(store));
     bool usable = ngi_vectors_accumulate(store->vectors, 0, vector, 1.0, remove, query);
     ngi_store_read_end(store);
@@ -305,7 +304,7 @@ ng_status ngi_store_vector_accumulate(const ng_store *store, ng_token_id id, dou
 {
     ng_status status = vectors_check(store, dimensions, NULL);
     if (status == NG_OK)
-        status = vectors_prepare(store, remove_components);
+        status = ngi_store_prepare_search(store, remove_components);
     if (status == NG_OK)
         status = ngi_store_read_begin(store);
     if (status != NG_OK)

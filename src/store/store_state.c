@@ -184,6 +184,7 @@ ng_status ngi_store_check(ng_store *store, ng_check_report *out)
     check_connections(store, out);
     check_index(out, ngi_labels_check(&store->labels));
     check_index(out, ngi_graph_check(&store->graph));
+    check_index(out, ngi_vectors_check(store->vectors));
 out:
     ngi_free(store->mem, per_collection, bytes);
     ngi_store_read_end(store);

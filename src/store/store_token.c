@@ -6,33 +6,21 @@
 #include <string.h>
 #include <xxhash.h>
 
-typedef uint64_t __attribute__((may_alias)) store_word;
-
 /* --- reads ----------------------------------------------------------------------------------- */
 
-/* Copies a record without a lock. The acquire loads order the words before the second look at the
- * counter; a word of a newer record was stored with release after the counter turned odd, so a
- * mixture is always noticed. */
+static ng_status read_fail(const ng_store *store, ng_token_id id)
+{
+    return ngi_wal_is_latched(store->wal) ? ngi_wal_fail_latched(store->wal)
+                                          : ngi_store_fail_token(id);
+}
+
 ng_status ngi_store_token_read(const ng_store *store, ng_token_id id, ng_token *out)
 {
-    if (NGI_UNLIKELY(ngi_wal_is_latched(store->wal)))
-        return ngi_wal_fail_latched(store->wal);
-    uint32_t slot = (uint32_t)id;
-    if (NGI_UNLIKELY(id != slot || slot == 0 || slot >= store_slot_end(store)))
-        return ngi_store_fail_token(id);
-    const store_word *source = (const store_word *)(const void *)&store_records(store)[slot];
-    const atomic_uint *stripe = &store->stripes[slot % STORE_STRIPES];
-    store_word words[sizeof(ng_token) / sizeof(store_word)];
-    unsigned before;
-    unsigned after;
-    do {
-        before = atomic_load_explicit(stripe, memory_order_acquire);
-        for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-            words[i] = __atomic_load_n(&source[i], __ATOMIC_ACQUIRE);
-        after = atomic_load_explicit(stripe, memory_order_relaxed);
-    } while (NGI_UNLIKELY(before != after || (before & 1)));
-    memcpy(out, words, sizeof *out);
-    return NGI_LIKELY(out->slot != 0) ? NG_OK : ngi_store_fail_token(id);
+    /* One comparison for id 0, ids of another generation, ids not given yet, and a latched store. */
+    if (NGI_UNLIKELY(id - 1 >= atomic_load_explicit(&store->readable_count, memory_order_acquire)))
+        return read_fail(store, id);
+    store->token_copy(store, (uint32_t)id, out);
+    return NGI_LIKELY(out->slot != 0) ? NG_OK : read_fail(store, id);
 }
 
 ng_status ngi_store_token_get(const ng_store *store, ng_token_id id, ng_token_info *out)

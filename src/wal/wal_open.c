@@ -124,6 +124,23 @@ static ng_status wal_check_foreign(ngi_wal *wal)
     return NG_OK;
 }
 
+static ng_status gate_init(wal_gate *gate)
+{
+    ng_status status = ngi_mutex_init(&gate->mutex);
+    if (status != NG_OK)
+        return status;
+    status = ngi_cond_init(&gate->opened);
+    if (status != NG_OK)
+        ngi_mutex_destroy(&gate->mutex);
+    return status;
+}
+
+static void gate_destroy(wal_gate *gate)
+{
+    ngi_cond_destroy(&gate->opened);
+    ngi_mutex_destroy(&gate->mutex);
+}
+
 static void wal_free(ngi_wal *wal)
 {
     ngi_mem *mem = wal->mem;
@@ -136,10 +153,28 @@ static void wal_free(ngi_wal *wal)
     ngi_free(mem, wal->segments, wal->segment_capacity * sizeof *wal->segments);
     if (wal->path != NULL)
         ngi_free(mem, wal->path, strlen(wal->path) + 1);
-    ngi_cond_destroy(&wal->done[0]);
-    ngi_cond_destroy(&wal->done[1]);
+    gate_destroy(&wal->leader_gate);
+    gate_destroy(&wal->follower_gates[0]);
+    gate_destroy(&wal->follower_gates[1]);
     ngi_mutex_destroy(&wal->lock);
     ngi_free(mem, wal, sizeof *wal);
+}
+
+static ng_status wal_init_locks(ngi_wal *wal)
+{
+    wal_gate *gates[] = {&wal->leader_gate, &wal->follower_gates[0], &wal->follower_gates[1]};
+    size_t made = 0;
+    ng_status status = ngi_mutex_init(&wal->lock);
+    if (status != NG_OK)
+        return status;
+    while (made < 3 && (status = gate_init(gates[made])) == NG_OK)
+        made++;
+    if (status == NG_OK)
+        return NG_OK;
+    while (made > 0)
+        gate_destroy(gates[--made]);
+    ngi_mutex_destroy(&wal->lock);
+    return status;
 }
 
 static ng_status wal_create(ngi_os *os, ngi_mem *mem, uint64_t segment_bytes, ngi_wal **out)
@@ -157,21 +192,12 @@ static ng_status wal_create(ngi_os *os, ngi_mem *mem, uint64_t segment_bytes, ng
     atomic_init(&wal->applied, 0);
     atomic_init(&wal->durable, 0);
     atomic_init(&wal->latched, false);
-    bool locked = false;
-    bool first = false;
-    NGI_TRY(ngi_mutex_init(&wal->lock));
-    locked = true;
-    NGI_TRY(ngi_cond_init(&wal->done[0]));
-    first = true;
-    NGI_TRY(ngi_cond_init(&wal->done[1]));
-    *out = wal;
-    return NG_OK;
-out:
-    if (first)
-        ngi_cond_destroy(&wal->done[0]);
-    if (locked)
-        ngi_mutex_destroy(&wal->lock);
-    ngi_free(mem, wal, sizeof *wal);
+    atomic_init(&wal->handed, 0);
+    status = wal_init_locks(wal);
+    if (status != NG_OK)
+        ngi_free(mem, wal, sizeof *wal);
+    else
+        *out = wal;
     return status;
 }
 

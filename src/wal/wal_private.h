@@ -14,7 +14,8 @@
  *  2. A segment's first frame is written only when every frame of the segments before is durable.
  *  3. At most one group is in flight; its frames precede those of the filling group.
  *  4. durable <= sealed <= applied.
- *  5. A frame with seq s and unsynced u proves that all up to s - 1 - u were durable when it was
+ *  5. `flushing` is false only when no group is in flight and none is being handed over.
+ *  6. A frame with seq s and unsynced u proves that all up to s - 1 - u were durable when it was
  *     appended: a bad frame below that is damage, not a torn tail. */
 #ifndef NGI_WAL_PRIVATE_H
 #define NGI_WAL_PRIVATE_H
@@ -32,6 +33,13 @@
 #define WAL_NO_FILE (-1)
 #define WAL_GROUP_BYTES_MAX (16u << 20) /* beyond it a writer waits for the disk */
 
+/** Where waiters sleep, apart from the log's lock, so that waking them does not make them fight with
+ * the writers for it. */
+typedef struct wal_gate {
+    ngi_mutex mutex;
+    ngi_cond opened;
+} wal_gate;
+
 typedef struct wal_segment {
     uint64_t number;
     ng_seq first_seq;
@@ -47,11 +55,15 @@ struct ngi_wal {
     uint64_t segment_bytes; /* immutable */
     ngi_manifest manifest;  /* guard: lock */
 
-    ngi_mutex lock;     /* guards everything below that is not atomic */
-    ngi_cond done[2];   /* signalled when the group of that parity is durable */
-    bool flushing;      /* a group is in flight */
-    uint64_t group;     /* number of the group being filled */
-    uint32_t waiting[2];
+    ngi_mutex lock;             /* guards everything below that is not atomic */
+    wal_gate leader_gate;       /* the leader of the filling group waits here for the one in flight */
+    wal_gate follower_gates[2]; /* by parity of the group whose members wait here */
+    bool has_followers[2];      /* likewise */
+    bool has_leader;            /* someone waits at leader_gate */
+    bool flushing;              /* a group is in flight, or its leader is on the way */
+    uint64_t group;             /* number of the group being filled */
+    atomic_uint_fast64_t handed; /* groups up to this one may be written by their leader; stored under
+                                    lock (release), read at the gate (acquire) */
     ngi_buffer buffers[2]; /* [group & 1] is being filled */
     uint64_t fill_offset;  /* where the filling group goes in the active segment */
     uint64_t body_offset;  /* in the filling buffer, where the next body is encoded */
@@ -67,6 +79,8 @@ struct ngi_wal {
     atomic_uint_fast64_t applied; /* stored under lock (release), read anywhere (acquire) */
     atomic_uint_fast64_t durable; /* likewise */
     atomic_bool latched;          /* likewise; latch_message is written before */
+    void (*on_latch)(void *context); /* immutable after recovery */
+    void *on_latch_context;
     char latch_message[512];
 
     uint64_t sync_count;

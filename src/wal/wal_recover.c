@@ -6,7 +6,7 @@
  *               these ops are durable, so the log ends before the bad frame;
  *   damage      the op was durable once: opening stops with file and offset.
  * It is damage if anything proves that the op was durable: the MANIFEST's clean_seq, a later
- * segment (invariant 2), or a later frame in this segment (invariant 5). */
+ * segment (invariant 2), or a later frame in this segment (invariant 6). */
 #include "wal/wal_private.h"
 
 #include "base/base_bytes.h"

@@ -158,7 +158,7 @@ class WrongInputTest(CliTest):
         self.ok("put", "vectored", "--vector", "1,2,3")
         self.before = self.state()
         path = write_glove(self.path("words.txt"))
-        self.refused(2, f"{path}: ", path)
+        self.refused(6, f"{path}: vectors of 8 dimensions, this store has 3", path)
 
     def test_arguments(self):
         path = write_glove(self.path("words.txt"))
@@ -167,7 +167,6 @@ class WrongInputTest(CliTest):
         self.refused(2, "--limit", path, "--limit", "many")
         self.refused(2, "--components", path, "--components", "25")
         self.refused(2, "--collection", path, "--collection", "Not Allowed")
-        self.refused(2, "runtime", path, "--collection", "runtime")
         self.refused(2, "one file", path, path)
         self.refused(2, "one file")
 

@@ -90,7 +90,8 @@ class QueryTest(CliTest):
         self.assertEqual([a["query"] for a in answers], ["dog", "zzyzx", "coffee tea"])
         self.assertEqual(answers[1]["error"]["code"], "NG_E_NOT_FOUND")
         self.assertEqual([len(a.get("hits", [])) for a in answers], [2, 0, 2])
-        self.assertRegex(done.stderr.decode(), r"\Aneurograph: query: line 4: [^\n]*zzyzx[^\n]*\n\Z")
+        self.assertRegex(done.stderr.decode(),
+                         r"\Aneurograph: query: line 4: [^\n]*zzyzx[^\n]*\n\Z")
 
     def test_file_without_json_names_the_query_in_each_row(self):
         rows = self.rows("query", "--file", "-", "--limit", "1", stdin=b"dog\ncoffee\n")
@@ -117,7 +118,7 @@ class QueryTest(CliTest):
         self.fails(2, "--remove", "query", "dog", "--remove", "-1")
         self.fails(2, "--remove", "query", "dog", "--remove", "25")
         self.fails(2, "--threshold", "query", "dog", "--threshold", "nan")
-        self.fails(2, "runtime", "query", "dog", "--collection", "runtime")
+        self.fails(3, "dog", "query", "dog", "--collection", "runtime")
         self.fails(3, "nobody", "query", "dog", "--collection", "nobody")
         self.fails(3, "missing", "query", "--file", self.path("missing"))
         self.fails(6, "NUL", "query", "--file", "-", stdin=b"do\0g\n")

@@ -136,7 +136,7 @@ class CliTest(unittest.TestCase):
         return [line.split("\t") for line in self.ok(*args, **more).splitlines()]
 
     def fails(self, code, text, *args, **more):
-        """Runs it and expects the exit code, one line on stderr that holds `text`, and no result."""
+        """Expects the exit code, one line on stderr that holds `text`, and no result."""
         done = self.run_cli(*args, **more)
         error = done.stderr.decode()
         self.assertEqual(done.returncode, code, (args, done.stdout, error))

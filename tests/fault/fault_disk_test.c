@@ -158,6 +158,59 @@ static void test_schedules(void **state)
     }
 }
 
+/* Ops of one size, so that a frame left over from a lost group would stand exactly where the next
+ * one is looked for. */
+static ng_status uniform_write(fault_run *run, size_t count, size_t wait_every)
+{
+    ng_status status = NG_OK;
+    for (size_t i = 1; i <= count && status == NG_OK; i++) {
+        twin_op op = {.kind = TWIN_CREATE, .count = 1};
+        op.items = calloc(1, sizeof *op.items);
+        char *label = malloc(701);
+        assert_non_null(op.items);
+        assert_non_null(label);
+        snprintf(label, 701, "%0700zu", run->twin.token_count * 1000 + i);
+        op.items[0].fields.struct_size = sizeof op.items[0].fields;
+        op.items[0].fields.set = NG_FIELD_LABEL;
+        op.items[0].fields.label = label;
+        op.items[0].fields.label_bytes = 700;
+        status = fault_run_op(run, &op, i % wait_every == 0 ? 0 : NG_WRITE_NOWAIT);
+    }
+    return status;
+}
+
+/* The machine stops at every single call of a session that fills a segment and begins the next; the
+ * store is recovered, goes on with a few ops, loses power again, and is recovered again. */
+static void test_stop_at_every_call(void **state)
+{
+    (void)state;
+    bool is_through = false;
+    for (uint64_t at = 1; at < 2000 && !is_through; at++) {
+        for (uint64_t seed = 0; seed < 12; seed++) {
+            test_random random = {at * 1000 + seed};
+            fault_run run;
+            fault_run_init(&run, sim_disk_create(seed));
+            assert_int_equal(fault_run_open(&run), NG_OK);
+            sim_disk_stop_at(run.disk, at);
+            is_through = uniform_write(&run, 100, 6) == NG_OK;
+            sim_disk_stop_at(run.disk, 1);
+            (void)fault_run_close(&run);
+            schedule_crash(&run, &random);
+            assert_int_equal(fault_run_open(&run), NG_OK);
+            fault_run_recovered(&run);
+            assert_int_equal(uniform_write(&run, 1 + seed % 3, 1), NG_OK);
+            sim_disk_stop_at(run.disk, 1);
+            (void)fault_run_close(&run);
+            schedule_crash(&run, &random);
+            assert_int_equal(fault_run_open(&run), NG_OK);
+            fault_run_recovered(&run);
+            assert_int_equal(fault_run_close(&run), NG_OK);
+            fault_run_release(&run);
+        }
+    }
+    assert_true(is_through);
+}
+
 /* A store whose creation was cut off anywhere can still be made, whatever of it is on disk. */
 static void test_crash_during_creation(void **state)
 {
@@ -417,6 +470,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_schedules, print_last_seed),
+        cmocka_unit_test(test_stop_at_every_call),
         cmocka_unit_test(test_crash_during_creation),
         cmocka_unit_test(test_sync_precedes_acknowledgement),
         cmocka_unit_test(test_failed_sync_latches),

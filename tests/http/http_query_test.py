@@ -48,8 +48,15 @@ class Answers(QueryTest):
         self.assertEqual(
             set(data),
             {
-                "signal_id", "query_text", "processing_time_ms", "confidence", "interpretation",
-                "tokens", "connections", "total_candidates", "unknown",
+                "signal_id",
+                "query_text",
+                "processing_time_ms",
+                "confidence",
+                "interpretation",
+                "tokens",
+                "connections",
+                "total_candidates",
+                "unknown",
             },
         )
         self.assertEqual(uuid.UUID(data["signal_id"]).version, 4)
@@ -146,7 +153,12 @@ class Refused(QueryTest):
         ]:
             with self.subTest(body=body):
                 self.check_error(self.post("/query", body), 422, "VALIDATION_ERROR", fields)
-        self.check_error(self.post("/query", b'{"text":"cat","text":"dog"}'), 422, "VALIDATION_ERROR", ["body.text"])
+        self.check_error(
+            self.post("/query", b'{"text":"cat","text":"dog"}'),
+            422,
+            "VALIDATION_ERROR",
+            ["body.text"],
+        )
         self.check_error(self.post("/query", b""), 422, "VALIDATION_ERROR", ["body"])
         self.check_error(self.post("/query", b"{"), 422, "VALIDATION_ERROR")
 
@@ -177,7 +189,9 @@ class Loaded(ServerTest):
                 vector = " ".join(f"{numbers.gauss(3, 1):.4f}" for _ in range(30))
                 file.write(f"w{i} {vector}\n")
         subprocess.run(
-            [BINARY, "load", "--store", self.server.directory, words], check=True, capture_output=True
+            [BINARY, "load", "--store", self.server.directory, words],
+            check=True,
+            capture_output=True,
         )
         self.server = Server(self.server.directory)
         self.assertEqual(self.server.announced_tokens, 200)
@@ -186,7 +200,9 @@ class Loaded(ServerTest):
         def ask(**more):
             reply = self.post("/query", {"text": "w0", "limit": 100, **more})
             self.assertEqual(reply.status, 200, reply.body)
-            self.assertEqual(reply.data["total_candidates"] >= 199, True, reply.data["total_candidates"])
+            self.assertEqual(
+                reply.data["total_candidates"] >= 199, True, reply.data["total_candidates"]
+            )
             return [(row["label"], row["score"]) for row in reply.data["tokens"]]
 
         usual, plain = ask(), ask(remove_components=-1)
@@ -199,7 +215,9 @@ class Loaded(ServerTest):
         self.assertLess(usual[0][1], 0.8)
         reply = self.post("/query", {"text": "w0", "remove_components": 4096})
         self.check_error(reply, 422, "VALIDATION_ERROR", ["body.remove_components"])
-        spread = self.post("/query", {"text": "w0", "limit": 100, "spaces": ["L8Abstract"]}).data["tokens"]
+        spread = self.post("/query", {"text": "w0", "limit": 100, "spaces": ["L8Abstract"]}).data[
+            "tokens"
+        ]
         self.assertEqual(len(spread), 100)
         self.assertEqual(set(spread[0]["coordinates"]), {"L8"})
 
@@ -207,9 +225,20 @@ class Loaded(ServerTest):
 class Connections(QueryTest):
     def test_why(self):
         self.end()
-        link = [BINARY, "link", "--store", self.server.directory, "--type", "Hypernym", "--pull", "2.5"]
+        link = [
+            BINARY,
+            "link",
+            "--store",
+            self.server.directory,
+            "--type",
+            "Hypernym",
+            "--pull",
+            "2.5",
+        ]
         subprocess.run(
-            [*link, f"#{self.ids['dog']}", f"#{self.ids['cat']}"], check=True, stdout=subprocess.DEVNULL
+            [*link, f"#{self.ids['dog']}", f"#{self.ids['cat']}"],
+            check=True,
+            stdout=subprocess.DEVNULL,
         )
         self.server = Server(self.server.directory)
         self.connection = self.server.connect()

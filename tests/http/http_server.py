@@ -30,7 +30,9 @@ class Server:
             text=True,
         )
         self.line = self.process.stdout.readline()
-        found = re.match(r"listening on http://127\.0\.0\.1:(\d+) \(store (.*), (\d+) tokens\)", self.line)
+        found = re.match(
+            r"listening on http://127\.0\.0\.1:(\d+) \(store (.*), (\d+) tokens\)", self.line
+        )
         if not found:
             self.process.kill()
             raise AssertionError(f"no announcement: {self.line!r} {self.process.stderr.read()!r}")
@@ -85,7 +87,9 @@ def send(connection, method, path, body=None, headers=None):
         if not isinstance(body, bytes):
             body = json.dumps(body).encode()
     sent.update(headers or {})
-    connection.request(method, path, body=body, headers={k: v for k, v in sent.items() if v is not None})
+    connection.request(
+        method, path, body=body, headers={k: v for k, v in sent.items() if v is not None}
+    )
     return Reply(connection.getresponse())
 
 

@@ -23,13 +23,21 @@ class System(ServerTest):
         health = self.get("/health").data
         self.assertEqual(health["status"], "healthy")
         self.assertGreaterEqual(health["uptime_seconds"], 0)
-        self.assertEqual(health["runtime_metrics"], {"tokens_count": 1, "storage_backend": "runtime"})
+        self.assertEqual(
+            health["runtime_metrics"], {"tokens_count": 1, "storage_backend": "runtime"}
+        )
 
     def test_probes(self):
         self.assertEqual(self.get("/health/live").data["status"], "alive")
         self.assertIs(self.get("/health/startup").data["started"], True)
         ready = self.get("/health/ready").data
-        self.assertEqual(ready, {"ready": True, "checks": {"runtime": "ok", "token_storage": "ok", "grid_storage": "ok"}})
+        self.assertEqual(
+            ready,
+            {
+                "ready": True,
+                "checks": {"runtime": "ok", "token_storage": "ok", "grid_storage": "ok"},
+            },
+        )
 
     def test_status(self):
         for _ in range(3):
@@ -75,7 +83,12 @@ class Envelope(ServerTest):
         self.assertLess(abs((now - when).total_seconds()), 600)
 
     def test_headers(self):
-        for reply in [self.get("/health/live"), self.get("/nope"), self.delete("/tokens/9"), self.post("/tokens", b"{")]:
+        for reply in [
+            self.get("/health/live"),
+            self.get("/nope"),
+            self.delete("/tokens/9"),
+            self.post("/tokens", b"{"),
+        ]:
             self.assertRegex(reply.headers["x-process-time"], r"^\d+\.\d\dms$")
             self.assertEqual(reply.headers["x-content-type-options"], "nosniff")
             self.assertEqual(reply.headers["cache-control"], "no-store")
@@ -84,7 +97,9 @@ class Envelope(ServerTest):
 
     def test_correlation(self):
         def sent(value):
-            return self.get("/health/live", headers={"X-Correlation-ID": value}).headers["x-correlation-id"]
+            return self.get("/health/live", headers={"X-Correlation-ID": value}).headers[
+                "x-correlation-id"
+            ]
 
         self.assertEqual(sent("a.B-c_9"), "a.B-c_9")
         self.assertEqual(sent("x" * 128), "x" * 128)

@@ -6,7 +6,16 @@ import unittest
 
 from http_server import ServerTest
 
-SPACES = ["l1_physical", "l2_sensory", "l3_motor", "l4_emotional", "l5_cognitive", "l6_social", "l7_temporal", "l8_abstract"]
+SPACES = [
+    "l1_physical",
+    "l2_sensory",
+    "l3_motor",
+    "l4_emotional",
+    "l5_cognitive",
+    "l6_social",
+    "l7_temporal",
+    "l8_abstract",
+]
 NOWHERE = {f"L{level}": None for level in range(1, 9)}
 
 
@@ -18,7 +27,9 @@ class Create(ServerTest):
         self.assertEqual(token["id_hex"], "0x00000001")
         self.assertEqual(token["local_id"], 1)
         self.assertEqual((token["entity_type"], token["domain"]), (0, 0))
-        self.assertEqual((token["weight"], token["field_radius"], token["field_strength"]), (0.5, 1.0, 1.0))
+        self.assertEqual(
+            (token["weight"], token["field_radius"], token["field_strength"]), (0.5, 1.0, 1.0)
+        )
         self.assertEqual(token["flags"], {"active": True, "persistent": False})
         self.assertEqual(token["coordinates"], {**NOWHERE, "L1": [0.0, 0.0, 0.0]})
         self.assertIsNone(token["label"])
@@ -34,15 +45,20 @@ class Create(ServerTest):
     def test_every_field(self):
         body = {space: {"x": 0.25, "y": -0.5, "z": 0.75} for space in SPACES}
         body.update(entity_type=15, domain=0, weight=0.75, field_radius=2.55, field_strength=0.2)
-        body.update(persistent=True, label="naïve \"q\" \\ 猫", vector=[1, 2.5, -3e-3])
+        body.update(persistent=True, label='naïve "q" \\ 猫', vector=[1, 2.5, -3e-3])
         token = self.create(**body)
         self.assertEqual(token["entity_type"], 15)
-        self.assertEqual((token["weight"], token["field_radius"], token["field_strength"]), (0.75, 2.55, 0.2))
+        self.assertEqual(
+            (token["weight"], token["field_radius"], token["field_strength"]), (0.75, 2.55, 0.2)
+        )
         self.assertEqual(token["coordinates"], {level: [0.25, -0.5, 0.75] for level in NOWHERE})
         self.assertEqual(token["flags"], {"active": True, "persistent": True})
         self.assertEqual(token["label"], body["label"])
         self.assertIs(token["has_vector"], True)
-        self.assertEqual(self.get("/tokens/1").data, {**token, "age_seconds": self.get("/tokens/1").data["age_seconds"]})
+        self.assertEqual(
+            self.get("/tokens/1").data,
+            {**token, "age_seconds": self.get("/tokens/1").data["age_seconds"]},
+        )
 
     def test_floats_are_short(self):
         reply = self.post("/tokens", {"weight": 0.1, "l2_sensory": {"x": 0.3, "y": 0.7, "z": 1}})
@@ -50,10 +66,19 @@ class Create(ServerTest):
         self.assertIn(b'"L2":[0.3,0.7,1.0]', reply.raw)
 
     def test_partial_coordinates(self):
-        self.assertEqual(self.create(l4_emotional={"x": 0.5})["coordinates"], {**NOWHERE, "L4": [0.5, 0.0, 0.0]})
-        self.assertEqual(self.create(l4_emotional={"x": 0.5, "y": 1})["coordinates"], {**NOWHERE, "L4": [0.5, 1.0, 0.0]})
-        self.assertEqual(self.create(l4_emotional={"z": 1})["coordinates"], {**NOWHERE, "L4": [0.0, 0.0, 1.0]})
-        self.assertEqual(self.create(l4_emotional={})["coordinates"], {**NOWHERE, "L4": [0.0, 0.0, 0.0]})
+        self.assertEqual(
+            self.create(l4_emotional={"x": 0.5})["coordinates"], {**NOWHERE, "L4": [0.5, 0.0, 0.0]}
+        )
+        self.assertEqual(
+            self.create(l4_emotional={"x": 0.5, "y": 1})["coordinates"],
+            {**NOWHERE, "L4": [0.5, 1.0, 0.0]},
+        )
+        self.assertEqual(
+            self.create(l4_emotional={"z": 1})["coordinates"], {**NOWHERE, "L4": [0.0, 0.0, 1.0]}
+        )
+        self.assertEqual(
+            self.create(l4_emotional={})["coordinates"], {**NOWHERE, "L4": [0.0, 0.0, 0.0]}
+        )
 
     def test_null_means_in_no_space(self):
         self.assertEqual(self.create(l1_physical=None)["coordinates"], NOWHERE)
@@ -85,7 +110,12 @@ class Create(ServerTest):
         token = self.create(label="cat", collection="semantic")
         self.assertEqual(token["collection"], "semantic")
         self.create(label="cat")
-        self.check_error(self.post("/tokens", {"collection": "nope"}), 422, "VALIDATION_ERROR", ["body.collection"])
+        self.check_error(
+            self.post("/tokens", {"collection": "nope"}),
+            422,
+            "VALIDATION_ERROR",
+            ["body.collection"],
+        )
 
 
 class Refuse(ServerTest):
@@ -93,7 +123,9 @@ class Refuse(ServerTest):
         self.check_error(self.post("/tokens", body), 422, "VALIDATION_ERROR", fields)
 
     def tearDown(self):
-        self.assertEqual(self.get("/tokens?collection=*").data["total"], 0, "a refused token was stored")
+        self.assertEqual(
+            self.get("/tokens?collection=*").data["total"], 0, "a refused token was stored"
+        )
 
     def test_bounds(self):
         for field, values in {
@@ -158,7 +190,10 @@ class Refuse(ServerTest):
         self.refuse({"l9_other": {"x": 1}}, ["body.l9_other"])
 
     def test_all_problems_at_once(self):
-        self.refuse({"wieght": 1, "weight": "x", "entity_type": 99}, ["body.wieght", "body.weight", "body.entity_type"])
+        self.refuse(
+            {"wieght": 1, "weight": "x", "entity_type": 99},
+            ["body.wieght", "body.weight", "body.entity_type"],
+        )
 
     def test_many_problems_are_counted(self):
         reply = self.post("/tokens", {f"f{i}": 1 for i in range(1000)})
@@ -186,16 +221,36 @@ class Limits(ServerTest):
 
 class Get(ServerTest):
     def test_not_found(self):
-        for text, name in [("42", "0000002A"), ("0", "00000000"), ("4294967296", "100000000"), (str(2**64 - 1), "F" * 16)]:
+        for text, name in [
+            ("42", "0000002A"),
+            ("0", "00000000"),
+            ("4294967296", "100000000"),
+            (str(2**64 - 1), "F" * 16),
+        ]:
             reply = self.get("/tokens/" + text)
             self.check_error(reply, 404, "RESOURCE_NOT_FOUND")
             self.assertEqual(reply.body["detail"], f"Token {name} not found")
 
     def test_bad_ids(self):
         self.create()
-        for text in ["x", "1x", "1.0", "0x1", "-1", "-", str(2**64), "1%00", "%00", "+1", "1%20", "1e0"]:
+        for text in [
+            "x",
+            "1x",
+            "1.0",
+            "0x1",
+            "-1",
+            "-",
+            str(2**64),
+            "1%00",
+            "%00",
+            "+1",
+            "1%20",
+            "1e0",
+        ]:
             with self.subTest(id=text):
-                self.check_error(self.get("/tokens/" + text), 422, "VALIDATION_ERROR", ["path.token_id"])
+                self.check_error(
+                    self.get("/tokens/" + text), 422, "VALIDATION_ERROR", ["path.token_id"]
+                )
 
     def test_trailing_slash(self):
         self.create()
@@ -213,7 +268,9 @@ class Get(ServerTest):
 class Update(ServerTest):
     def setUp(self):
         super().setUp()
-        self.token = self.create(weight=0.25, label="cat", vector=[1, 2], entity_type=3, l1_physical={"x": 1})
+        self.token = self.create(
+            weight=0.25, label="cat", vector=[1, 2], entity_type=3, l1_physical={"x": 1}
+        )
 
     def update(self, **fields):
         reply = self.put("/tokens/1", fields)
@@ -229,7 +286,16 @@ class Update(ServerTest):
     def test_one_field_leaves_the_others(self):
         token = self.update(weight=1)
         self.assertEqual(token["version"], 2)
-        for name in ["label", "entity_type", "coordinates", "flags", "field_radius", "has_vector", "timestamp", "id"]:
+        for name in [
+            "label",
+            "entity_type",
+            "coordinates",
+            "flags",
+            "field_radius",
+            "has_vector",
+            "timestamp",
+            "id",
+        ]:
             self.assertEqual(token[name], self.token[name])
         self.assertEqual(token["weight"], 1.0)
 
@@ -240,11 +306,15 @@ class Update(ServerTest):
 
     def test_flags_and_type(self):
         token = self.update(persistent=True)
-        self.assertEqual((token["flags"], token["entity_type"]), ({"active": True, "persistent": True}, 3))
+        self.assertEqual(
+            (token["flags"], token["entity_type"]), ({"active": True, "persistent": True}, 3)
+        )
         token = self.update(entity_type=5)
         self.assertEqual((token["flags"]["persistent"], token["entity_type"]), (True, 5))
         token = self.update(persistent=False, entity_type=0)
-        self.assertEqual((token["flags"], token["entity_type"]), ({"active": True, "persistent": False}, 0))
+        self.assertEqual(
+            (token["flags"], token["entity_type"]), ({"active": True, "persistent": False}, 0)
+        )
 
     def test_label_and_vector(self):
         self.assertEqual(self.update(label="dog")["label"], "dog")
@@ -309,7 +379,9 @@ class List(ServerTest):
         self.assertEqual(self.ids("?limit=2&after=7&offset=3"), [11, 12])
         self.assertEqual(self.ids("?after=1000"), [])
         page = self.get("/tokens?limit=2&offset=1").data
-        self.assertEqual((page["total"], page["limit"], page["offset"], page["next_after"]), (25, 2, 1, 3))
+        self.assertEqual(
+            (page["total"], page["limit"], page["offset"], page["next_after"]), (25, 2, 1, 3)
+        )
 
     def test_cursor_walks_everything_while_tokens_go(self):
         for _ in range(30):

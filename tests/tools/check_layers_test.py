@@ -73,6 +73,13 @@ class Tree(unittest.TestCase):
         self.write("src/store/store_open.c", "#include <unistd.h>\n")
         self.expect("<unistd.h> is a system header")
 
+    def test_what_tests_share_is_for_tests(self):
+        self.write("src/store/store_testing.h", "#include <unistd.h>\n")
+        self.write("src/store/store_read_test.c", '#include "store/store_testing.h"\n')
+        self.expect()
+        self.write("src/store/store_open.c", '#include "store/store_testing.h"\n')
+        self.expect('"store/store_testing.h" is for tests')
+
     def test_an_include_without_its_folder(self):
         self.write("src/store/store_open.c", '#include "store.h"\n')
         self.expect("write the path from src/")

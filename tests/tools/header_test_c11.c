@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The public header compiles alone, twice, as C11, and what it declares can be linked. */
 #include "neurograph.h"
+/* NOLINTNEXTLINE(readability-duplicate-include): its guard is what is tested */
 #include "neurograph.h"
 
 _Static_assert(sizeof(ng_token) == 64, "a token is one cache line");
