@@ -9,7 +9,7 @@
 
 static _Thread_local char error_message[ERROR_BYTES];
 
-ng_status ngi_fail(ng_status status, const char *format, ...)
+ng_status(ngi_fail)(ng_status status, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);

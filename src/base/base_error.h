@@ -15,6 +15,8 @@
 
 /** Stores the message for ng_last_error of this thread and returns `status`. */
 ng_status ngi_fail(ng_status status, const char *format, ...) NGI_PRINTF(2, 3);
+/* So that an analyser sees that a failure is never NG_OK. */
+#define ngi_fail(status, ...) (ngi_fail(status, __VA_ARGS__), (status))
 /** Puts "prefix: " before the message stored last, and returns `status`. */
 ng_status ngi_fail_prefix(ng_status status, const char *prefix);
 /** The message stored last on this thread. */

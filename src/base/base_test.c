@@ -117,7 +117,7 @@ static void test_errors(void **state)
     char longer[2000];
     memset(longer, 'x', sizeof longer - 1);
     longer[sizeof longer - 1] = '\0';
-    ngi_fail(NG_E_IO, "%s", longer);
+    (void)ngi_fail(NG_E_IO, "%s", longer);
     assert_true(strlen(ng_last_error()) < sizeof longer - 1);
 }
 

@@ -98,7 +98,6 @@ static ng_status store_encoding(const ng_open_options *options, ngi_encoding *ou
     ngi_encoding_default(out);
     if (options == NULL)
         return NG_OK;
-    out->clip = (options->flags & NG_OPEN_CLIP) != 0;
     for (int space = 0; space < NG_SPACE_COUNT; space++) {
         for (int axis = 0; axis < NG_AXIS_COUNT; axis++) {
             if (options->scales[space][axis] != 0)
@@ -210,6 +209,7 @@ static ng_status store_open_log(ng_store *store, const ng_open_options *options)
     if (status != NG_OK)
         return status;
     store->encoding = manifest.encoding;
+    store->encoding.clip = options != NULL && (options->flags & NG_OPEN_CLIP);
     store->created_us = manifest.created_us;
     memcpy(store->uuid, manifest.uuid, sizeof store->uuid);
     ngi_cdna_default(&store->cdna, manifest.created_us / 1000000);

@@ -58,16 +58,17 @@ static ng_status grid_run(const ng_store *store, ngi_grid_search *search, const 
     search->heap = heap;
     search->accept = filter_accept;
     search->context = &context;
+    NGI_TRY(ngi_store_read_begin(store));
+    status = filter_check(store, filter); /* collections are never removed: once is enough */
+    ngi_store_read_end(store);
+    if (status != NG_OK)
+        goto out;
     for (uint64_t slot = 1; slot < store_slot_end(store); slot += NGI_SLICE_ITEMS) {
         NGI_TRY(ngi_store_read_begin(store));
-        status = filter_check(store, filter);
         uint64_t end = store_slot_end(store);
         size_t slice = end - slot < NGI_SLICE_ITEMS ? (size_t)(end - slot) : NGI_SLICE_ITEMS;
-        if (status == NG_OK)
-            ngi_grid_scan(search, store_records(store), (uint32_t)slot, slice);
+        ngi_grid_scan(search, store_records(store), (uint32_t)slot, slice);
         ngi_store_read_end(store);
-        if (status != NG_OK)
-            goto out;
     }
     ngi_grid_finish(search);
     for (size_t i = 0; i < search->heap_count; i++)
@@ -75,6 +76,7 @@ static ng_status grid_run(const ng_store *store, ngi_grid_search *search, const 
                           .distance = ngi_metric_distance(&search->metric, search->heap[i].squared)};
     *count = search->found;
 out:
+    search->context = NULL;
     ngi_free(store->mem, heap, search->capacity * sizeof(ngi_grid_hit));
     return status;
 }

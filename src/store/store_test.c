@@ -75,7 +75,7 @@ static void test_label_twice_in_a_batch(void **state)
 {
     fixture *f = *state;
     ng_token_fields fields[100];
-    char names[100][8];
+    char names[100][16];
     for (int i = 0; i < 100; i++) {
         snprintf(names[i], sizeof names[i], "n%d", i == 99 ? 7 : i);
         fields[i] = labelled(names[i]);

@@ -122,7 +122,6 @@ static void wal_flush_unlock(ngi_wal *wal)
     }
     bool leader = wal->has_leader;
     bool followers = wal->has_followers[parity];
-    wal->has_leader = false;
     wal->has_followers[parity] = false;
     wal->flushing = leader && status == NG_OK; /* it goes on in the next leader's name */
     atomic_store_explicit(&wal->handed, wal->group, memory_order_release);
@@ -141,6 +140,7 @@ static void wal_lead_unlock(ngi_wal *wal)
         if (ngi_wal_is_latched(wal))
             return;
         ngi_mutex_lock(&wal->lock);
+        wal->has_leader = false; /* not before: a second leader must not come in between */
     }
     wal_flush_unlock(wal);
 }

@@ -17,7 +17,6 @@ enum {
     AT_UUID = 16,
     AT_CREATED = 32,
     AT_CLEAN_SEQ = 40,
-    AT_CLIP = 48,
     AT_SCALE = 56,
     AT_ORIGIN = 152
 };
@@ -31,7 +30,6 @@ static void manifest_encode(const ngi_manifest *manifest, uint8_t out[MANIFEST_B
     memcpy(out + AT_UUID, manifest->uuid, sizeof manifest->uuid);
     ngi_put_u64(out + AT_CREATED, manifest->created_us);
     ngi_put_u64(out + AT_CLEAN_SEQ, manifest->clean_seq);
-    ngi_put_u32(out + AT_CLIP, manifest->encoding.clip);
     for (int i = 0; i < NG_SPACE_COUNT * NG_AXIS_COUNT; i++) {
         int space = i / NG_AXIS_COUNT;
         int axis = i % NG_AXIS_COUNT;
@@ -56,7 +54,7 @@ static ng_status manifest_decode(const uint8_t in[MANIFEST_BYTES], size_t bytes,
     memcpy(out->uuid, in + AT_UUID, sizeof out->uuid);
     out->created_us = ngi_get_u64(in + AT_CREATED);
     out->clean_seq = ngi_get_u64(in + AT_CLEAN_SEQ);
-    out->encoding.clip = ngi_get_u32(in + AT_CLIP) != 0;
+    out->encoding.clip = false; /* chosen anew each time a store is opened */
     for (int i = 0; i < NG_SPACE_COUNT * NG_AXIS_COUNT; i++) {
         int space = i / NG_AXIS_COUNT;
         int axis = i % NG_AXIS_COUNT;

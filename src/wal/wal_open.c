@@ -53,10 +53,13 @@ static void wal_parent(const char *path, char out[WAL_PATH_BYTES])
         out[end > 1 ? end - 1 : end] = '\0';
 }
 
+/* Whether a name is one that a store gives, also one whose creation was interrupted. */
 static ng_status wal_see_name(void *context, const char *name)
 {
-    (void)name;
-    *(bool *)context = true;
+    const char *end = strrchr(name, '.');
+    if (strcmp(name, "MANIFEST") != 0 && strcmp(name, "MANIFEST.new") != 0 &&
+        strcmp(name, "LOCK") != 0 && (end == NULL || strcmp(end, ".log") != 0))
+        *(bool *)context = true;
     return NG_OK;
 }
 
@@ -109,19 +112,13 @@ out:
 /* Refuses to make a store among files of something else. */
 static ng_status wal_check_foreign(ngi_wal *wal)
 {
-    bool any = false;
+    bool foreign = false;
     ngi_manifest ignored;
-    if (wal->os->list_directory(wal->os, wal->path, wal_see_name, &any) != NG_OK || !any)
-        return NG_OK; /* absent or empty: the next step says so if it cannot be made */
+    if (wal->os->list_directory(wal->os, wal->path, wal_see_name, &foreign) != NG_OK || !foreign)
+        return NG_OK; /* absent: the next step says so if it cannot be made */
     if (ngi_manifest_read(wal->os, wal->path, &ignored) != NG_E_NOT_FOUND)
         return NG_OK;
-    char path[WAL_PATH_BYTES];
-    snprintf(path, sizeof path, "%s/LOCK", wal->path);
-    ngi_file file;
-    if (wal->os->file_open(wal->os, path, NGI_OPEN_READ, &file) != NG_OK)
-        return ngi_fail(NG_E_INVALID, "%s: the directory is not empty and not a store", wal->path);
-    wal->os->file_close(wal->os, file); /* a store whose creation was interrupted */
-    return NG_OK;
+    return ngi_fail(NG_E_INVALID, "%s: the directory is not empty and not a store", wal->path);
 }
 
 static ng_status gate_init(wal_gate *gate)

@@ -59,7 +59,7 @@ struct ngi_wal {
     wal_gate leader_gate;       /* the leader of the filling group waits here for the one in flight */
     wal_gate follower_gates[2]; /* by parity of the group whose members wait here */
     bool has_followers[2];      /* likewise */
-    bool has_leader;            /* someone waits at leader_gate */
+    bool has_leader;            /* the filling group has a leader, waiting at leader_gate */
     bool flushing;              /* a group is in flight, or its leader is on the way */
     uint64_t group;             /* number of the group being filled */
     atomic_uint_fast64_t handed; /* groups up to this one may be written by their leader; stored under

@@ -146,8 +146,9 @@ static void test_cancel_and_go_on(void **state)
     loaded_store *fixture = *state;
     int calls = 0;
     ng_bootstrap_report report;
-    ng_bootstrap_options options = {
-        .struct_size = sizeof options, .progress = stop_at_once, .progress_context = &calls};
+    ng_bootstrap_options options = {.struct_size = sizeof options,
+                                    .progress = stop_at_once,
+                                    .progress_context = &calls};
     ASSERT_FAILS(ng_bootstrap(fixture->store, fixture->path, &options, &report), NG_E_CANCELLED,
                  "words.txt");
     assert_int_equal(calls, 1);
@@ -170,8 +171,10 @@ static void test_limits_and_collection(void **state)
     uint64_t count = 0;
     ng_bootstrap_report report;
     ASSERT_OK(ng_collection_create(fixture->store, "mine", NULL, &mine));
-    ng_bootstrap_options options = {
-        .struct_size = sizeof options, .max_words = 4, .collection = mine, .components = 2};
+    ng_bootstrap_options options = {.struct_size = sizeof options,
+                                    .max_words = 4,
+                                    .collection = mine,
+                                    .components = 2};
     ASSERT_OK(ng_bootstrap(fixture->store, fixture->path, &options, &report));
     assert_int_equal(report.words_created, 4);
     assert_int_equal(report.components, 2);
@@ -241,8 +244,9 @@ static void test_query_says_why(void **state)
     ASSERT_OK(ng_token_find(fixture->store, NG_COLLECTION_SEMANTIC, "apple", 5, &apple));
     ASSERT_OK(ng_token_find(fixture->store, NG_COLLECTION_SEMANTIC, "pear", 4, &pear));
     ng_connection_id link = api_link(fixture->store, pear, apple, 8, NG_CONNECTION_ACTIVE);
-    ng_query_options options = {
-        .struct_size = sizeof options, .why = true, .remove_components = NG_PLAIN_COSINE};
+    ng_query_options options = {.struct_size = sizeof options,
+                                .why = true,
+                                .remove_components = NG_PLAIN_COSINE};
     ASSERT_OK(ng_query(fixture->store, "apple", &options, &result));
     assert_int_equal(result->hits[0].id, pear);
     assert_int_equal(result->hits[0].why_count, 1);
@@ -281,8 +285,8 @@ static void test_query_errors(void **state)
     options = (ng_query_options){.struct_size = sizeof options, .limit = 10001};
     ASSERT_FAILS(ng_query(store, "apple", &options, &result), NG_E_INVALID, "limit 10001",
                  "1..10000");
-    options = (ng_query_options){
-        .struct_size = sizeof options, .by_threshold = true, .threshold = NAN};
+    options =
+        (ng_query_options){.struct_size = sizeof options, .by_threshold = true, .threshold = NAN};
     ASSERT_FAILS(ng_query(store, "apple", &options, &result), NG_E_INVALID, "threshold");
     options = (ng_query_options){.struct_size = sizeof options, .collection = 30};
     ASSERT_FAILS(ng_query(store, "apple", &options, &result), NG_E_NOT_FOUND, "collection 30");

@@ -15,8 +15,9 @@ static ng_store *store_of(size_t tokens)
 
 static ng_connection_fields ends(ng_token_id source, ng_token_id target)
 {
-    return (ng_connection_fields){
-        .struct_size = sizeof(ng_connection_fields), .source = source, .target = target};
+    return (ng_connection_fields){.struct_size = sizeof(ng_connection_fields),
+                                  .source = source,
+                                  .target = target};
 }
 
 static void test_defaults(void **state)

@@ -323,8 +323,9 @@ static void test_limits_of_a_store(void **state)
     ng_token_id id = 0;
     ng_connection_id link = 0;
     ng_info info;
-    ng_open_options options = {
-        .struct_size = sizeof options, .max_tokens = 3, .max_connections = 1};
+    ng_open_options options = {.struct_size = sizeof options,
+                               .max_tokens = 3,
+                               .max_connections = 1};
     ASSERT_OK(ng_open(NULL, &options, &store));
     ASSERT_OK(ng_store_info(store, &info));
     assert_int_equal(info.ids_left, 3);

@@ -14,13 +14,13 @@ static void test_range(void **state)
     size_t count = 9;
     ASSERT_OK(ng_grid_range(store, NG_SPACE_PHYSICAL, center, 5, NULL, hits, 8, &count));
     assert_int_equal(count, 0);
-    ng_token_id far = api_at(store, NG_SPACE_PHYSICAL, 13, 4, 0);   /* 5 exactly */
-    ng_token_id near = api_at(store, NG_SPACE_PHYSICAL, 10, 0, 1);  /* 1 */
-    ng_token_id equal = api_at(store, NG_SPACE_PHYSICAL, 9, 0, 0);  /* 1, a larger id */
-    ng_token_id here = api_at(store, NG_SPACE_PHYSICAL, 10, 0, 0);  /* 0 */
-    api_at(store, NG_SPACE_PHYSICAL, 13, 4, 0.01f);                 /* just outside */
-    api_at(store, NG_SPACE_SOCIAL, 1, 0, 0);                        /* elsewhere */
-    api_token(store);                                               /* nowhere */
+    ng_token_id far = api_at(store, NG_SPACE_PHYSICAL, 13, 4, 0);  /* 5 exactly */
+    ng_token_id near = api_at(store, NG_SPACE_PHYSICAL, 10, 0, 1); /* 1 */
+    ng_token_id equal = api_at(store, NG_SPACE_PHYSICAL, 9, 0, 0); /* 1, a larger id */
+    ng_token_id here = api_at(store, NG_SPACE_PHYSICAL, 10, 0, 0); /* 0 */
+    api_at(store, NG_SPACE_PHYSICAL, 13, 4, 0.01f);                /* just outside */
+    api_at(store, NG_SPACE_SOCIAL, 1, 0, 0);                       /* elsewhere */
+    api_token(store);                                              /* nowhere */
     ASSERT_OK(ng_grid_range(store, NG_SPACE_PHYSICAL, center, 5, NULL, hits, 8, &count));
     assert_int_equal(count, 4);
     assert_int_equal(hits[0].id, here);
@@ -58,8 +58,8 @@ static void test_range_errors(void **state)
                  NG_E_INVALID, "out");
     ASSERT_FAILS(ng_grid_range(store, (ng_space)8, center, 1, NULL, &hit, 1, &count), NG_E_INVALID,
                  "space 8", "0..7");
-    ASSERT_FAILS(ng_grid_range(store, (ng_space)-1, center, 1, NULL, &hit, 1, &count),
-                 NG_E_INVALID, "space");
+    ASSERT_FAILS(ng_grid_range(store, (ng_space)-1, center, 1, NULL, &hit, 1, &count), NG_E_INVALID,
+                 "space");
     ASSERT_FAILS(ng_grid_range(store, NG_SPACE_MOTOR, center, -1, NULL, &hit, 1, &count),
                  NG_E_INVALID, "radius -1");
     ASSERT_FAILS(ng_grid_range(store, NG_SPACE_MOTOR, center, NAN, NULL, &hit, 1, &count),
@@ -146,8 +146,8 @@ static void test_mixed_scales(void **state)
     assert_true(hits[1].distance == hits[2].distance);
     assert_true(fabsf(hits[0].distance - 0.029f) < 1e-6f);
     /* What was reported as a distance is inside a range of that radius. */
-    ASSERT_OK(ng_grid_range(store, NG_SPACE_TEMPORAL, center, hits[1].distance, NULL, hits, 4,
-                            &count));
+    ASSERT_OK(
+        ng_grid_range(store, NG_SPACE_TEMPORAL, center, hits[1].distance, NULL, hits, 4, &count));
     assert_int_equal(count, 3);
     ASSERT_OK(ng_close(store));
 }
@@ -187,8 +187,8 @@ static void test_neighbors(void **state)
                  "token 1", "social");
     ASSERT_FAILS(ng_token_neighbors(store, 9, NG_SPACE_SOCIAL, NULL, hits, 4, &count),
                  NG_E_NOT_FOUND, "00000009");
-    ASSERT_FAILS(ng_token_neighbors(store, 0, NG_SPACE_SOCIAL, NULL, hits, 4, &count),
-                 NG_E_INVALID, "0");
+    ASSERT_FAILS(ng_token_neighbors(store, 0, NG_SPACE_SOCIAL, NULL, hits, 4, &count), NG_E_INVALID,
+                 "0");
     ASSERT_FAILS(ng_token_neighbors(store, 1, (ng_space)9, NULL, hits, 4, &count), NG_E_INVALID,
                  "space 9");
     ASSERT_FAILS(ng_token_neighbors(store, 1, NG_SPACE_SOCIAL, NULL, hits, 4, NULL), NG_E_INVALID,
@@ -293,8 +293,8 @@ static void test_vector_errors(void **state)
     ASSERT_FAILS(ng_vector_nearest(store, query, 3, &options, &score, 1, &count), NG_E_INVALID,
                  "exclude");
     query[0] = query[1] = query[2] = 0;
-    options = (ng_vector_options){.struct_size = sizeof options,
-                                  .remove_components = NG_PLAIN_COSINE};
+    options =
+        (ng_vector_options){.struct_size = sizeof options, .remove_components = NG_PLAIN_COSINE};
     ASSERT_FAILS(ng_vector_nearest(store, query, 3, &options, &score, 1, &count), NG_E_INVALID,
                  "direction");
     ASSERT_FAILS(ng_token_similarity(store, 1, 2, NG_PLAIN_COSINE, &similarity), NG_E_ABSENT, "2");

@@ -84,8 +84,9 @@ static void *writer_main(void *argument)
         size_t at = test_random_below(&random, TOKENS_OF_WRITER);
         size_t to = (at + 1 + test_random_below(&random, TOKENS_OF_WRITER - 1)) % TOKENS_OF_WRITER;
         ng_write_options *write = round % 16 == 0 ? NULL : &nowait;
-        ng_connection_fields ends = {
-            .struct_size = sizeof ends, .source = own[at], .target = own[to]};
+        ng_connection_fields ends = {.struct_size = sizeof ends,
+                                     .source = own[at],
+                                     .target = own[to]};
         ng_connection_id link;
         char label[32];
         set_number(&fields, vector, round);
@@ -97,9 +98,9 @@ static void *writer_main(void *argument)
         case 1:
             fields.set |= NG_FIELD_LABEL;
             fields.label = label;
-            fields.label_bytes = (size_t)snprintf(label, sizeof label, "w%llu-%llu",
-                                                  (unsigned long long)worker->number,
-                                                  (unsigned long long)round);
+            fields.label_bytes =
+                (size_t)snprintf(label, sizeof label, "w%llu-%llu",
+                                 (unsigned long long)worker->number, (unsigned long long)round);
             EXPECT(ng_token_update(store, own[at], &fields, write) == NG_OK);
             break;
         case 2:
@@ -129,8 +130,8 @@ static void read_tokens(shared_state *shared, test_random *random)
     ng_token_info info;
     char label[64];
     float vector[8];
-    EXPECT(ng_token_list(shared->store, NG_COLLECTION_RUNTIME, test_random_below(random, 100),
-                         page, 64, &count) == NG_OK);
+    EXPECT(ng_token_list(shared->store, NG_COLLECTION_RUNTIME, test_random_below(random, 100), page,
+                         64, &count) == NG_OK);
     for (size_t i = 0; i < count; i++) {
         EXPECT(i == 0 || page[i] > page[i - 1]);
         ng_status status = ng_token_read(shared->store, page[i], &record);
@@ -243,8 +244,8 @@ static void run_threads(ng_store *store, uint64_t rounds, size_t readers)
     atomic_init(&shared.writers_left, WRITERS);
     for (size_t i = 0; i < count; i++) {
         workers[i] = (worker_state){.shared = &shared, .number = i + 1};
-        assert_int_equal(pthread_create(&threads[i], NULL,
-                                        i < WRITERS ? writer_main : reader_main, &workers[i]),
+        assert_int_equal(pthread_create(&threads[i], NULL, i < WRITERS ? writer_main : reader_main,
+                                        &workers[i]),
                          0);
     }
     for (size_t i = 0; i < count; i++)

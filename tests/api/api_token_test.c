@@ -145,9 +145,9 @@ static void test_rounding(void **state)
     static const struct {
         float value;
         int raw;
-    } cases[] = {{0.005f, 0},    {0.0149f, 1},     {0.0151f, 2},        {-0.0149f, -1},
-                 {1.23f, 123},   {327.67f, 32767}, {-327.67f, -32767},  {0.015625f, 2},
-                 {0.03125f, 3},  {-0.0f, 0},       {100.125f, 10012},   {100.375f, 10038}};
+    } cases[] = {{0.005f, 0},   {0.0149f, 1},     {0.0151f, 2},       {-0.0149f, -1},
+                 {1.23f, 123},  {327.67f, 32767}, {-327.67f, -32767}, {0.015625f, 2},
+                 {0.03125f, 3}, {-0.0f, 0},       {100.125f, 10012},  {100.375f, 10038}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         id = api_at(store, NG_SPACE_PHYSICAL, cases[i].value, 0, 0);
         ASSERT_OK(ng_token_read(store, id, &record));
@@ -311,11 +311,17 @@ static void test_labels_that_are_refused(void **state)
         const char *text;
         size_t bytes;
         const char *says;
-    } cases[] = {
-        {"a\nb", 3, "control"},       {"a\0b", 3, "control"},          {"\x7F", 1, "control"},
-        {"\xC2\x85", 2, "control"},   {"\xFF", 1, "UTF-8"},            {"a\xC3", 2, "UTF-8"},
-        {"\xC0\x80", 2, "UTF-8"},     {"\xED\xA0\x80", 3, "UTF-8"},    {"\xF4\x90\x80\x80", 4, "UTF-8"},
-        {"\xE2\x28\xA1", 3, "UTF-8"}, {"\xF0\x82\x82\xAC", 4, "UTF-8"}};
+    } cases[] = {{"a\nb", 3, "control"},
+                 {"a\0b", 3, "control"},
+                 {"\x7F", 1, "control"},
+                 {"\xC2\x85", 2, "control"},
+                 {"\xFF", 1, "UTF-8"},
+                 {"a\xC3", 2, "UTF-8"},
+                 {"\xC0\x80", 2, "UTF-8"},
+                 {"\xED\xA0\x80", 3, "UTF-8"},
+                 {"\xF4\x90\x80\x80", 4, "UTF-8"},
+                 {"\xE2\x28\xA1", 3, "UTF-8"},
+                 {"\xF0\x82\x82\xAC", 4, "UTF-8"}};
     ng_store *store = api_memory_store();
     ng_token_fields fields = api_fields();
     ng_token_id id = 0;

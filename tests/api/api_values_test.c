@@ -20,12 +20,9 @@ static void test_spaces(void **state)
     static const struct {
         const char *text;
         ng_space space;
-    } other[] = {{"L1Physical", NG_SPACE_PHYSICAL},
-                 {"l1_physical", NG_SPACE_PHYSICAL},
-                 {"L1", NG_SPACE_PHYSICAL},
-                 {"l8", NG_SPACE_ABSTRACT},
-                 {"L7Temporal", NG_SPACE_TEMPORAL},
-                 {"Emotional", NG_SPACE_EMOTIONAL}};
+    } other[] = {{"L1Physical", NG_SPACE_PHYSICAL}, {"l1_physical", NG_SPACE_PHYSICAL},
+                 {"L1", NG_SPACE_PHYSICAL},         {"l8", NG_SPACE_ABSTRACT},
+                 {"L7Temporal", NG_SPACE_TEMPORAL}, {"Emotional", NG_SPACE_EMOTIONAL}};
     for (size_t i = 0; i < sizeof other / sizeof *other; i++) {
         ASSERT_OK(ng_space_parse(other[i].text, &space));
         assert_int_equal(space, other[i].space);
@@ -203,8 +200,7 @@ static void test_collection_names(void **state)
     ASSERT_FAILS(ng_collection_create(store, longest, NULL, &id), NG_E_INVALID, "65", "1..64");
     static const char *const wrong[] = {"Upper", "with blank", "caf\xC3\xA9", "a/b", "a\n", "a:b"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        ASSERT_FAILS(ng_collection_create(store, wrong[i], NULL, &id), NG_E_INVALID,
-                     "[a-z0-9_.-]");
+        ASSERT_FAILS(ng_collection_create(store, wrong[i], NULL, &id), NG_E_INVALID, "[a-z0-9_.-]");
     ASSERT_FAILS(ng_collection_create(store, "", NULL, &id), NG_E_INVALID, "0", "1..64");
     for (int i = 0; i < 100; i++) { /* more than were made room for */
         char name[16];

@@ -66,8 +66,8 @@ static void test_kill(void **state)
     (void)state;
     test_random random = {test_environment("NG_TEST_SEED", 5)};
     uint64_t rounds = test_environment("NG_TEST_ROUNDS", 50);
-    crash_board *board = mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE,
-                              MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    crash_board *board =
+        mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_true(board != MAP_FAILED);
     char *directory = test_directory_create();
     char path[600], text[400];

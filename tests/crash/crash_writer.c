@@ -62,9 +62,8 @@ static ng_status writer_create(crash_thread *thread, uint32_t count)
     for (uint32_t i = 0; i < count; i++)
         crash_expect(thread->writer, first + i, 0, &fields[i], labels[i]);
     lane_begin(lane, count == 1 ? CRASH_CREATE : CRASH_BATCH_CREATE, first, count);
-    ng_status status = count == 1
-                           ? ng_token_create(thread->store, fields, NULL, ids)
-                           : ng_token_create_many(thread->store, fields, count, NULL, ids);
+    ng_status status = count == 1 ? ng_token_create(thread->store, fields, NULL, ids)
+                                  : ng_token_create_many(thread->store, fields, count, NULL, ids);
     if (status != NG_OK)
         return status;
     for (uint32_t i = 0; i < count; i++)
@@ -192,8 +191,10 @@ void crash_write_until_killed(crash_board *board, const char *path, int pipe_fd)
         return;
     }
     for (uint32_t i = 0; i < CRASH_WRITERS; i++) {
-        threads[i] = (crash_thread){
-            .lane = &board->lanes[i], .store = store, .writer = i, .pipe_fd = pipe_fd};
+        threads[i] = (crash_thread){.lane = &board->lanes[i],
+                                    .store = store,
+                                    .writer = i,
+                                    .pipe_fd = pipe_fd};
         if (pthread_create(&handles[i], NULL, writer_main, &threads[i]) != 0)
             return;
     }

@@ -23,7 +23,7 @@
 
 typedef enum crash_kind {
     CRASH_NONE,
-    CRASH_CREATE,  /* one item */
+    CRASH_CREATE, /* one item */
     CRASH_BATCH_CREATE,
     CRASH_UPDATE,
     CRASH_DELETE,

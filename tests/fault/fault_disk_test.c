@@ -21,8 +21,10 @@ typedef struct schedule_seen {
 
 static uint64_t schedule_seed; /* of the history that runs, for the one that fails */
 
-static const twin_mix schedule_mix = {
-    .target_tokens = 60, .bad_percent = 5, .use_projection = true, .dimensions = 56};
+static const twin_mix schedule_mix = {.target_tokens = 60,
+                                      .bad_percent = 5,
+                                      .use_projection = true,
+                                      .dimensions = 56};
 
 /* Writes until the machine stops or the session is over. */
 static void schedule_write(fault_run *run, test_random *random, size_t steps)
@@ -179,20 +181,20 @@ static ng_status uniform_write(fault_run *run, size_t count, size_t wait_every)
     return status;
 }
 
-/* The machine stops at every single call of a session that fills a segment and begins the next; the
- * store is recovered, goes on with a few ops, loses power again, and is recovered again. */
-static void test_stop_at_every_call(void **state)
+/* The machine stops at every single call of a session; the store is recovered, goes on with a few
+ * ops, loses power again, and is recovered again. `filled` ops are there before. */
+static void stop_at_every_call(size_t filled, size_t count)
 {
-    (void)state;
     bool is_through = false;
-    for (uint64_t at = 1; at < 2000 && !is_through; at++) {
-        for (uint64_t seed = 0; seed < 12; seed++) {
+    for (uint64_t at = 1; at < 200 && !is_through; at++) {
+        for (uint64_t seed = 0; seed < 60; seed++) {
             test_random random = {at * 1000 + seed};
             fault_run run;
             fault_run_init(&run, sim_disk_create(seed));
             assert_int_equal(fault_run_open(&run), NG_OK);
+            assert_int_equal(uniform_write(&run, filled, filled), NG_OK);
             sim_disk_stop_at(run.disk, at);
-            is_through = uniform_write(&run, 100, 6) == NG_OK;
+            is_through = uniform_write(&run, count, 6) == NG_OK;
             sim_disk_stop_at(run.disk, 1);
             (void)fault_run_close(&run);
             schedule_crash(&run, &random);
@@ -209,6 +211,13 @@ static void test_stop_at_every_call(void **state)
         }
     }
     assert_true(is_through);
+}
+
+static void test_stop_at_every_call(void **state)
+{
+    (void)state;
+    stop_at_every_call(0, 18);
+    stop_at_every_call(70, 18); /* about 79 of these ops fill a segment */
 }
 
 /* A store whose creation was cut off anywhere can still be made, whatever of it is on disk. */
@@ -466,6 +475,33 @@ static void test_second_open_is_busy(void **state)
     fault_run_release(&run);
 }
 
+/* Times of ops only grow, whatever the clock does, also over a reopening. */
+static void test_clock_that_goes_back(void **state)
+{
+    (void)state;
+    static const uint64_t clocks[] = {1700000000000000ull, 1600000000000000ull, 1600000000000000ull,
+                                      1700000000000001ull, 0};
+    fault_run run;
+    uint64_t last = 0;
+    ng_token_id id = 0;
+    fault_run_init(&run, sim_disk_create(7));
+    for (size_t i = 0; i < sizeof clocks / sizeof *clocks; i++) {
+        sim_disk_set_clock(run.disk, clocks[i], 0);
+        assert_int_equal(fault_run_open(&run), NG_OK);
+        for (int k = 0; k < 3; k++) {
+            ng_token_info info;
+            assert_int_equal(ng_token_create(run.store, NULL, NULL, &id), NG_OK);
+            assert_int_equal(ng_token_get(run.store, id, &info), NG_OK);
+            assert_true(info.updated_us > last);
+            assert_true(info.updated_us >= clocks[i]);
+            last = info.updated_us;
+        }
+        assert_int_equal(fault_run_close(&run), NG_OK);
+    }
+    assert_true(last < 1700000000000100ull);
+    fault_run_release(&run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -476,6 +512,7 @@ int main(void)
         cmocka_unit_test(test_failed_sync_latches),
         cmocka_unit_test(test_disk_full_is_met_before_the_op),
         cmocka_unit_test(test_second_open_is_busy),
+        cmocka_unit_test(test_clock_that_goes_back),
     };
     return cmocka_run_group_tests_name("faults of the disk", tests, NULL, NULL);
 }

@@ -16,16 +16,18 @@
 #define MANIFEST_PATH FAULT_PATH "/MANIFEST"
 
 typedef struct damaged_store {
-    fault_run run;          /* the store, closed, and its twin */
-    uint64_t hash;          /* of its state */
+    fault_run run; /* the store, closed, and its twin */
+    uint64_t hash; /* of its state */
     ng_seq newest;
     uint64_t *prefix_hashes; /* [newest + 1]: of the state after each op */
     char files[FILES_MAX][SIM_PATH_BYTES];
     size_t file_count;
 } damaged_store;
 
-static const twin_mix damage_mix = {
-    .target_tokens = 40, .bad_percent = 0, .use_projection = true, .dimensions = 12};
+static const twin_mix damage_mix = {.target_tokens = 40,
+                                    .bad_percent = 0,
+                                    .use_projection = true,
+                                    .dimensions = 12};
 
 /* A store of a few segments, closed cleanly or cut off by a crash that keeps everything. */
 static void damage_init(damaged_store *damage, size_t steps, bool clean)
@@ -40,8 +42,8 @@ static void damage_init(damaged_store *damage, size_t steps, bool clean)
     for (size_t i = 0; i < steps; i++) {
         assert_int_equal(fault_run_step(&damage->run, &damage_mix, &random, 0), NG_OK);
         ng_positions(damage->run.store, &damage->newest, NULL);
-        assert_int_equal(
-            ng_state_hash(damage->run.store, &damage->prefix_hashes[damage->newest]), NG_OK);
+        assert_int_equal(ng_state_hash(damage->run.store, &damage->prefix_hashes[damage->newest]),
+                         NG_OK);
     }
     damage->hash = damage->prefix_hashes[damage->newest];
     if (!clean)
@@ -118,7 +120,8 @@ static size_t used_bytes(const uint8_t *data, size_t bytes)
     return bytes;
 }
 
-static void flip_one(damaged_store *damage, const char *path, size_t offset, uint8_t mask, bool clean)
+static void flip_one(damaged_store *damage, const char *path, size_t offset, uint8_t mask,
+                     bool clean)
 {
     sim_disk *disk = sim_disk_clone(damage->run.disk);
     size_t bytes = 0;

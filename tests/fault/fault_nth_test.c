@@ -18,9 +18,9 @@ typedef struct nth_scenario {
     const char *name;
     void (*build)(const twin_state *twin, twin_op *op); /* a write, or ... */
     ng_status (*act)(fault_run *run);                   /* ... anything else */
-    bool begins_closed; /* the store was closed before the action */
-    bool ends_closed;   /* the action closes the store */
-    bool is_new;        /* the action makes the store */
+    bool begins_closed;                                 /* the store was closed before the action */
+    bool ends_closed;                                   /* the action closes the store */
+    bool is_new;                                        /* the action makes the store */
 } nth_scenario;
 
 typedef enum fault_kind {
@@ -32,8 +32,10 @@ typedef enum fault_kind {
     FAIL_KINDS
 } fault_kind;
 
-static const twin_mix nth_mix = {
-    .target_tokens = 30, .bad_percent = 0, .use_projection = true, .dimensions = 4};
+static const twin_mix nth_mix = {.target_tokens = 30,
+                                 .bad_percent = 0,
+                                 .use_projection = true,
+                                 .dimensions = 4};
 
 static void *nth_copy(const void *data, size_t bytes)
 {
@@ -197,8 +199,8 @@ static ng_status act_grid(fault_run *run)
     ng_hit hits[50];
     size_t count;
     const float center[3] = {0};
-    ng_status status = ng_grid_range(run->store, NG_SPACE_PHYSICAL, center, 1000, NULL, hits, 50,
-                                     &count);
+    ng_status status =
+        ng_grid_range(run->store, NG_SPACE_PHYSICAL, center, 1000, NULL, hits, 50, &count);
     if (status == NG_OK)
         status = ng_grid_nearest(run->store, NG_SPACE_TEMPORAL, center, NULL, hits, 50, &count);
     return status;

@@ -148,30 +148,26 @@ static uint64_t model_steps(unsigned percent)
 static void test_file_store(void **state)
 {
     (void)state;
-    model_run run = {.name = "file store",
-                     .directory = test_directory_create(),
-                     .seed = test_environment("NG_TEST_SEED", 20),
-                     .options = {.struct_size = sizeof run.options,
-                                 .max_tokens = 100000,
-                                 .max_connections = 100000,
-                                 .segment_bytes = 1 << 20},
-                     .mix = {.target_tokens = 400,
-                             .bad_percent = 8,
-                             .use_projection = true,
-                             .dimensions = 6}};
+    model_run run = {
+        .name = "file store",
+        .directory = test_directory_create(),
+        .seed = test_environment("NG_TEST_SEED", 20),
+        .options = {.struct_size = sizeof run.options,
+                    .max_tokens = 100000,
+                    .max_connections = 100000,
+                    .segment_bytes = 1 << 20},
+        .mix = {.target_tokens = 400, .bad_percent = 8, .use_projection = true, .dimensions = 6}};
     model_run_steps(&run, model_steps(60));
 }
 
 static void test_memory_store(void **state)
 {
     (void)state;
-    model_run run = {.name = "memory store",
-                     .seed = test_environment("NG_TEST_SEED", 21),
-                     .options = {.struct_size = sizeof run.options},
-                     .mix = {.target_tokens = 300,
-                             .bad_percent = 8,
-                             .use_projection = true,
-                             .dimensions = 33}};
+    model_run run = {
+        .name = "memory store",
+        .seed = test_environment("NG_TEST_SEED", 21),
+        .options = {.struct_size = sizeof run.options},
+        .mix = {.target_tokens = 300, .bad_percent = 8, .use_projection = true, .dimensions = 33}};
     model_run_steps(&run, model_steps(30));
 }
 

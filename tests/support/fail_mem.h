@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 typedef struct fail_mem {
-    ngi_mem mem; /* give &fail->mem to the store */
+    ngi_mem mem;                   /* give &fail->mem to the store */
     atomic_uint_fast64_t requests; /* allocations and resizes since the plan was set */
     atomic_uint_fast64_t fail_at;  /* 0 = never */
     atomic_uint_fast64_t failed;   /* requests that were failed, ever */

@@ -68,7 +68,9 @@ static sim_disk *disk_after(const sim_disk *from, const sim_crash_plan *plan, ui
             abort();
         if (bytes != 0)
             memcpy(scratch.durable, old->durable, bytes);
-        sim_inode_settle(&scratch, plan);
+        sim_crash_plan mine = *plan;
+        mine.is_lost_inode = (int)i == plan->lost_inode;
+        sim_inode_settle(&scratch, &mine);
         if (scratch.durable_bytes != 0)
             sim_inode_write(&disk->inodes[number], scratch.durable, scratch.durable_bytes, 0, 0);
         sim_inode_sync(&disk->inodes[number]);
@@ -91,11 +93,29 @@ static sim_disk *disk_after(const sim_disk *from, const sim_crash_plan *plan, ui
     return disk;
 }
 
+/* Any of the pending sectors of the disk. */
+static void disk_choose_lost(const sim_disk *disk, sim_crash_plan *plan)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < disk->inode_count; i++)
+        count += disk->inodes[i].sector_count;
+    plan->lost_inode = -1;
+    size_t nth = count == 0 ? 0 : test_random_below(plan->random, count);
+    for (size_t i = 0; i < disk->inode_count && plan->lost_inode < 0 && count != 0; i++) {
+        if (nth < disk->inodes[i].sector_count) {
+            plan->lost_inode = (int)i;
+            plan->lost_sector = disk->inodes[i].sectors[nth].index;
+        } else {
+            nth -= disk->inodes[i].sector_count;
+        }
+    }
+}
+
 sim_disk *sim_disk_crash(sim_disk *disk, uint64_t seed)
 {
     test_random random = {seed};
     pthread_mutex_lock(&disk->mutex);
-    sim_crash_plan plan = {.mode = (sim_crash_mode)test_random_below(&random, 4),
+    sim_crash_plan plan = {.mode = (sim_crash_mode)test_random_below(&random, SIM_CRASH_MODES),
                            .random = &random};
     plan.keep_percent = (unsigned)(10 + test_random_below(&random, 81));
     uint64_t oldest = disk->order;
@@ -104,6 +124,7 @@ sim_disk *sim_disk_crash(sim_disk *disk, uint64_t seed)
             oldest = disk->inodes[i].sectors[0].order;
     }
     plan.cut = oldest + test_random_below(&random, disk->order - oldest + 1);
+    disk_choose_lost(disk, &plan);
     sim_disk *after = disk_after(disk, &plan, test_random_next(&random));
     pthread_mutex_unlock(&disk->mutex);
     return after;
@@ -202,8 +223,8 @@ void sim_disk_mark(sim_disk *disk, uint64_t mark)
 {
     pthread_mutex_lock(&disk->mutex);
     if (disk->is_tracing) {
-        disk->events = sim_grow(disk->events, disk->event_count, &disk->event_capacity,
-                                sizeof *disk->events);
+        disk->events =
+            sim_grow(disk->events, disk->event_count, &disk->event_capacity, sizeof *disk->events);
         disk->events[disk->event_count++] = (sim_event){.call = SIM_MARK, .file = -1, .mark = mark};
     }
     pthread_mutex_unlock(&disk->mutex);

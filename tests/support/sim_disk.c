@@ -20,10 +20,11 @@ static void disk_path(char out[SIM_PATH_BYTES], const char *path)
 
 static const char *call_name(sim_call call)
 {
-    static const char *const names[] = {"open",    "read",   "write",  "sync",
-                                        "allocate", "truncate", "size",  "lock",
-                                        "rename",  "remove", "make_directory", "sync_directory",
-                                        "list",    "reserve", "commit", "random", "mark"};
+    static const char *const names[] = {"open",     "read",     "write",          "sync",
+                                        "allocate", "truncate", "size",           "lock",
+                                        "rename",   "remove",   "make_directory", "sync_directory",
+                                        "list",     "reserve",  "commit",         "random",
+                                        "mark"};
     return names[__builtin_ctz((unsigned)call)];
 }
 
@@ -53,8 +54,8 @@ static ng_status disk_leave(sim_disk *disk, const sim_event *event, const char *
 {
     ng_status status = event->status;
     if (disk->is_tracing) {
-        disk->events = sim_grow(disk->events, disk->event_count, &disk->event_capacity,
-                                sizeof *disk->events);
+        disk->events =
+            sim_grow(disk->events, disk->event_count, &disk->event_capacity, sizeof *disk->events);
         sim_event *kept = &disk->events[disk->event_count++];
         *kept = *event;
         snprintf(kept->path, sizeof kept->path, "%s", path);
@@ -72,11 +73,11 @@ static const char *disk_inode_path(const sim_disk *disk, int inode)
     return "(removed file)";
 }
 
-void sim_disk_change_names(sim_disk *disk, sim_name_change kind, const char *path,
-                              const char *to, int inode)
+void sim_disk_change_names(sim_disk *disk, sim_name_change kind, const char *path, const char *to,
+                           int inode)
 {
-    disk->changes = sim_grow(disk->changes, disk->change_count, &disk->change_capacity,
-                             sizeof *disk->changes);
+    disk->changes =
+        sim_grow(disk->changes, disk->change_count, &disk->change_capacity, sizeof *disk->changes);
     sim_entry_change *change = &disk->changes[disk->change_count++];
     memset(change, 0, sizeof *change);
     change->order = ++disk->order;
@@ -89,8 +90,8 @@ void sim_disk_change_names(sim_disk *disk, sim_name_change kind, const char *pat
 
 int sim_disk_new_inode(sim_disk *disk, bool is_directory)
 {
-    disk->inodes = sim_grow(disk->inodes, disk->inode_count, &disk->inode_capacity,
-                            sizeof *disk->inodes);
+    disk->inodes =
+        sim_grow(disk->inodes, disk->inode_count, &disk->inode_capacity, sizeof *disk->inodes);
     memset(&disk->inodes[disk->inode_count], 0, sizeof *disk->inodes);
     disk->inodes[disk->inode_count].is_directory = is_directory;
     return (int)disk->inode_count++;
@@ -155,8 +156,8 @@ static ng_status os_open(ngi_os *os, const char *given, unsigned mode, ngi_file 
     if (mode & NGI_OPEN_TRUNCATE)
         sim_inode_resize(&disk->inodes[inode], 0, ++disk->order);
     event.file = inode;
-    disk->handles = sim_grow(disk->handles, disk->handle_count, &disk->handle_capacity,
-                             sizeof *disk->handles);
+    disk->handles =
+        sim_grow(disk->handles, disk->handle_count, &disk->handle_capacity, sizeof *disk->handles);
     disk->handles[disk->handle_count++] =
         (sim_handle){.inode = inode, .can_write = (mode & NGI_OPEN_WRITE) != 0};
     *out = (ngi_file)disk->handle_count;

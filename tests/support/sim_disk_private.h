@@ -25,7 +25,7 @@ typedef struct sim_resize {
 
 typedef struct sim_inode {
     bool is_directory;
-    int lock_handle; /* handle that holds the lock, 0 = none */
+    int lock_handle;         /* handle that holds the lock, 0 = none */
     uint8_t *seen, *durable; /* both of capacity_bytes, zero beyond their sizes */
     uint64_t capacity_bytes;
     uint64_t seen_bytes, durable_bytes;
@@ -58,14 +58,19 @@ typedef struct sim_entry_change {
 typedef enum sim_crash_mode {
     SIM_KEEP_NOTHING,
     SIM_KEEP_ALL,
-    SIM_KEEP_ANY,   /* each by itself, with chance keep_percent */
-    SIM_KEEP_PREFIX /* what was changed before `cut`, nothing after */
+    SIM_KEEP_ANY,    /* each by itself, with chance keep_percent */
+    SIM_KEEP_PREFIX, /* what was changed before `cut`, nothing after */
+    SIM_LOSE_ONE,    /* all but one sector of one file */
+    SIM_CRASH_MODES
 } sim_crash_mode;
 
 typedef struct sim_crash_plan {
     sim_crash_mode mode;
     unsigned keep_percent;
     uint64_t cut;
+    int lost_inode; /* of SIM_LOSE_ONE; -1 = none */
+    uint64_t lost_sector;
+    bool is_lost_inode; /* the inode being settled is that one */
     test_random *random;
 } sim_crash_plan;
 

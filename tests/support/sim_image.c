@@ -119,11 +119,14 @@ bool sim_crash_keeps(const sim_crash_plan *plan, uint64_t order)
     case SIM_KEEP_NOTHING:
         return false;
     case SIM_KEEP_ALL:
+    case SIM_LOSE_ONE:
         return true;
     case SIM_KEEP_ANY:
         return test_random_chance(plan->random, plan->keep_percent);
     case SIM_KEEP_PREFIX:
         return order < plan->cut;
+    case SIM_CRASH_MODES:
+        break;
     }
     return false;
 }
@@ -134,6 +137,9 @@ bool sim_crash_keeps(const sim_crash_plan *plan, uint64_t order)
 void sim_inode_settle(sim_inode *inode, const sim_crash_plan *plan)
 {
     for (size_t i = 0; i < inode->sector_count; i++) {
+        if (plan->mode == SIM_LOSE_ONE && plan->is_lost_inode &&
+            inode->sectors[i].index == plan->lost_sector)
+            continue;
         bool is_torn = plan->mode == SIM_KEEP_PREFIX && inode->sectors[i].order == plan->cut;
         if (is_torn ? test_random_chance(plan->random, 50)
                     : sim_crash_keeps(plan, inode->sectors[i].order))

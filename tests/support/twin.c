@@ -71,9 +71,8 @@ static size_t token_position(const twin_state *twin, ng_token_id id)
 twin_token *twin_find(const twin_state *twin, ng_token_id id)
 {
     size_t position = token_position(twin, id);
-    return position < twin->token_count && twin->tokens[position].id == id
-               ? &twin->tokens[position]
-               : NULL;
+    return position < twin->token_count && twin->tokens[position].id == id ? &twin->tokens[position]
+                                                                           : NULL;
 }
 
 static size_t connection_position(const twin_state *twin, ng_connection_id id)
@@ -149,8 +148,8 @@ void twin_apply_fields(const twin_state *twin, const ng_token_fields *fields, ng
     if (fields->set & NG_FIELD_FLAGS)
         flags = (flags & NG_TOKEN_ENTITY_MASK) | fields->flags;
     if (fields->set & NG_FIELD_ENTITY)
-        flags = (flags & ~(unsigned)NG_TOKEN_ENTITY_MASK) |
-                (unsigned)fields->entity << NG_TOKEN_ENTITY_SHIFT;
+        flags = (flags & ~(unsigned)NG_TOKEN_ENTITY_MASK) | (unsigned)fields->entity
+                                                                << NG_TOKEN_ENTITY_SHIFT;
     record->flags = (uint16_t)flags;
 }
 
@@ -240,8 +239,8 @@ static void twin_project(twin_state *twin, const twin_projection *from)
     free(twin->projection.components);
     twin->projection = *from;
     twin->projection.mean = twin_copy(from->mean, from->dimensions * sizeof(float));
-    twin->projection.components = twin_copy(
-        from->components, (size_t)from->component_count * from->dimensions * sizeof(float));
+    twin->projection.components = twin_copy(from->components, (size_t)from->component_count *
+                                                                  from->dimensions * sizeof(float));
 }
 
 void twin_apply(twin_state *twin, const twin_op *op)

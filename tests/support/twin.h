@@ -70,10 +70,10 @@ typedef enum twin_kind {
 } twin_kind;
 
 typedef struct twin_item {
-    ng_token_id id;            /* given by the store for a creation */
-    ng_token_fields fields;    /* label and vector are the item's own copies */
-    uint32_t timestamp;        /* learned: creation time */
-    uint64_t updated_us;       /* learned */
+    ng_token_id id;         /* given by the store for a creation */
+    ng_token_fields fields; /* label and vector are the item's own copies */
+    uint32_t timestamp;     /* learned: creation time */
+    uint64_t updated_us;    /* learned */
 } twin_item;
 
 typedef struct twin_link {
@@ -146,10 +146,11 @@ float twin_decode(const twin_state *twin, ng_space space, int axis, int raw);
 /* twin_compare.c: the same questions to both. Each returns NULL, or a description of the first
  * difference, which stands in `out` (TWIN_DIFFERENCE_BYTES). */
 
-const char *twin_compare_token(const twin_state *twin, const ng_store *store, const twin_token *token,
-                               char *out);
+const char *twin_compare_token(const twin_state *twin, const ng_store *store,
+                               const twin_token *token, char *out);
 /** What an op touched. */
-const char *twin_compare_op(const twin_state *twin, const ng_store *store, const twin_op *op, char *out);
+const char *twin_compare_op(const twin_state *twin, const ng_store *store, const twin_op *op,
+                            char *out);
 /** Everything: tokens dead and alive, connections, lists, labels, counters, CDNA, collections. */
 const char *twin_compare_all(const twin_state *twin, const ng_store *store, char *out);
 

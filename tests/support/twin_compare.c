@@ -27,8 +27,8 @@ static const char *compare_dead(const ng_store *store, ng_token_id id, char *out
     const char *difference =
         compare_status(ng_token_read(store, id, &record), NG_E_NOT_FOUND, "ng_token_read", id, out);
     if (difference == NULL)
-        difference = compare_status(ng_token_get(store, id, &info), NG_E_NOT_FOUND, "ng_token_get",
-                                    id, out);
+        difference =
+            compare_status(ng_token_get(store, id, &info), NG_E_NOT_FOUND, "ng_token_get", id, out);
     if (difference == NULL)
         difference = compare_status(ng_token_label(store, id, text, sizeof text, &count),
                                     NG_E_NOT_FOUND, "ng_token_label", id, out);
@@ -36,9 +36,8 @@ static const char *compare_dead(const ng_store *store, ng_token_id id, char *out
         difference = compare_status(ng_token_vector(store, id, NULL, 0, &count), NG_E_NOT_FOUND,
                                     "ng_token_vector", id, out);
     if (difference == NULL)
-        difference = compare_status(
-            ng_token_connections(store, id, NG_BOTH, NULL, NULL, 0, &count), NG_E_NOT_FOUND,
-            "ng_token_connections", id, out);
+        difference = compare_status(ng_token_connections(store, id, NG_BOTH, NULL, NULL, 0, &count),
+                                    NG_E_NOT_FOUND, "ng_token_connections", id, out);
     return difference;
 }
 
@@ -107,9 +106,8 @@ const char *twin_compare_token(const twin_state *twin, const ng_store *store,
         return compare_dead(store, token->id, out);
     ng_token record;
     ng_token_info info;
-    const char *difference =
-        compare_status(ng_token_read(store, token->id, &record), NG_OK, "ng_token_read", token->id,
-                       out);
+    const char *difference = compare_status(ng_token_read(store, token->id, &record), NG_OK,
+                                            "ng_token_read", token->id, out);
     if (difference == NULL)
         difference = compare_status(ng_token_get(store, token->id, &info), NG_OK, "ng_token_get",
                                     token->id, out);
@@ -173,7 +171,9 @@ static const char *compare_link(const twin_link *link, char *out)
         record->pull_strength == (set & NG_CFIELD_PULL ? fields->pull_strength : 0.0f) &&
         record->preferred_distance ==
             (set & NG_CFIELD_DISTANCE ? fields->preferred_distance : 1.0f) &&
-        record->confidence == (set & NG_CFIELD_CONFIDENCE ? confidence : is_fixed ? 255 : 128) &&
+        record->confidence == (set & NG_CFIELD_CONFIDENCE ? confidence
+                               : is_fixed                 ? 255
+                                                          : 128) &&
         record->reserved == 0 && record->origin == 0 && record->activation_count == 0;
     if (is_right)
         return NULL;
@@ -209,8 +209,7 @@ static const char *compare_edges(const twin_state *twin, const ng_store *store, 
     static _Thread_local ng_connection_id wanted[LIST_MAX];
     static _Thread_local ng_edge edges[LIST_MAX];
     size_t count = 0, wanted_count = twin_edges(twin, id, direction, wanted);
-    ng_status status =
-        ng_token_connections(store, id, direction, NULL, edges, LIST_MAX, &count);
+    ng_status status = ng_token_connections(store, id, direction, NULL, edges, LIST_MAX, &count);
     const char *difference = compare_status(status, NG_OK, "ng_token_connections", id, out);
     if (difference != NULL)
         return difference;
@@ -222,9 +221,8 @@ static const char *compare_edges(const twin_state *twin, const ng_store *store, 
         if (edges[i].id != wanted[i] || edges[i].source != connection->source ||
             edges[i].target != connection->target || edges[i].type != connection->record.type ||
             edges[i].flags != connection->record.flags)
-            return TWIN_DIFFER(out,
-                               "token %" PRIu64 ": edge %zu is %" PRIu64 ", expected %" PRIu64, id,
-                               i, edges[i].id, wanted[i]);
+            return TWIN_DIFFER(out, "token %" PRIu64 ": edge %zu is %" PRIu64 ", expected %" PRIu64,
+                               id, i, edges[i].id, wanted[i]);
     }
     return NULL;
 }
@@ -303,8 +301,7 @@ static const char *compare_list(const twin_state *twin, const ng_store *store,
     size_t count = 0, at = 37;
     for (size_t i = 0; i < twin->token_count; i++) {
         const twin_token *token = &twin->tokens[i];
-        if (!token->alive ||
-            (collection != NG_COLLECTION_ANY && token->collection != collection))
+        if (!token->alive || (collection != NG_COLLECTION_ANY && token->collection != collection))
             continue;
         if (at == 37) {
             ng_status status = ng_token_list(store, collection, after, page, 37, &count);
@@ -333,9 +330,10 @@ static const char *compare_collections(const twin_state *twin, const ng_store *s
             wanted += twin->tokens[i].alive && twin->tokens[i].collection == id;
         ng_status status = ng_collection_get(store, id, name, &count);
         if (status != NG_OK || strcmp(name, twin->collections[id]) != 0 || count != wanted)
-            return TWIN_DIFFER(out, "collection %u: %s, '%s' of %" PRIu64 ", expected '%s' of %"
-                               PRIu64, id, ng_status_name(status), name, count,
-                               twin->collections[id], wanted);
+            return TWIN_DIFFER(out,
+                               "collection %u: %s, '%s' of %" PRIu64 ", expected '%s' of %" PRIu64,
+                               id, ng_status_name(status), name, count, twin->collections[id],
+                               wanted);
         status = ng_collection_find(store, name, &found);
         if (status != NG_OK || found != id)
             return TWIN_DIFFER(out, "collection '%s' is found as %u, expected %u", name, found, id);

@@ -50,8 +50,10 @@ static ng_status perform_projection(ng_store *store, twin_op *op, const ng_write
 ng_status twin_perform(ng_store *store, twin_op *op, uint32_t write_flags)
 {
     op->seq = 0;
-    ng_write_options write = {
-        .struct_size = sizeof write, .flags = write_flags, .actor = 7, .seq = &op->seq};
+    ng_write_options write = {.struct_size = sizeof write,
+                              .flags = write_flags,
+                              .actor = 7,
+                              .seq = &op->seq};
     switch (op->kind) {
     case TWIN_CREATE:
         return perform_create(store, op, &write);

@@ -59,8 +59,8 @@ static int random_raw(test_random *random)
 static void random_point(const twin_state *twin, test_random *random, ng_space space,
                          ng_token_fields *fields)
 {
-    const twin_token *other = test_random_chance(random, 15) ? twin_random_token(twin, random)
-                                                              : NULL;
+    const twin_token *other =
+        test_random_chance(random, 15) ? twin_random_token(twin, random) : NULL;
     fields->spaces_set |= (uint8_t)(1 << space);
     for (int axis = 0; axis < NG_AXIS_COUNT; axis++) {
         int raw = other != NULL ? other->record.coordinates[space][axis] : NG_COORDINATE_ABSENT;
@@ -100,8 +100,8 @@ static void random_vector(const twin_state *twin, const twin_mix *mix, test_rand
 {
     uint32_t dimensions = twin->dimensions != 0 ? twin->dimensions : mix->dimensions;
     float *vector = random_allocate(dimensions * sizeof *vector);
-    const twin_token *other = test_random_chance(random, 15) ? twin_random_token(twin, random)
-                                                              : NULL;
+    const twin_token *other =
+        test_random_chance(random, 15) ? twin_random_token(twin, random) : NULL;
     for (uint32_t i = 0; i < dimensions; i++)
         vector[i] = other != NULL && other->vector != NULL
                         ? other->vector[i]
@@ -170,9 +170,9 @@ static void random_create(const twin_state *twin, const twin_mix *mix, test_rand
         ng_token_fields *fields = &op->items[i].fields;
         random_fields(twin, mix, random, fields, false);
         fields->collection = (ng_collection_id)test_random_below(random, twin->collection_count);
-        bool is_taken = (fields->set & NG_FIELD_LABEL) &&
-                        twin_find_label(twin, fields->collection, fields->label,
-                                        fields->label_bytes) != NULL;
+        bool is_taken =
+            (fields->set & NG_FIELD_LABEL) &&
+            twin_find_label(twin, fields->collection, fields->label, fields->label_bytes) != NULL;
         for (size_t k = 0; k < i; k++)
             is_taken = is_taken || same_label(&op->items[k].fields, fields);
         if (is_taken)
@@ -257,10 +257,9 @@ static void random_link(const twin_state *twin, test_random *random, ng_connecti
     }
     if (test_random_chance(random, 30)) {
         fields->set |= NG_CFIELD_PULL;
-        fields->pull_strength =
-            twin->cdna.min_pull_strength +
-            (float)test_random_unit(random) *
-                (twin->cdna.max_pull_strength - twin->cdna.min_pull_strength);
+        fields->pull_strength = twin->cdna.min_pull_strength +
+                                (float)test_random_unit(random) *
+                                    (twin->cdna.max_pull_strength - twin->cdna.min_pull_strength);
     }
     if (test_random_chance(random, 30)) {
         fields->set |= NG_CFIELD_DISTANCE;

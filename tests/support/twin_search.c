@@ -124,8 +124,7 @@ static const char *compare_range(const ng_store *store, test_random *random, ng_
     while (inside < count && (float)wanted[inside].value <= radius)
         inside++;
     size_t capacity = test_random_chance(random, 30) ? test_random_below(random, 5) : HITS_MAX;
-    ng_status status =
-        ng_grid_range(store, space, center, radius, filter, hits, capacity, &got);
+    ng_status status = ng_grid_range(store, space, center, radius, filter, hits, capacity, &got);
     if (status != NG_OK)
         return TWIN_DIFFER(out, "ng_grid_range: %s %s", ng_status_name(status), ng_last_error());
     return compare_hits("ng_grid_range", hits, got, capacity, wanted, inside, out);
@@ -269,8 +268,8 @@ static const char *compare_scores(const ng_score *got, size_t got_count, const b
     return NULL;
 }
 
-const char *twin_compare_vectors(const twin_state *twin, const ng_store *store,
-                                 test_random *random, char *out)
+const char *twin_compare_vectors(const twin_state *twin, const ng_store *store, test_random *random,
+                                 char *out)
 {
     static _Thread_local brute_hit hits[HITS_MAX * 4];
     static const int32_t choices[] = {NG_PLAIN_COSINE, 0, 1, 3};
@@ -292,10 +291,10 @@ const char *twin_compare_vectors(const twin_state *twin, const ng_store *store,
     size_t count = brute_scores(twin, query, options.remove_components, &filter, hits);
     ng_score scores[64];
     size_t got = 0, limit = 1 + test_random_below(random, 64);
-    ng_status status = ng_vector_nearest(store, vector, twin->dimensions, &options, scores, limit,
-                                         &got);
-    if (status == NG_E_NOT_FOUND && brute_scores(twin, query, options.remove_components,
-                                                 &(ng_filter){0}, hits) == 0)
+    ng_status status =
+        ng_vector_nearest(store, vector, twin->dimensions, &options, scores, limit, &got);
+    if (status == NG_E_NOT_FOUND &&
+        brute_scores(twin, query, options.remove_components, &(ng_filter){0}, hits) == 0)
         return NULL;
     if (options.remove_components > (int32_t)twin->projection.component_count) {
         if (status != NG_E_INVALID)
@@ -375,8 +374,8 @@ const char *twin_compare_paths(const twin_state *twin, const ng_store *store, te
     options.direction = (ng_direction)test_random_below(random, 4);
     options.max_hops = (uint32_t)test_random_below(random, 6);
     ng_direction direction = options.direction == 0 ? NG_OUTGOING : options.direction;
-    int hops = brute_path(twin, from, to, direction,
-                          options.max_hops == 0 ? 32 : (int)options.max_hops);
+    int hops =
+        brute_path(twin, from, to, direction, options.max_hops == 0 ? 32 : (int)options.max_hops);
     ng_edge path[64];
     size_t count = 99;
     ng_status status = ng_path_find(store, from->id, to->id, &options, path, 64, &count);
