@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-static ng_status api_null(const char *name)
+static __attribute__((cold, noinline)) ng_status api_null(const char *name)
 {
     return ngi_fail(NG_E_INVALID, "%s is NULL", name);
 }

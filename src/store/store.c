@@ -81,7 +81,7 @@ ng_status ngi_store_write_commit(ng_store *store, ngi_op_kind kind, size_t body_
 static void store_latch(void *context)
 {
     ng_store *store = context;
-    atomic_store_explicit(&store->readable_count, 0, memory_order_release);
+    atomic_store_explicit(&store->readable_end, 0, memory_order_release);
 }
 
 static ng_status store_replay(void *context, const ngi_op *op)
@@ -230,9 +230,9 @@ ng_status ngi_store_open(ngi_os *os, ngi_mem *mem, const char *path,
     memset(store, 0, sizeof *store);
     store->os = os;
     store->mem = mem;
-    store->token_copy = ngi_store_token_copy();
+    store->head.token_read = ngi_store_choose_reader();
     atomic_init(&store->slot_end, 1);
-    atomic_init(&store->readable_count, 0);
+    atomic_init(&store->readable_end, 0);
     for (size_t i = 0; i < STORE_STRIPES; i++)
         atomic_init(&store->stripes[i], 0);
     status = ngi_rwlock_init(&store->index_lock);

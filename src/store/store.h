@@ -39,9 +39,22 @@ NG_MUST_USE ng_status ngi_store_collection_get(const ng_store *store, ng_collect
 NG_MUST_USE ng_status ngi_store_token_put(ng_store *store, const ng_token_id *ids,
                                           const ng_token_fields *fields, size_t count,
                                           const ng_write_options *write, ng_token_id *out);
+/** ng_token_read for one kind of processor. */
+typedef ng_status (*ngi_store_reader)(const ng_store *store, ng_token_id id, ng_token *out);
+
+/** What an ng_store begins with, so that the hottest call is one jump. */
+typedef struct ngi_store_head {
+    ngi_store_reader token_read; /* immutable */
+} ngi_store_head;
+
+static inline NG_MUST_USE ng_status ngi_store_token_read(const ng_store *store, ng_token_id id,
+                                                         ng_token *out)
+{
+    return ((const ngi_store_head *)(const void *)store)->token_read(store, id, out);
+}
+
 NG_MUST_USE ng_status ngi_store_token_delete(ng_store *store, ng_token_id id,
                                              const ng_write_options *write);
-NG_MUST_USE ng_status ngi_store_token_read(const ng_store *store, ng_token_id id, ng_token *out);
 NG_MUST_USE ng_status ngi_store_token_get(const ng_store *store, ng_token_id id,
                                           ng_token_info *out);
 NG_MUST_USE ng_status ngi_store_token_find(const ng_store *store, ng_collection_id collection,

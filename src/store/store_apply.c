@@ -111,7 +111,7 @@ static void apply_token(ng_store *store, const ngi_op *op, const ngi_op_token *t
     if (slot >= store_slot_end(store)) {
         atomic_store_explicit(&store->slot_end, slot + 1, memory_order_release);
         if (NGI_LIKELY(!ngi_wal_is_latched(store->wal)))
-            atomic_store_explicit(&store->readable_count, slot, memory_order_release);
+            atomic_store_explicit(&store->readable_end, slot + 1, memory_order_release);
     }
 }
 

@@ -41,11 +41,11 @@ typedef struct store_collection {
     uint64_t token_count;
 } store_collection;
 
-/** Copies the record of `slot` without a lock; see store_copy.c. */
-typedef void (*store_token_copy)(const ng_store *store, uint32_t slot, ng_token *out);
-
 struct ng_store {
-    store_token_copy token_copy; /* for this processor; immutable */
+    ngi_store_head head;   /* first, see store.h */
+    ngi_table records;     /* ng_token by slot */
+    atomic_uint_fast64_t readable_end; /* slot_end, or 0 when empty or latched: what a read without a
+                                          lock may see; stored under the log's lock (release) */
     ngi_os *os;
     ngi_mem *mem;
     ngi_wal *wal;
@@ -58,11 +58,8 @@ struct ng_store {
     uint64_t created_us;
     uint64_t open_us;
 
-    ngi_table records;    /* ng_token by slot */
     ngi_table sides;      /* store_side by slot; guard: index_lock */
     atomic_uint slot_end; /* slots below have been given; release after the record is written */
-    atomic_uint readable_count; /* slot_end - 1, or 0 once latched: what a read without a lock may see;
-                                   stored under the log's lock (release), read anywhere (acquire) */
 
     ngi_rwlock index_lock; /* guards everything below */
     ngi_labels labels;
@@ -111,8 +108,8 @@ static inline uint32_t store_live_slot(const ng_store *store, ng_token_id id)
     return store_records(store)[slot].slot;
 }
 
-/** The copy that suits this processor. */
-store_token_copy ngi_store_token_copy(void);
+/** The read without a lock that suits this processor; see store_read.c. */
+ngi_store_reader ngi_store_choose_reader(void);
 /** Writes a record beside readers that copy it without a lock; for the holder of the log's lock. */
 void ngi_store_record_write(ng_store *store, uint32_t slot, const ng_token *record);
 

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#define XXH_STATIC_LINKING_ONLY /* for the size of its state */
 #include <xxhash.h>
 
 /* --- information ----------------------------------------------------------------------------- */
@@ -251,19 +252,22 @@ static void hash_state(const ng_store *store, XXH3_state_t *state)
 
 ng_status ngi_store_hash(ng_store *store, uint64_t *out)
 {
-    XXH3_state_t *state = XXH3_createState();
-    if (state == NULL)
-        return ngi_fail(NG_E_NOMEM, "state hash: out of memory");
+    void *block; /* XXH3 wants 64-byte alignment */
+    ng_status status = ngi_alloc(store->mem, sizeof(XXH3_state_t) + 64, "state hash", &block);
+    if (status != NG_OK)
+        return status;
+    XXH3_state_t *state = (XXH3_state_t *)(((uintptr_t)block + 63) & ~(uintptr_t)63);
+    XXH3_INITSTATE(state);
     XXH3_64bits_reset(state);
     ngi_wal_lock(store->wal); /* no writer */
-    ng_status status = ngi_store_read_begin(store);
+    status = ngi_store_read_begin(store);
     if (status == NG_OK) {
         hash_state(store, state);
         ngi_store_read_end(store);
     }
     ngi_wal_unlock(store->wal);
     *out = XXH3_64bits_digest(state);
-    XXH3_freeState(state);
+    ngi_free(store->mem, block, sizeof(XXH3_state_t) + 64);
     return status;
 }
 

@@ -8,21 +8,6 @@
 
 /* --- reads ----------------------------------------------------------------------------------- */
 
-static ng_status read_fail(const ng_store *store, ng_token_id id)
-{
-    return ngi_wal_is_latched(store->wal) ? ngi_wal_fail_latched(store->wal)
-                                          : ngi_store_fail_token(id);
-}
-
-ng_status ngi_store_token_read(const ng_store *store, ng_token_id id, ng_token *out)
-{
-    /* One comparison for id 0, ids of another generation, ids not given yet, and a latched store. */
-    if (NGI_UNLIKELY(id - 1 >= atomic_load_explicit(&store->readable_count, memory_order_acquire)))
-        return read_fail(store, id);
-    store->token_copy(store, (uint32_t)id, out);
-    return NGI_LIKELY(out->slot != 0) ? NG_OK : read_fail(store, id);
-}
-
 ng_status ngi_store_token_get(const ng_store *store, ng_token_id id, ng_token_info *out)
 {
     uint32_t slot;

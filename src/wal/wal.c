@@ -9,7 +9,6 @@
 #include "wal/wal_private.h"
 
 #include "base/base_bytes.h"
-#include "base/base_crc.h"
 #include "base/base_limits.h"
 
 #include <stdio.h>
@@ -270,7 +269,7 @@ void ngi_wal_commit(ngi_wal *wal, uint16_t kind, uint32_t actor, size_t body_byt
     ngi_put_u64(frame + 24, wal->last_time_us);
     ngi_put_u32(frame + 32, actor);
     ngi_put_u32(frame + 36, behind > UINT32_MAX ? UINT32_MAX : (uint32_t)behind);
-    ngi_put_u32(frame + 4, ngi_crc32c(0, frame + 8, bytes - 8));
+    ngi_put_u32(frame + 4, ngi_wal_frame_crc(wal, frame, bytes));
     buffer->bytes += bytes;
     atomic_store_explicit(&wal->applied, seq, memory_order_release);
 }

@@ -2,6 +2,8 @@
 /* The life of a log: directory, lock file, MANIFEST, and the clean end. */
 #include "wal/wal_private.h"
 
+#include "base/base_crc.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -222,6 +224,7 @@ ng_status ngi_wal_open(ngi_os *os, ngi_mem *mem, const char *path, bool must_exi
     wal->path = copy;
     NGI_TRY(wal_check_foreign(wal));
     NGI_TRY(wal_open_files(wal, must_exist, manifest));
+    wal->salt = ngi_crc32c(0, manifest->uuid, sizeof manifest->uuid);
     *out = wal;
     return NG_OK;
 out:

@@ -4,7 +4,7 @@
  * Frame, little-endian, 8-byte aligned in its segment (docs/format/log.md):
  *
  *     0  u32 magic "NGop"       16  u64 seq
- *     4  u32 crc32c of 8..end   24  u64 time_us
+ *     4  u32 salted crc of 8..   24  u64 time_us
  *     8  u32 body_bytes         32  u32 actor
  *    12  u16 kind               36  u32 unsynced: ops before this one not yet known durable
  *    14  u16 0                  40  body, then zeroes up to a multiple of 8
@@ -54,6 +54,7 @@ struct ngi_wal {
     ngi_file lock_file;
     uint64_t segment_bytes; /* immutable */
     ngi_manifest manifest;  /* guard: lock */
+    uint32_t salt;          /* of frame checksums, from the store's uuid; immutable after open */
 
     ngi_mutex lock;             /* guards everything below that is not atomic */
     wal_gate leader_gate;       /* the leader of the filling group waits here for the one in flight */
@@ -107,8 +108,11 @@ NG_MUST_USE ng_status ngi_wal_segment_header_decode(const ngi_wal *wal,
                                                     const uint8_t in[WAL_SEGMENT_HEADER],
                                                     wal_segment *out);
 
+/** CRC32C of a frame from byte 8 on, continued from the salt. Without the salt, bytes that a caller
+ * has put into a label or a vector could pass for a frame behind a torn one. */
+uint32_t ngi_wal_frame_crc(const ngi_wal *wal, const uint8_t *frame, size_t frame_bytes);
 /** Whether `data` [available] begins with a whole valid frame; fills `*out` and `*frame_bytes`. */
-bool ngi_wal_frame_decode(const uint8_t *data, size_t available, ngi_op *out, uint32_t *unsynced,
-                          size_t *frame_bytes);
+bool ngi_wal_frame_decode(const ngi_wal *wal, const uint8_t *data, size_t available, ngi_op *out,
+                          uint32_t *unsynced, size_t *frame_bytes);
 
 #endif

@@ -85,8 +85,8 @@ static ng_status reader_frame(wal_reader *reader, ngi_op *op, uint32_t *unsynced
         return NG_OK;
     status = reader_fill(reader, (size_t)wal_frame_bytes(body_bytes));
     if (status == NG_OK)
-        *ok = ngi_wal_frame_decode(reader_data(reader), reader_available(reader), op, unsynced,
-                                   bytes);
+        *ok = ngi_wal_frame_decode(reader->wal, reader_data(reader), reader_available(reader), op,
+                                   unsynced, bytes);
     return status;
 }
 
@@ -150,7 +150,8 @@ static ng_status wal_read_header(wal_reader *reader, wal_segment *segment, bool 
         return status;
     uint8_t header[WAL_SEGMENT_HEADER] = {0};
     size_t available = reader_available(reader);
-    memcpy(header, reader_data(reader), available < sizeof header ? available : sizeof header);
+    if (available > 0)
+        memcpy(header, reader_data(reader), available < sizeof header ? available : sizeof header);
     status = ngi_wal_segment_header_decode(wal, header, segment);
     if (status == NG_OK && available >= sizeof header) {
         reader_skip(reader, WAL_SEGMENT_HEADER);

@@ -112,8 +112,13 @@ out:
     return status;
 }
 
-bool ngi_wal_frame_decode(const uint8_t *data, size_t available, ngi_op *out, uint32_t *unsynced,
-                          size_t *frame_bytes)
+uint32_t ngi_wal_frame_crc(const ngi_wal *wal, const uint8_t *frame, size_t frame_bytes)
+{
+    return ngi_crc32c(wal->salt, frame + 8, frame_bytes - 8);
+}
+
+bool ngi_wal_frame_decode(const ngi_wal *wal, const uint8_t *data, size_t available, ngi_op *out,
+                          uint32_t *unsynced, size_t *frame_bytes)
 {
     if (available < WAL_FRAME_HEADER || ngi_get_u32(data) != WAL_FRAME_MAGIC)
         return false;
@@ -121,7 +126,7 @@ bool ngi_wal_frame_decode(const uint8_t *data, size_t available, ngi_op *out, ui
     if (body_bytes > NGI_OP_BYTES_MAX || wal_frame_bytes(body_bytes) > available)
         return false;
     size_t bytes = (size_t)wal_frame_bytes(body_bytes);
-    if (ngi_get_u32(data + 4) != ngi_crc32c(0, data + 8, bytes - 8))
+    if (ngi_get_u32(data + 4) != ngi_wal_frame_crc(wal, data, bytes))
         return false;
     *out = (ngi_op){.seq = ngi_get_u64(data + 16),
                     .time_us = ngi_get_u64(data + 24),

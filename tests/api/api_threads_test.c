@@ -343,11 +343,78 @@ static void test_one_label_many_writers(void **state)
     ASSERT_OK(ng_close(store));
 }
 
+/* Many writers that all wait for the disk, so that groups of every size follow each other across
+ * segments: each acknowledged op is durable, and the log holds each exactly once. */
+#define GROUP_WRITERS 8
+
+typedef struct group_writer {
+    ng_store *store;
+    uint64_t count;
+    uint64_t wrong;
+} group_writer;
+
+static void *group_main(void *argument)
+{
+    group_writer *writer = argument;
+    for (uint64_t i = 0; i < writer->count; i++) {
+        ng_token_id id = 0;
+        ng_seq seq = 0, durable = 0;
+        ng_write_options write = {.struct_size = sizeof write, .seq = &seq};
+        write.flags = i % 5 == 0 ? NG_WRITE_NOWAIT : 0;
+        writer->wrong += ng_token_create(writer->store, NULL, &write, &id) != NG_OK;
+        if (i % 10 == 0)
+            writer->wrong += ng_wait_durable(writer->store, seq) != NG_OK;
+        ng_positions(writer->store, NULL, &durable);
+        writer->wrong += durable < seq && i % 5 != 0;
+    }
+    return NULL;
+}
+
+static void test_group_commit(void **state)
+{
+    (void)state;
+    char *directory = test_directory_create();
+    char path[600];
+    ng_store *store = NULL;
+    pthread_t threads[GROUP_WRITERS];
+    group_writer writers[GROUP_WRITERS];
+    uint64_t before = 0, after = 1, steps = test_environment("NG_TEST_STEPS", 500);
+    ng_open_options options = {.struct_size = sizeof options, .segment_bytes = 64 << 10};
+    test_path(path, sizeof path, directory, "store");
+    ASSERT_OK(ng_open(path, &options, &store));
+    for (int i = 0; i < GROUP_WRITERS; i++) {
+        writers[i] = (group_writer){.store = store, .count = steps};
+        assert_int_equal(pthread_create(&threads[i], NULL, group_main, &writers[i]), 0);
+    }
+    for (int i = 0; i < GROUP_WRITERS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_int_equal(writers[i].wrong, 0);
+    }
+    ng_info info;
+    ng_check_report report;
+    ASSERT_OK(ng_store_info(store, &info));
+    assert_int_equal(info.applied_seq, GROUP_WRITERS * steps);
+    assert_int_equal(info.token_count, GROUP_WRITERS * steps);
+    assert_true(info.sync_count < info.applied_seq); /* or nothing was shared */
+    ASSERT_OK(ng_state_hash(store, &before));
+    ASSERT_OK(ng_wait_durable(store, info.applied_seq));
+    ASSERT_OK(ng_check(store, &report));
+    assert_int_equal(report.problem_count, 0);
+    assert_int_equal(report.log_ops, GROUP_WRITERS * steps);
+    ASSERT_OK(ng_close(store));
+    ASSERT_OK(ng_open(path, &options, &store));
+    ASSERT_OK(ng_state_hash(store, &after));
+    assert_true(before == after);
+    ASSERT_OK(ng_close(store));
+    test_directory_remove(directory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_memory_store),
         cmocka_unit_test(test_file_store),
+        cmocka_unit_test(test_group_commit),
         cmocka_unit_test(test_one_label_many_writers),
     };
     return cmocka_run_group_tests_name("threads", tests, NULL, NULL);

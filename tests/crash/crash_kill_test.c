@@ -3,8 +3,8 @@
  * acknowledgements; every acknowledged op must be in the store, nothing may be half there, and the
  * next child goes on in the same directory.
  *
- * NG_TEST_SEED repeats the numbers (the moment of a kill is the machine's), NG_TEST_ROUNDS (50) sets
- * how many children die. */
+ * NG_TEST_SEED repeats the numbers (the moment of a kill is the machine's), NG_TEST_ROUNDS (50)
+ * sets how many children die. */
 #include "crash_writer.h"
 
 #include "test_directory.h"
@@ -61,6 +61,24 @@ static void kill_a_child(crash_board *board, const char *path, uint64_t acknowle
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
+/* The board has room for so many items; then another store begins. */
+static bool is_board_full(const crash_board *board)
+{
+    for (int i = 0; i < CRASH_WRITERS; i++) {
+        if (board->lanes[i].count > CRASH_ITEMS_MAX / 2)
+            return true;
+    }
+    return false;
+}
+
+static uint64_t count_acknowledged(const crash_board *board)
+{
+    uint64_t count = 0;
+    for (int i = 0; i < CRASH_WRITERS; i++)
+        count += board->lanes[i].acknowledged;
+    return count;
+}
+
 static void test_kill(void **state)
 {
     (void)state;
@@ -86,9 +104,15 @@ static void test_kill(void **state)
         if (wrong != NULL)
             fail_msg("round %llu: %s", (unsigned long long)round, wrong);
         assert_int_equal(ng_close(store), NG_OK);
+        if (is_board_full(board)) {
+            acknowledged += count_acknowledged(board);
+            memset(board, 0, sizeof *board);
+            test_directory_remove(directory);
+            directory = test_directory_create();
+            test_path(path, sizeof path, directory, "store");
+        }
     }
-    for (int i = 0; i < CRASH_WRITERS; i++)
-        acknowledged += board->lanes[i].acknowledged;
+    acknowledged += count_acknowledged(board);
     print_message("%llu kills, %llu ops acknowledged, %llu under way when it happened\n",
                   (unsigned long long)rounds, (unsigned long long)acknowledged,
                   (unsigned long long)pending);

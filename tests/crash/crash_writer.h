@@ -7,8 +7,8 @@
  * coordinates, radius) is derived from writer, number and revision: a mixture of two revisions
  * betrays itself.
  *
- * Protocol of an op: fill in `pending`, perform the call, note the outcome in the items, count it as
- * acknowledged, tell the parent through the pipe. A process killed in between leaves `pending`, and
+ * Protocol of an op: fill in `pending`, perform the call, note the outcome in the items, count it
+ * as acknowledged, tell the parent through the pipe. A process killed in between leaves `pending`, and
  * the op may be in the store or not. */
 #ifndef CRASH_WRITER_H
 #define CRASH_WRITER_H
@@ -64,8 +64,8 @@ void crash_write_until_killed(crash_board *board, const char *path, int pipe_fd)
 /** What an item of that revision looks like. */
 void crash_expect(uint32_t writer, uint32_t number, uint32_t revision, ng_token_fields *out,
                   char label[40]);
-/** Settles every pending op by looking, and compares the store with the board. Returns NULL, or what
- *  is wrong. Afterwards the board says exactly what the store holds. */
+/** Settles every pending op by looking, and compares the store with the board. Returns NULL, or
+ *  what is wrong. Afterwards the board says exactly what the store holds. */
 const char *crash_verify(crash_board *board, ng_store *store, char *out, size_t capacity);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Power loss: after a crash at any call of the system, with any of the unsynced writes lost, torn or
- * out of order, every acknowledged op is there, the rest is a prefix of what was done, whole.
+/* Power loss: after a crash at any call of the system, with any of the unsynced writes lost, torn
+ * or out of order, every acknowledged op is there, the rest is a prefix of what was done, whole.
  *
  * NG_TEST_SEED repeats a run, NG_TEST_SCHEDULES sets how many histories are tried. */
 #include "fault_run.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Every scenario with its 1st, 2nd, 3rd ... allocation failing, then its 1st, 2nd, 3rd ... call of
- * the system, until nothing fails any more. After each: no crash, no leak, no open file; a call that
- * failed changed nothing, unless it latched the store, in which case its op is there whole or not
- * at all once the store is reopened. */
+ * the system, until nothing fails any more. After each: no crash, no leak, no open file; a call
+ * that failed changed nothing, unless it latched the store, in which case its op is there whole or
+ * not at all once the store is reopened. */
 #include "fault_run.h"
 
 #include <setjmp.h>

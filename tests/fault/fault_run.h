@@ -34,7 +34,7 @@ ng_status fault_run_open(fault_run *run);
 /** Closes the store and requires that no memory and no file is left; returns what close did. */
 ng_status fault_run_close(fault_run *run);
 /** Does a made-up op. Returns NG_OK when the store answered as the twin expects, whether the op was
- *  to succeed or to be refused; any other answer is returned, and the op kept as the doubtful one. */
+ *  to succeed or to be refused; any other answer is returned, and the op kept as doubtful. */
 ng_status fault_run_step(fault_run *run, const twin_mix *mix, test_random *random,
                          uint32_t write_flags);
 /** Does this op, which is taken over, likewise. */

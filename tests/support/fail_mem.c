@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* 64 bytes, so that a block is aligned as malloc would align it, and apart from its header's line. */
+/* 64 bytes, so that a block is aligned as by malloc and apart from its header's cache line. */
 #define HEADER_BYTES 64
 #define HEADER_LIVE 0x4C495645u
 #define HEADER_DEAD 0x44454144u

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Contents and names of the simulated disk: the seen image, the durable one, and what is between. */
+/* Contents and names of the simulated disk: the seen image, the durable one, what is between. */
 #include "sim_disk_private.h"
 
 #include <assert.h>
