@@ -81,7 +81,8 @@ NG_API const char *ng_version(void);
  * Values
  * ------------------------------------------------------------------------------------------- */
 
-typedef uint64_t ng_token_id;      /**< low 32 bits the slot (1, 2, 3, ...), high bits a generation; 0 is none */
+/** Low 32 bits the slot (1, 2, 3, ...), high bits a generation; 0 is none. */
+typedef uint64_t ng_token_id;
 typedef uint64_t ng_connection_id; /**< 1, 2, 3, ...; 0 is none */
 typedef uint32_t ng_collection_id; /**< index of a collection */
 typedef uint64_t ng_seq;           /**< position of an op in the log: 1, 2, 3, ... */
@@ -121,7 +122,8 @@ NG_API NG_MUST_USE ng_status ng_space_parse(const char *text, ng_space *out);
 /** A token as stored: 64 bytes, little-endian, one cache line. */
 #pragma pack(push, 1)
 typedef struct ng_token {
-    int16_t coordinates[NG_SPACE_COUNT][NG_AXIS_COUNT]; /**< (value - origin) x scale, see ng_info */
+    /** (value - origin) x scale, see ng_info */
+    int16_t coordinates[NG_SPACE_COUNT][NG_AXIS_COUNT];
     uint32_t slot;          /**< low 32 bits of the id; 0 = no token here */
     uint16_t flags;         /**< ng_token_flags; bits 8-11 the entity type */
     float weight;           /**< importance, within the CDNA's token weights (0..1) */
@@ -220,32 +222,32 @@ typedef enum ng_mutability { NG_IMMUTABLE = 0, NG_LEARNABLE = 1, NG_HYPOTHESIS =
 NG_API const char *ng_connection_type_name(uint8_t type);
 /** "Semantic", ... the category of a type (its upper four bits); NULL if there is none. */
 NG_API const char *ng_connection_category_name(uint8_t type);
-/** Finds a type by its name, case-insensitive and ignoring '_', '-' and ' '. Errors: NG_E_INVALID. */
+/** Finds a type by its name, whatever its case, '_', '-' and ' '. Errors: NG_E_INVALID. */
 NG_API NG_MUST_USE ng_status ng_connection_type_parse(const char *text, uint8_t *out);
 
-/** A set of connection types: bit `t & 63` of word `t >> 6` is type t. All zero means every type. */
+/** A set of connection types: bit `t & 63` of word `t >> 6` is type t. All zero = every type. */
 typedef struct ng_type_set {
     uint64_t bits[4];
 } ng_type_set;
 
 /** The constitution: what may be stored. Plain values; see docs/cdna.md for each field. */
 typedef struct ng_cdna {
-    uint32_t profile;               /**< 0 default, 1 explorer, 2 analyst, 3 creative, 4 quarantine, 255 custom */
-    uint32_t flags;                 /**< 1 validation, 2 events, 4 mutation, 8 strict */
-    uint64_t created_at;            /**< Unix seconds */
-    uint64_t modified_at;           /**< Unix seconds */
-    float scales[NG_SPACE_COUNT];   /**< weight of each space in a query over several, > 0 */
-    ng_type_set allowed_types;      /**< all zero = every type */
-    uint32_t max_out_degree;        /**< 1000 */
-    uint32_t max_in_degree;         /**< 1000 */
-    uint32_t max_total_degree;      /**< 2000 */
-    float min_token_weight;         /**< 0 */
-    float max_token_weight;         /**< 1 */
-    float max_field_radius;         /**< 2.55 */
-    float max_field_strength;       /**< 1 */
-    float min_pull_strength;        /**< -10 */
-    float max_pull_strength;        /**< 10 */
-    float decay_rate;               /**< 0.01 */
+    uint32_t profile; /**< 0 default, 1 explorer, 2 analyst, 3 creative, 4 quarantine, 255 custom */
+    uint32_t flags;   /**< 1 validation, 2 events, 4 mutation, 8 strict */
+    uint64_t created_at;          /**< Unix seconds */
+    uint64_t modified_at;         /**< Unix seconds */
+    float scales[NG_SPACE_COUNT]; /**< weight of each space in a query over several, > 0 */
+    ng_type_set allowed_types;    /**< all zero = every type */
+    uint32_t max_out_degree;      /**< 1000 */
+    uint32_t max_in_degree;       /**< 1000 */
+    uint32_t max_total_degree;    /**< 2000 */
+    float min_token_weight;       /**< 0 */
+    float max_token_weight;       /**< 1 */
+    float max_field_radius;       /**< 2.55 */
+    float max_field_strength;     /**< 1 */
+    float min_pull_strength;      /**< -10 */
+    float max_pull_strength;      /**< 10 */
+    float decay_rate;             /**< 0.01 */
 } ng_cdna;
 
 /* ---------------------------------------------------------------------------------------------
@@ -256,14 +258,16 @@ typedef struct ng_store ng_store;
 
 typedef struct ng_open_options {
     size_t struct_size;
-    uint32_t flags;                /**< ng_open_flags */
-    uint32_t max_tokens;           /**< most tokens ever; 0 = 10,000,000 */
-    uint32_t max_connections;      /**< most connections ever; 0 = 40,000,000 */
-    uint32_t dimensions;           /**< length of vectors; 0 = that of the first vector stored */
-    uint64_t max_memory_bytes;     /**< refuse writes beyond this; 0 = no limit of our own */
-    uint64_t segment_bytes;        /**< size of a log segment; 0 = 64 MiB */
-    uint32_t scales[NG_SPACE_COUNT][NG_AXIS_COUNT]; /**< raw steps per unit, at creation only; 0 = default */
-    float origins[NG_SPACE_COUNT][NG_AXIS_COUNT];   /**< value of raw 0, at creation only */
+    uint32_t flags;            /**< ng_open_flags */
+    uint32_t max_tokens;       /**< most tokens ever; 0 = 10,000,000 */
+    uint32_t max_connections;  /**< most connections ever; 0 = 40,000,000 */
+    uint32_t dimensions;       /**< length of vectors; 0 = that of the first vector stored */
+    uint64_t max_memory_bytes; /**< refuse writes beyond this; 0 = no limit of our own */
+    uint64_t segment_bytes;    /**< size of a log segment; 0 = 64 MiB */
+    /** raw steps per unit, at creation only; 0 = default */
+    uint32_t scales[NG_SPACE_COUNT][NG_AXIS_COUNT];
+    /** value of raw 0, at creation only */
+    float origins[NG_SPACE_COUNT][NG_AXIS_COUNT];
 } ng_open_options;
 
 typedef enum ng_open_flags {
@@ -291,9 +295,9 @@ NG_API ng_status ng_close(ng_store *store);
 /** Options of a call that writes. */
 typedef struct ng_write_options {
     size_t struct_size;
-    uint32_t flags;    /**< ng_write_flags */
-    uint32_t actor;    /**< who, stored in the op; 0 = the embedding program */
-    ng_seq *seq;       /**< receives the op's seq (0 if nothing had to change), or NULL */
+    uint32_t flags; /**< ng_write_flags */
+    uint32_t actor; /**< who, stored in the op; 0 = the embedding program */
+    ng_seq *seq;    /**< receives the op's seq (0 if nothing had to change), or NULL */
 } ng_write_options;
 
 typedef enum ng_write_flags {
@@ -307,29 +311,29 @@ NG_API NG_MUST_USE ng_status ng_wait_durable(ng_store *store, ng_seq seq);
 NG_API void ng_positions(const ng_store *store, ng_seq *applied, ng_seq *durable);
 
 typedef struct ng_info {
-    char path[512];                /**< empty for a store in memory */
+    char path[512]; /**< empty for a store in memory */
     char uuid[37];
     uint32_t format_version;
-    uint64_t created_us;           /**< Unix microseconds */
+    uint64_t created_us; /**< Unix microseconds */
     ng_seq applied_seq;
     ng_seq durable_seq;
     uint64_t token_count;
-    uint64_t active_token_count;   /**< with NG_TOKEN_ACTIVE */
+    uint64_t active_token_count; /**< with NG_TOKEN_ACTIVE */
     uint64_t connection_count;
     uint64_t active_connection_count;
     uint64_t label_count;
     uint64_t vector_count;
     uint32_t collection_count;
-    uint32_t dimensions;           /**< 0 = no vector yet */
-    uint64_t ids_left;             /**< tokens that can still be created */
-    uint64_t memory_bytes;         /**< all of the below */
-    uint64_t memory_token_bytes;   /**< records and side arrays */
+    uint32_t dimensions;         /**< 0 = no vector yet */
+    uint64_t ids_left;           /**< tokens that can still be created */
+    uint64_t memory_bytes;       /**< all of the below */
+    uint64_t memory_token_bytes; /**< records and side arrays */
     uint64_t memory_connection_bytes;
     uint64_t memory_label_bytes;
     uint64_t memory_vector_bytes;
-    uint64_t memory_log_bytes;     /**< buffers */
-    uint64_t disk_bytes;           /**< allocated on disk */
-    uint64_t log_bytes;            /**< of ops in the log */
+    uint64_t memory_log_bytes; /**< buffers */
+    uint64_t disk_bytes;       /**< allocated on disk */
+    uint64_t log_bytes;        /**< of ops in the log */
     uint32_t segment_count;
     uint64_t recovered_ops;        /**< replayed when it was opened */
     uint64_t recovered_bytes_cut;  /**< torn tail removed when it was opened */
@@ -408,15 +412,15 @@ typedef struct ng_token_fields {
     float coordinates[NG_SPACE_COUNT][NG_AXIS_COUNT]; /**< decoded, in the space's units */
     const char *label; /**< UTF-8, unique in its collection, at most 1024 bytes, no control codes */
     size_t label_bytes;
-    const float *vector; /**< finite, not all zero is not required */
+    const float *vector; /**< finite; a zero vector is kept and never found */
     size_t vector_dimensions;
 } ng_token_fields;
 
 typedef struct ng_token_info {
     ng_token_id id;
-    ng_token record;       /**< as stored */
-    uint64_t updated_us;   /**< Unix microseconds of the last change */
-    uint32_t version;      /**< 1 at creation, +1 a change */
+    ng_token record;     /**< as stored */
+    uint64_t updated_us; /**< Unix microseconds of the last change */
+    uint32_t version;    /**< 1 at creation, +1 a change */
     ng_collection_id collection;
     uint32_t out_degree;
     uint32_t in_degree;
@@ -447,8 +451,7 @@ NG_API NG_MUST_USE ng_status ng_token_delete(ng_store *store, ng_token_id id,
                                              const ng_write_options *write);
 /** The token with that label. Errors: NG_E_NOT_FOUND. */
 NG_API NG_MUST_USE ng_status ng_token_find(const ng_store *store, ng_collection_id collection,
-                                           const char *label, size_t label_bytes,
-                                           ng_token_id *out);
+                                           const char *label, size_t label_bytes, ng_token_id *out);
 /** Copies the label, NUL-terminated, truncated to `capacity - 1` bytes; `*bytes` (may be NULL)
  *  receives its full length, 0 if the token has none. */
 NG_API NG_MUST_USE ng_status ng_token_label(const ng_store *store, ng_token_id id, char *out,
@@ -505,8 +508,7 @@ NG_API NG_MUST_USE ng_status ng_connection_create(ng_store *store,
 /** Creates `count` connections (1..4096) in one op: all or none. */
 NG_API NG_MUST_USE ng_status ng_connection_create_many(ng_store *store,
                                                        const ng_connection_fields *fields,
-                                                       size_t count,
-                                                       const ng_write_options *write,
+                                                       size_t count, const ng_write_options *write,
                                                        ng_connection_id *out);
 /** Copies the record. Errors: NG_E_NOT_FOUND. */
 NG_API NG_MUST_USE ng_status ng_connection_get(const ng_store *store, ng_connection_id id,
@@ -537,9 +539,10 @@ NG_API NG_MUST_USE ng_status ng_connections_between(const ng_store *store, ng_to
 
 typedef struct ng_path_options {
     size_t struct_size;
-    ng_direction direction; /**< 0 = NG_OUTGOING; BIDIRECTIONAL connections always count both ways */
-    uint32_t max_hops;      /**< 0 = 32 */
-    ng_type_set types;      /**< zero = every type */
+    ng_direction
+        direction;     /**< 0 = NG_OUTGOING; BIDIRECTIONAL connections always count both ways */
+    uint32_t max_hops; /**< 0 = 32 */
+    ng_type_set types; /**< zero = every type */
 } ng_path_options;
 
 /** A path of fewest hops (breadth first, both ends at once); among equals the one whose steps were
@@ -558,8 +561,8 @@ typedef struct ng_filter {
     size_t struct_size;
     ng_collection_id collection; /**< used with by_collection */
     bool by_collection;
-    uint16_t flags_all;          /**< bits a token must have */
-    ng_token_id exclude;         /**< a token that never counts, 0 = none */
+    uint16_t flags_all;  /**< bits a token must have */
+    ng_token_id exclude; /**< a token that never counts, 0 = none */
 } ng_filter;
 
 typedef struct ng_hit {
@@ -584,7 +587,7 @@ NG_API NG_MUST_USE ng_status ng_grid_nearest(const ng_store *store, ng_space spa
                                              const float center[NG_AXIS_COUNT],
                                              const ng_filter *filter, ng_hit *out, size_t capacity,
                                              size_t *count);
-/** The tokens nearest to token `id`, without itself. Errors: NG_E_ABSENT if it is not in `space`. */
+/** The tokens nearest to token `id`, without itself. Errors: NG_E_ABSENT if not in `space`. */
 NG_API NG_MUST_USE ng_status ng_token_neighbors(const ng_store *store, ng_token_id id,
                                                 ng_space space, const ng_filter *filter,
                                                 ng_hit *out, size_t capacity, size_t *count);
@@ -608,11 +611,10 @@ typedef struct ng_score {
 /** The `capacity` tokens whose vectors have the highest cosine with `vector`, best first, equal
  *  scores by id. Exact: equal to scoring every vector in float64 (Mu and Viswanath 2018 for the
  *  removal of components, "All-but-the-Top").
- *  Errors: NG_E_INVALID (dimensions differ: names both; not finite), NG_E_NOT_FOUND (no vectors). */
+ *  Errors: NG_E_INVALID (other dimensions: names both; not finite), NG_E_NOT_FOUND (no vectors). */
 NG_API NG_MUST_USE ng_status ng_vector_nearest(const ng_store *store, const float *vector,
-                                               size_t dimensions,
-                                               const ng_vector_options *options, ng_score *out,
-                                               size_t capacity, size_t *count);
+                                               size_t dimensions, const ng_vector_options *options,
+                                               ng_score *out, size_t capacity, size_t *count);
 /** Cosine of the vectors of two tokens under the same options. Errors: NG_E_ABSENT without one. */
 NG_API NG_MUST_USE ng_status ng_token_similarity(const ng_store *store, ng_token_id a,
                                                  ng_token_id b, int32_t remove_components,
@@ -630,11 +632,12 @@ typedef enum ng_format {
 } ng_format;
 
 typedef struct ng_progress {
-    const char *phase;     /**< "checking", "words", "projection", "coordinates", "lemmas", "relations" */
-    uint64_t done, total;  /**< total 0 = not known; bytes of input for "checking" and "words",
+    /** "checking", "words", "projection", "coordinates", "lemmas", "relations" */
+    const char *phase;
+    uint64_t done, total; /**< total 0 = not known; bytes of input for "checking" and "words",
                                 else items */
-    uint64_t items;        /**< words or relations so far */
-    double seconds;        /**< since the phase began */
+    uint64_t items;       /**< words or relations so far */
+    double seconds;       /**< since the phase began */
 } ng_progress;
 
 /** Called a few times a second; returning false stops the work with NG_E_CANCELLED. */
@@ -655,10 +658,10 @@ typedef struct ng_bootstrap_report {
     ng_format format;
     uint64_t words_read, words_created, words_updated, words_unchanged, duplicates;
     uint64_t relations_read, connections_created, connections_existing;
-    uint64_t lemmas_created;       /**< WordNet lemmas that had no token yet */
+    uint64_t lemmas_created; /**< WordNet lemmas that had no token yet */
     uint64_t relations_by_type[NG_CONNECTION_TYPE_COUNT];
     uint32_t dimensions, components;
-    double explained_variance;     /**< sum over the components */
+    double explained_variance; /**< sum over the components */
     uint64_t clipped_count;
     double parse_seconds, projection_seconds, total_seconds;
 } ng_bootstrap_report;
@@ -683,16 +686,16 @@ typedef struct ng_query_options {
     int32_t remove_components; /**< as in ng_vector_options */
     double threshold;          /**< hits below are left out; used with by_threshold */
     bool by_threshold;
-    bool why;                  /**< fill ng_query_hit.why */
-    bool include_query_words;  /**< do not leave out the words of the query */
+    bool why;                    /**< fill ng_query_hit.why */
+    bool include_query_words;    /**< do not leave out the words of the query */
     ng_collection_id collection; /**< NG_COLLECTION_SEMANTIC if 0 and not by_collection */
     bool by_collection;          /**< `collection` is meant, also when it is 0 */
 } ng_query_options;
 
 typedef struct ng_query_term {
-    const char *text;  /**< folded, as looked up */
-    int sign;          /**< +1 or -1 */
-    ng_token_id id;    /**< 0 = unknown */
+    const char *text; /**< folded, as looked up */
+    int sign;         /**< +1 or -1 */
+    ng_token_id id;   /**< 0 = unknown */
 } ng_query_term;
 
 typedef struct ng_query_hit {
@@ -708,8 +711,8 @@ typedef struct ng_query_result {
     size_t hit_count;
     const ng_query_term *terms;
     size_t term_count;
-    size_t unknown_count;   /**< terms with id 0, or without a vector */
-    uint64_t candidates;    /**< vectors compared */
+    size_t unknown_count; /**< terms with id 0, or without a vector */
+    uint64_t candidates;  /**< vectors compared */
     double seconds;
 } ng_query_result;
 

@@ -315,8 +315,7 @@ ng_status ng_connections_between(const ng_store *store, ng_token_id a, ng_token_
 }
 
 ng_status ng_path_find(const ng_store *store, ng_token_id from, ng_token_id to,
-                       const ng_path_options *options, ng_edge *out, size_t capacity,
-                       size_t *count)
+                       const ng_path_options *options, ng_edge *out, size_t capacity, size_t *count)
 {
     API_REQUIRE(store);
     API_REQUIRE(count);
@@ -343,9 +342,8 @@ ng_status ng_grid_range(const ng_store *store, ng_space space, const float cente
     return ngi_store_grid_search(store, space, center, radius, filter, out, capacity, count);
 }
 
-ng_status ng_grid_nearest(const ng_store *store, ng_space space,
-                          const float center[NG_AXIS_COUNT], const ng_filter *filter, ng_hit *out,
-                          size_t capacity, size_t *count)
+ng_status ng_grid_nearest(const ng_store *store, ng_space space, const float center[NG_AXIS_COUNT],
+                          const ng_filter *filter, ng_hit *out, size_t capacity, size_t *count)
 {
     API_REQUIRE(store);
     API_REQUIRE(center);

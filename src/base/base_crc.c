@@ -14,12 +14,13 @@
 
 /* One nibble at a time: 16 constants that fit a cache line and need no start-up code. Machines
  * without the instruction are rare enough that this is fast enough for them. */
-#define STEP(x) (((x) >> 1) ^ (((x) & 1) ? POLYNOMIAL : 0))
+#define STEP(x) (((x) >> 1) ^ (((x)&1) ? POLYNOMIAL : 0))
 #define ENTRY(n) STEP(STEP(STEP(STEP((uint32_t)(n)))))
 
-static const uint32_t nibble_table[16] = {
-    ENTRY(0), ENTRY(1), ENTRY(2),  ENTRY(3),  ENTRY(4),  ENTRY(5),  ENTRY(6),  ENTRY(7),
-    ENTRY(8), ENTRY(9), ENTRY(10), ENTRY(11), ENTRY(12), ENTRY(13), ENTRY(14), ENTRY(15)};
+static const uint32_t nibble_table[16] = {ENTRY(0),  ENTRY(1),  ENTRY(2),  ENTRY(3),
+                                          ENTRY(4),  ENTRY(5),  ENTRY(6),  ENTRY(7),
+                                          ENTRY(8),  ENTRY(9),  ENTRY(10), ENTRY(11),
+                                          ENTRY(12), ENTRY(13), ENTRY(14), ENTRY(15)};
 
 uint32_t ngi_crc32c_portable(uint32_t crc, const void *data, size_t bytes)
 {

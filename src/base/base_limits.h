@@ -3,27 +3,27 @@
 #ifndef NGI_BASE_LIMITS_H
 #define NGI_BASE_LIMITS_H
 
-#define NGI_LABEL_BYTES_MAX 1024       /* a label is a name, not a document */
-#define NGI_COLLECTION_NAME_MAX 64     /* fits file names and URLs everywhere */
-#define NGI_COLLECTIONS_MAX 65536      /* a dense array, one entry each */
-#define NGI_DIMENSIONS_MIN 2           /* a cosine of one number is only its sign */
-#define NGI_DIMENSIONS_MAX 4096        /* the largest embeddings in use */
-#define NGI_BATCH_MAX 4096             /* records in one op: bounds the work under the write lock */
-#define NGI_OP_BYTES_MAX (80u << 20)   /* 4096 records with 4096 dimensions and labels */
+#define NGI_LABEL_BYTES_MAX 1024     /* a label is a name, not a document */
+#define NGI_COLLECTION_NAME_MAX 64   /* fits file names and URLs everywhere */
+#define NGI_COLLECTIONS_MAX 65536    /* a dense array, one entry each */
+#define NGI_DIMENSIONS_MIN 2         /* a cosine of one number is only its sign */
+#define NGI_DIMENSIONS_MAX 4096      /* the largest embeddings in use */
+#define NGI_BATCH_MAX 4096           /* records in one op: bounds the work under the write lock */
+#define NGI_OP_BYTES_MAX (80u << 20) /* 4096 records with 4096 dimensions and labels */
 #define NGI_SEGMENT_BYTES_DEFAULT (64ull << 20)
 #define NGI_SEGMENT_BYTES_MIN (64ull << 10)   /* smaller ones are nearly all header and rotation */
-#define NGI_SEGMENT_BYTES_LIMIT (4ull << 30) /* one segment is the unit of retention */
+#define NGI_SEGMENT_BYTES_LIMIT (4ull << 30)  /* one segment is the unit of retention */
 #define NGI_TOKENS_MAX_DEFAULT 10000000u      /* decision 21: quota of tokens */
 #define NGI_CONNECTIONS_MAX_DEFAULT 40000000u /* four for each token */
 #define NGI_TOKENS_MAX_LIMIT (1u << 28)       /* domain bits are 28-31 of the slot */
 #define NGI_CONNECTIONS_MAX_LIMIT (1u << 30)
-#define NGI_SCALE_MAX 1000000u         /* raw steps per unit */
-#define NGI_SCALE_RATIO_MAX 32768u     /* between the axes of a space, so that d^2 fits 64 bits */
-#define NGI_COMPONENTS_MAX 24          /* 8 spaces x 3 axes */
-#define NGI_QUERY_LIMIT_MAX 10000u     /* rows in one answer */
-#define NGI_QUERY_BYTES_MAX 4096       /* text of a query */
-#define NGI_QUERY_TERMS_MAX 64         /* words of a query */
+#define NGI_SCALE_MAX 1000000u     /* raw steps per unit */
+#define NGI_SCALE_RATIO_MAX 32768u /* between the axes of a space, so that d^2 fits 64 bits */
+#define NGI_COMPONENTS_MAX 24      /* 8 spaces x 3 axes */
+#define NGI_QUERY_LIMIT_MAX 10000u /* rows in one answer */
+#define NGI_QUERY_BYTES_MAX 4096   /* text of a query */
+#define NGI_QUERY_TERMS_MAX 64     /* words of a query */
 #define NGI_PATH_HOPS_MAX 1024
-#define NGI_SLICE_ITEMS 4096           /* records scanned under one hold of the shared lock */
+#define NGI_SLICE_ITEMS 4096 /* records scanned under one hold of the shared lock */
 
 #endif

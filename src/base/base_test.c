@@ -124,9 +124,9 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_crc32c_vectors),  cmocka_unit_test(test_crc32c_twins),
+        cmocka_unit_test(test_crc32c_vectors),   cmocka_unit_test(test_crc32c_twins),
         cmocka_unit_test(test_bytes_round_trip), cmocka_unit_test(test_memory_is_counted_exactly),
-        cmocka_unit_test(test_buffer_grows),    cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_buffer_grows),     cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -82,8 +82,8 @@ static void os_file_close(ngi_os *os, ngi_file file)
     close(file);
 }
 
-static ng_status os_file_read(ngi_os *os, ngi_file file, void *data, size_t bytes,
-                              uint64_t offset, size_t *got)
+static ng_status os_file_read(ngi_os *os, ngi_file file, void *data, size_t bytes, uint64_t offset,
+                              size_t *got)
 {
     (void)os;
     size_t done = 0;
@@ -224,7 +224,8 @@ static ng_status os_memory_reserve(ngi_os *os, size_t bytes, void **out)
 {
     (void)os;
     size_t padded = bytes + HUGE_PAGE_BYTES;
-    char *address = mmap(NULL, padded, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    char *address =
+        mmap(NULL, padded, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (address == MAP_FAILED)
         return ngi_fail(NG_E_NOMEM, "cannot reserve %zu bytes of address space: %s", bytes,
                         strerror(errno));

@@ -45,7 +45,7 @@ struct ngi_os {
     ng_status (*make_directory)(ngi_os *os, const char *path);
     /** Makes the entries of a directory durable. */
     ng_status (*sync_directory)(ngi_os *os, const char *path);
-    /** Calls `each` with every name but "." and ".."; stops at the first status that is not NG_OK. */
+    /** Calls `each` with every name but "." and ".."; stops at a status that is not NG_OK. */
     ng_status (*list_directory)(ngi_os *os, const char *path,
                                 ng_status (*each)(void *context, const char *name), void *context);
 

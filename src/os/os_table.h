@@ -17,14 +17,14 @@ typedef struct ngi_table {
     size_t committed_bytes; /* multiple of the page size; guard: the writer */
     size_t reserved_bytes;
     ngi_os *os;
-    ngi_mem *mem; /* committed bytes are charged here */
+    ngi_mem *mem;     /* committed bytes are charged here */
     const char *what; /* "token table", for messages */
 } ngi_table;
 
 /** Reserves room for `max_elements` of `element_bytes`; nothing is committed. */
 NG_MUST_USE ng_status ngi_table_init(ngi_table *table, ngi_os *os, ngi_mem *mem,
                                      size_t element_bytes, size_t max_elements, const char *what);
-/** Makes [0, elements) usable. Fails (NG_E_LIMIT beyond max_elements, NG_E_NOMEM) without a trace. */
+/** Makes [0, elements) usable. Fails without a trace: NG_E_LIMIT (max_elements), NG_E_NOMEM. */
 NG_MUST_USE ng_status ngi_table_reserve(ngi_table *table, size_t elements);
 /** A table that is all zero bytes is allowed. */
 void ngi_table_release(ngi_table *table);

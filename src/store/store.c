@@ -111,8 +111,7 @@ static ng_status store_encoding(const ng_open_options *options, ngi_encoding *ou
 static ng_status store_add_builtin_collections(ng_store *store)
 {
     void *block;
-    ng_status status =
-        ngi_alloc(store->mem, 8 * sizeof *store->collections, "collections", &block);
+    ng_status status = ngi_alloc(store->mem, 8 * sizeof *store->collections, "collections", &block);
     if (status != NG_OK)
         return status;
     store->collections = block;
@@ -217,8 +216,8 @@ static ng_status store_open_log(ng_store *store, const ng_open_options *options)
     return ngi_wal_recover(store->wal, store_replay, store);
 }
 
-ng_status ngi_store_open(ngi_os *os, ngi_mem *mem, const char *path,
-                         const ng_open_options *options, ng_store **out)
+ng_status ngi_store_open(ngi_os *os, ngi_mem *mem, const char *path, const ng_open_options *options,
+                         ng_store **out)
 {
     *out = NULL;
     uint64_t begin_ns = os->monotonic_ns(os);
@@ -249,7 +248,8 @@ ng_status ngi_store_open(ngi_os *os, ngi_mem *mem, const char *path,
     NGI_TRY(store_init_tables(store));
     NGI_TRY(store_open_log(store, options));
     uint32_t dimensions = ngi_vectors_dimensions(store->vectors);
-    if (store->dimensions_wanted != 0 && dimensions != 0 && dimensions != store->dimensions_wanted) {
+    if (store->dimensions_wanted != 0 && dimensions != 0 &&
+        dimensions != store->dimensions_wanted) {
         status = ngi_fail(NG_E_INVALID, "dimensions %u: the store has vectors of %u",
                           store->dimensions_wanted, dimensions);
         goto out;
@@ -259,7 +259,7 @@ ng_status ngi_store_open(ngi_os *os, ngi_mem *mem, const char *path,
     store->open_us = (os->monotonic_ns(os) - begin_ns) / 1000;
     *out = store;
     return NG_OK;
-out: {
+out : {
     char reason[512];
     snprintf(reason, sizeof reason, "%s", ngi_last_error());
     (void)ngi_wal_close(store->wal);

@@ -58,8 +58,7 @@ NG_MUST_USE ng_status ngi_store_token_delete(ng_store *store, ng_token_id id,
 NG_MUST_USE ng_status ngi_store_token_get(const ng_store *store, ng_token_id id,
                                           ng_token_info *out);
 NG_MUST_USE ng_status ngi_store_token_find(const ng_store *store, ng_collection_id collection,
-                                           const char *label, size_t label_bytes,
-                                           ng_token_id *out);
+                                           const char *label, size_t label_bytes, ng_token_id *out);
 NG_MUST_USE ng_status ngi_store_token_label(const ng_store *store, ng_token_id id, char *out,
                                             size_t capacity, size_t *bytes);
 NG_MUST_USE ng_status ngi_store_token_vector(const ng_store *store, ng_token_id id, float *out,
@@ -72,15 +71,15 @@ bool ngi_store_token_coordinates(const ng_store *store, const ng_token *record, 
 
 typedef enum ngi_connection_put_flags {
     NGI_CONNECTION_SKIP_EXISTING = 1 << 0, /* leave (source, target, type) alone if it is there */
-    NGI_CONNECTION_CURATED = 1 << 1        /* a lexicon: degree limits are for learning, not for it */
+    NGI_CONNECTION_CURATED = 1 << 1 /* a lexicon: degree limits are for learning, not for it */
 } ngi_connection_put_flags;
 
 /** Creates up to NGI_BATCH_MAX connections in one op: all or none. `out` and `created` may be NULL;
  *  a skipped connection gets the id of the one that is there. `origin` as in ng_connection. */
 NG_MUST_USE ng_status ngi_store_connection_put(ng_store *store, const ng_connection_fields *fields,
                                                size_t count, unsigned put_flags, uint32_t origin,
-                                               const ng_write_options *write,
-                                               ng_connection_id *out, size_t *created);
+                                               const ng_write_options *write, ng_connection_id *out,
+                                               size_t *created);
 NG_MUST_USE ng_status ngi_store_connection_get(const ng_store *store, ng_connection_id id,
                                                ng_connection *out);
 NG_MUST_USE ng_status ngi_store_connection_delete(ng_store *store, ng_connection_id id,
@@ -113,12 +112,12 @@ NG_MUST_USE ng_status ngi_store_similarity(const ng_store *store, ng_token_id a,
 /** Mean and principal components of the vectors, as stored by an op. */
 typedef struct ngi_projection {
     uint32_t dimensions;
-    uint32_t component_count;                  /* 1..NGI_COMPONENTS_MAX */
-    uint64_t vector_count;                     /* vectors it was computed from */
-    uint64_t clipped_count;                    /* coordinates that did not fit their axis */
-    double explained[24];                      /* fraction of the variance, each component */
-    float *mean;                               /* [dimensions] */
-    float *components;                         /* [component_count][dimensions], orthonormal */
+    uint32_t component_count; /* 1..NGI_COMPONENTS_MAX */
+    uint64_t vector_count;    /* vectors it was computed from */
+    uint64_t clipped_count;   /* coordinates that did not fit their axis */
+    double explained[24];     /* fraction of the variance, each component */
+    float *mean;              /* [dimensions] */
+    float *components;        /* [component_count][dimensions], orthonormal */
 } ngi_projection;
 
 /** Stores a projection as an op; the arrays are copied. */
@@ -132,9 +131,9 @@ void ngi_projection_release(ngi_mem *mem, ngi_projection *projection);
 /** The query vector for ng_query: dst += sign x (v - mean, top components removed, normalised) of
  *  token `id`, in float64. NG_E_ABSENT if it has no vector. With NG_PLAIN_COSINE only normalised.
  *  ngi_store_vector_nearest_prepared takes such a vector as it is. */
-NG_MUST_USE ng_status ngi_store_vector_accumulate(const ng_store *store, ng_token_id id, double sign,
-                                                  int32_t remove_components, double *dst,
-                                                  size_t dimensions);
+NG_MUST_USE ng_status ngi_store_vector_accumulate(const ng_store *store, ng_token_id id,
+                                                  double sign, int32_t remove_components,
+                                                  double *dst, size_t dimensions);
 NG_MUST_USE ng_status ngi_store_vector_nearest_prepared(const ng_store *store, const double *vector,
                                                         size_t dimensions,
                                                         const ng_vector_options *options,

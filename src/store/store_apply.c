@@ -193,12 +193,14 @@ static ng_status prepare_connections_put(ng_store *store, const ngi_op *op)
         NGI_TRY(ngi_op_connection_next(&reader, &id, &record));
         if (ngi_connection_validate(&record) != NG_OK)
             return ngi_fail_prefix(NG_E_CORRUPT, "op does not fit the state");
-        if (store_live_slot(store, record.source) == 0 || store_live_slot(store, record.target) == 0)
+        if (store_live_slot(store, record.source) == 0 ||
+            store_live_slot(store, record.target) == 0)
             return apply_refuse("ends of connection", id);
         if (id > store->max_connections)
             return ngi_fail(NG_E_LIMIT, "connection %u is over max_connections %u", id,
                             store->max_connections);
-        const ng_connection *old = id < store->graph.id_end ? ngi_graph_get(&store->graph, id) : NULL;
+        const ng_connection *old =
+            id < store->graph.id_end ? ngi_graph_get(&store->graph, id) : NULL;
         if (id == id_end)
             id_end++;
         else if (old == NULL || old->source != record.source || old->target != record.target)
@@ -313,8 +315,8 @@ static ng_status prepare_projection_put(ng_store *store, const ngi_op *op)
     ng_status status = ngi_op_projection_decode(op, &decoded);
     if (status != NG_OK)
         return status;
-    status = ngi_vectors_reserve_projection(store->vectors, decoded.dimensions,
-                                            decoded.component_count);
+    status =
+        ngi_vectors_reserve_projection(store->vectors, decoded.dimensions, decoded.component_count);
     if (status != NG_OK || op->body_bytes <= store->projection.capacity_bytes)
         return status;
     return ngi_buffer_reserve(store->mem, &store->projection,

@@ -26,7 +26,7 @@ static size_t link_hash(uint32_t source, uint32_t target, uint8_t type)
     return (size_t)(h ^ (h >> 32));
 }
 
-/* The id in this batch with these ends and type, or 0, after which `*bucket` is where it belongs. */
+/* The id in this batch with these ends and type, or 0, and then `*bucket` is where it belongs. */
 static uint32_t link_find_in_batch(const link_job *job, uint32_t source, uint32_t target,
                                    uint8_t type, size_t *bucket)
 {
@@ -176,8 +176,7 @@ ng_status ngi_store_connection_put(ng_store *store, const ng_connection_fields *
         return status;
     memset(block, 0, buckets * sizeof(uint32_t));
     job.buckets = block;
-    status =
-        ngi_store_write_begin(store, NGI_OP_LIST_HEADER + count * NGI_OP_CONNECTION_BYTES);
+    status = ngi_store_write_begin(store, NGI_OP_LIST_HEADER + count * NGI_OP_CONNECTION_BYTES);
     if (status == NG_OK)
         status = link_commit(&job, write, out);
     ngi_free(store->mem, job.buckets, buckets * sizeof(uint32_t));
@@ -226,9 +225,9 @@ ng_status ngi_store_connection_delete(ng_store *store, ng_connection_id id,
     return ngi_store_write_commit(store, NGI_OP_CONNECTIONS_DELETE, NGI_OP_LIST_HEADER + 4, write);
 }
 
-ng_status ngi_store_token_connections(const ng_store *store, ng_token_id id,
-                                      ng_direction direction, const ng_type_set *types,
-                                      ng_edge *out, size_t capacity, size_t *count)
+ng_status ngi_store_token_connections(const ng_store *store, ng_token_id id, ng_direction direction,
+                                      const ng_type_set *types, ng_edge *out, size_t capacity,
+                                      size_t *count)
 {
     uint32_t slot;
     *count = 0;

@@ -42,9 +42,10 @@ typedef struct store_collection {
 } store_collection;
 
 struct ng_store {
-    ngi_store_head head;   /* first, see store.h */
-    ngi_table records;     /* ng_token by slot */
-    atomic_uint_fast64_t readable_end; /* slot_end, or 0 when empty or latched: what a read without a
+    ngi_store_head head; /* first, see store.h */
+    ngi_table records;   /* ng_token by slot */
+    atomic_uint_fast64_t
+        readable_end; /* slot_end, or 0 when empty or latched: what a read without a
                                           lock may see; stored under the log's lock (release) */
     ngi_os *os;
     ngi_mem *mem;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* The read of one record without a lock, beside the one writer: a sequence counter that many records
- * share is odd while one of them is being written.
+/* The read of one record without a lock, beside the one writer: a sequence counter that many
+ * records share is odd while one of them is being written.
  *
  * Random reads of a large table are bound by how many cache misses are in flight, which is how many
  * reads fit the processor's window: what counts is how few instructions a read takes. So each
@@ -105,8 +105,8 @@ static ng_status read_portable(const ng_store *store, ng_token_id id, ng_token *
         _mm_storeu_si128(to + 3, d);                                                               \
     } while (0)
 
-/* The slot is looked at behind the copy, while its line is near: a slot that was zero in the copy is
- * zero for ever, and one that has become zero since was deleted while it was read. */
+/* The slot is looked at behind the copy, while its line is near: a slot that was zero in the copy
+ * is zero for ever, and one that has become zero since was deleted while it was read. */
 #define READ_WITH(move)                                                                            \
     if (NGI_UNLIKELY(read_is_outside(store, id)))                                                  \
         return read_fail(store, id);                                                               \

@@ -31,8 +31,7 @@ static bool filter_accept(void *context, uint32_t slot)
     if (filter == NULL)
         return true;
     const ng_token *record = &store_records(search->store)[slot];
-    return filter->exclude != slot &&
-           (record->flags & filter->flags_all) == filter->flags_all &&
+    return filter->exclude != slot && (record->flags & filter->flags_all) == filter->flags_all &&
            (!filter->by_collection ||
             store_sides(search->store)[slot].collection == filter->collection);
 }
@@ -51,8 +50,8 @@ static ng_status grid_run(const ng_store *store, ngi_grid_search *search, const 
 {
     search_filter context = {.store = store, .filter = filter};
     void *heap;
-    ng_status status = ngi_alloc(store->mem, search->capacity * sizeof(ngi_grid_hit),
-                                 "hits of a search", &heap);
+    ng_status status =
+        ngi_alloc(store->mem, search->capacity * sizeof(ngi_grid_hit), "hits of a search", &heap);
     if (status != NG_OK)
         return status;
     search->heap = heap;
@@ -72,8 +71,9 @@ static ng_status grid_run(const ng_store *store, ngi_grid_search *search, const 
     }
     ngi_grid_finish(search);
     for (size_t i = 0; i < search->heap_count; i++)
-        out[i] = (ng_hit){.id = search->heap[i].slot,
-                          .distance = ngi_metric_distance(&search->metric, search->heap[i].squared)};
+        out[i] =
+            (ng_hit){.id = search->heap[i].slot,
+                     .distance = ngi_metric_distance(&search->metric, search->heap[i].squared)};
     *count = search->found;
 out:
     search->context = NULL;
@@ -220,8 +220,8 @@ static ng_status vectors_check(const ng_store *store, size_t dimensions,
     if (own == 0 || ngi_vectors_count(store->vectors) == 0)
         status = ngi_fail(NG_E_NOT_FOUND, "the store has no vectors");
     else if (dimensions != own)
-        status = ngi_fail(NG_E_INVALID, "vector has %zu dimensions, this store has %u", dimensions,
-                          own);
+        status =
+            ngi_fail(NG_E_INVALID, "vector has %zu dimensions, this store has %u", dimensions, own);
     else if (options != NULL && options->filter != NULL &&
              options->filter->struct_size != sizeof *options->filter)
         status = ngi_fail(NG_E_INVALID, "filter.struct_size %zu is not %zu",
@@ -270,8 +270,8 @@ ng_status ngi_store_vector_nearest_prepared(const ng_store *store, const double 
 }
 
 ng_status ngi_store_vector_nearest(const ng_store *store, const float *vector, size_t dimensions,
-                                   const ng_vector_options *options, ng_score *out,
-                                   size_t capacity, size_t *count)
+                                   const ng_vector_options *options, ng_score *out, size_t capacity,
+                                   size_t *count)
 {
     *count = 0;
     ng_status status = vectors_check(store, dimensions, options);
@@ -328,8 +328,7 @@ ng_status ngi_store_similarity(const ng_store *store, ng_token_id a, ng_token_id
     if (dimensions == 0)
         return ngi_fail(NG_E_ABSENT, "the store has no vectors");
     void *block;
-    ng_status status =
-        ngi_alloc(store->mem, 2 * dimensions * sizeof(double), "similarity", &block);
+    ng_status status = ngi_alloc(store->mem, 2 * dimensions * sizeof(double), "similarity", &block);
     if (status != NG_OK)
         return status;
     double *x = block;

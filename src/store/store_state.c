@@ -89,7 +89,8 @@ static void check_problem(ng_check_report *report, const char *format, ...)
     va_end(arguments);
 }
 
-static void check_counter(ng_check_report *report, const char *name, uint64_t kept, uint64_t counted)
+static void check_counter(ng_check_report *report, const char *name, uint64_t kept,
+                          uint64_t counted)
 {
     if (kept != counted)
         check_problem(report, "%s is %llu, a count gives %llu", name, (unsigned long long)kept,
@@ -313,8 +314,8 @@ static ng_status collection_check_name(const char *name)
     for (size_t i = 0; i < bytes; i++) {
         char c = name[i];
         if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.'))
-            return ngi_fail(NG_E_INVALID, "collection name '%s' has a character outside [a-z0-9_.-]",
-                            name);
+            return ngi_fail(NG_E_INVALID,
+                            "collection name '%s' has a character outside [a-z0-9_.-]", name);
     }
     return NG_OK;
 }

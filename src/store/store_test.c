@@ -112,8 +112,9 @@ static void test_connections_skip_existing(void **state)
     assert_int_equal(ngi_store_token_put(f->store, NULL, tokens, 2, NULL, ids), NG_OK);
     ng_connection_fields links[3];
     for (int i = 0; i < 3; i++)
-        links[i] = (ng_connection_fields){
-            .struct_size = sizeof *links, .source = ids[i == 1], .target = ids[i != 1]};
+        links[i] = (ng_connection_fields){.struct_size = sizeof *links,
+                                          .source = ids[i == 1],
+                                          .target = ids[i != 1]};
     ng_connection_id out[3];
     size_t created;
     assert_int_equal(ngi_store_connection_put(f->store, links, 3, 0, 0, NULL, out, &created),
@@ -186,8 +187,10 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        T(test_batch_mixes_creates_and_updates), T(test_label_twice_in_a_batch),
-        T(test_dimensions_within_a_batch),       T(test_connections_skip_existing),
+        T(test_batch_mixes_creates_and_updates),
+        T(test_label_twice_in_a_batch),
+        T(test_dimensions_within_a_batch),
+        T(test_connections_skip_existing),
         T(test_ops_that_do_not_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,8 +77,8 @@ ng_status ngi_store_token_label(const ng_store *store, ng_token_id id, char *out
     return status;
 }
 
-ng_status ngi_store_token_vector(const ng_store *store, ng_token_id id, float *out,
-                                 size_t capacity, size_t *count)
+ng_status ngi_store_token_vector(const ng_store *store, ng_token_id id, float *out, size_t capacity,
+                                 size_t *count)
 {
     uint32_t slot;
     ng_status status = ngi_store_read_begin(store);
@@ -233,8 +233,8 @@ static ng_status put_check_label(put_job *job, size_t index, ngi_op_token *token
     token->label = fields->label;
     if (fields->label_bytes == 0)
         return NG_OK;
-    uint32_t holder = ngi_labels_find(&job->store->labels, token->collection, fields->label,
-                                      fields->label_bytes);
+    uint32_t holder =
+        ngi_labels_find(&job->store->labels, token->collection, fields->label, fields->label_bytes);
     if (holder == token->record.slot) {
         token->label_bytes = NGI_OP_LABEL_KEEP;
         return NG_OK;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Appending and group commit. Frame layout and invariants are in wal_private.h.
  *
- * Two buffers take turns. Writers fill one under the lock; whoever waits first for a group leads it:
- * it takes the buffer, lets go of the lock, writes and syncs once for all, and wakes the others.
+ * Two buffers take turns. Writers fill one under the lock; whoever waits first for a group leads
+ * it: takes the buffer, lets go of the lock, writes and syncs once for all, and wakes the others.
  * Leaders and followers sleep at gates of their own: a finished group wakes the next leader first,
- * then its own members, and none of them needs the log's lock to go on. With 64 writers on two cores
- * one condition for all under the log's lock gave half the commits a second. */
+ * then its own members, and none of them needs the log's lock to go on. With 64 writers on two
+ * cores one condition for all under the log's lock gave half the commits a second. */
 #include "wal/wal_private.h"
 
 #include "base/base_bytes.h"
@@ -196,7 +196,8 @@ static ng_status wal_allocate_active(ngi_wal *wal)
 ng_status ngi_wal_make_room(ngi_wal *wal, size_t body_bytes)
 {
     if (body_bytes > NGI_OP_BYTES_MAX)
-        return ngi_fail(NG_E_LIMIT, "an op of %zu bytes is over the limit of %u; use smaller batches",
+        return ngi_fail(NG_E_LIMIT,
+                        "an op of %zu bytes is over the limit of %u; use smaller batches",
                         body_bytes, NGI_OP_BYTES_MAX);
     uint64_t bytes = wal_frame_bytes(body_bytes);
     for (;;) {

@@ -69,7 +69,7 @@ void ngi_wal_commit(ngi_wal *wal, uint16_t kind, uint32_t actor, size_t body_byt
 /** Waits until `seq` is durable, writing and syncing the group itself if nobody does.
  *  Errors: NG_E_LATCHED, NG_E_INVALID (never written). */
 NG_MUST_USE ng_status ngi_wal_wait(ngi_wal *wal, ng_seq seq);
-/** As ngi_wal_wait, with the lock held on entry and not on return: one lock fewer after a commit. */
+/** As ngi_wal_wait, with the lock held on entry and not on return: spares a lock after a commit. */
 NG_MUST_USE ng_status ngi_wal_unlock_and_wait(ngi_wal *wal, ng_seq seq);
 /** With the lock held (and let go of while waiting): until all that was appended is durable. */
 NG_MUST_USE ng_status ngi_wal_drain(ngi_wal *wal);

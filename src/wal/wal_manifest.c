@@ -90,8 +90,8 @@ ng_status ngi_manifest_write(ngi_os *os, const char *directory, const ngi_manife
     uint8_t image[MANIFEST_BYTES];
     manifest_encode(manifest, image);
     ngi_file file;
-    ng_status status = os->file_open(
-        os, temporary, NGI_OPEN_WRITE | NGI_OPEN_CREATE | NGI_OPEN_TRUNCATE, &file);
+    ng_status status =
+        os->file_open(os, temporary, NGI_OPEN_WRITE | NGI_OPEN_CREATE | NGI_OPEN_TRUNCATE, &file);
     if (status != NG_OK)
         return status;
     status = os->file_write(os, file, image, sizeof image, 0);

@@ -13,7 +13,8 @@
  *   COLLECTION_PUT      u32 id, u32 name_bytes, name
  *   CDNA_PUT            384 bytes, see docs/cdna.md
  *   PROJECTION_PUT      u32 dimensions, u32 components, u64 vector_count, u64 clipped_count,
- *                       f64 explained[24], f32 mean[dimensions], f32 component[components][dimensions]
+ *                       f64 explained[24], f32 mean[dimensions],
+ *                       f32 component[components][dimensions]
  */
 #ifndef NGI_WAL_OP_H
 #define NGI_WAL_OP_H
@@ -37,7 +38,11 @@ typedef enum ngi_op_kind {
 #define NGI_OP_PROJECTION_HEADER (24u + 8u * 24u)
 #define NGI_OP_LABEL_KEEP 0xFFFFu
 
-typedef enum ngi_op_vector { NGI_VECTOR_KEEP = 0, NGI_VECTOR_NONE = 1, NGI_VECTOR_SET = 2 } ngi_op_vector;
+typedef enum ngi_op_vector {
+    NGI_VECTOR_KEEP = 0,
+    NGI_VECTOR_NONE = 1,
+    NGI_VECTOR_SET = 2
+} ngi_op_vector;
 
 /** One item of TOKENS_PUT. Label and vector point into the body when decoded. */
 typedef struct ngi_op_token {

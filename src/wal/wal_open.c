@@ -24,8 +24,7 @@ static ng_status wal_take_lock(ngi_wal *wal)
     char path[WAL_PATH_BYTES];
     snprintf(path, sizeof path, "%s/LOCK", wal->path);
     ngi_os *os = wal->os;
-    ng_status status =
-        os->file_open(os, path, NGI_OPEN_WRITE | NGI_OPEN_CREATE, &wal->lock_file);
+    ng_status status = os->file_open(os, path, NGI_OPEN_WRITE | NGI_OPEN_CREATE, &wal->lock_file);
     if (status != NG_OK)
         return status;
     status = os->file_lock(os, wal->lock_file);
@@ -36,8 +35,7 @@ static ng_status wal_take_lock(ngi_wal *wal)
     char text[24];
     int length = snprintf(text, sizeof text, "%u\n", ngi_os_process_id());
     status = os->file_truncate(os, wal->lock_file, 0);
-    return status != NG_OK ? status
-                           : os->file_write(os, wal->lock_file, text, (size_t)length, 0);
+    return status != NG_OK ? status : os->file_write(os, wal->lock_file, text, (size_t)length, 0);
 }
 
 /* The directory that holds `path`, so that the entry of a new store's directory is durable too. */

@@ -33,8 +33,8 @@
 #define WAL_NO_FILE (-1)
 #define WAL_GROUP_BYTES_MAX (16u << 20) /* beyond it a writer waits for the disk */
 
-/** Where waiters sleep, apart from the log's lock, so that waking them does not make them fight with
- * the writers for it. */
+/** Where waiters sleep, apart from the log's lock, so that waking them does not make them fight
+ * with the writers for it. */
 typedef struct wal_gate {
     ngi_mutex mutex;
     ngi_cond opened;
@@ -56,14 +56,15 @@ struct ngi_wal {
     ngi_manifest manifest;  /* guard: lock */
     uint32_t salt;          /* of frame checksums, from the store's uuid; immutable after open */
 
-    ngi_mutex lock;             /* guards everything below that is not atomic */
-    wal_gate leader_gate;       /* the leader of the filling group waits here for the one in flight */
+    ngi_mutex lock;       /* guards everything below that is not atomic */
+    wal_gate leader_gate; /* the leader of the filling group waits here for the one in flight */
     wal_gate follower_gates[2]; /* by parity of the group whose members wait here */
     bool has_followers[2];      /* likewise */
     bool has_leader;            /* the filling group has a leader, waiting at leader_gate */
     bool flushing;              /* a group is in flight, or its leader is on the way */
     uint64_t group;             /* number of the group being filled */
-    atomic_uint_fast64_t handed; /* groups up to this one may be written by their leader; stored under
+    atomic_uint_fast64_t
+        handed;            /* groups up to this one may be written by their leader; stored under
                                     lock (release), read at the gate (acquire) */
     ngi_buffer buffers[2]; /* [group & 1] is being filled */
     uint64_t fill_offset;  /* where the filling group goes in the active segment */
@@ -77,9 +78,9 @@ struct ngi_wal {
     ngi_file active;           /* file of the last segment, or WAL_NO_FILE */
     uint64_t active_allocated; /* bytes preallocated in it */
 
-    atomic_uint_fast64_t applied; /* stored under lock (release), read anywhere (acquire) */
-    atomic_uint_fast64_t durable; /* likewise */
-    atomic_bool latched;          /* likewise; latch_message is written before */
+    atomic_uint_fast64_t applied;    /* stored under lock (release), read anywhere (acquire) */
+    atomic_uint_fast64_t durable;    /* likewise */
+    atomic_bool latched;             /* likewise; latch_message is written before */
     void (*on_latch)(void *context); /* immutable after recovery */
     void *on_latch_context;
     char latch_message[512];

@@ -181,9 +181,8 @@ static ng_status wal_read_header(wal_reader *reader, wal_segment *segment, bool 
 }
 
 /* Replays the frames of one segment and finds its end. */
-static ng_status wal_read_frames(wal_reader *reader, wal_segment *segment,
-                                 const wal_segment *next, ngi_wal_replay replay, void *context,
-                                 uint64_t *cut_bytes)
+static ng_status wal_read_frames(wal_reader *reader, wal_segment *segment, const wal_segment *next,
+                                 ngi_wal_replay replay, void *context, uint64_t *cut_bytes)
 {
     ngi_wal *wal = reader->wal;
     *cut_bytes = 0;
@@ -348,8 +347,7 @@ out:
 static ng_status wal_skip_unfinished(ngi_wal *wal)
 {
     bool empty = false;
-    ng_status status =
-        wal_peek_header(wal, &wal->segments[wal->segment_count - 1], true, &empty);
+    ng_status status = wal_peek_header(wal, &wal->segments[wal->segment_count - 1], true, &empty);
     if (status == NG_OK && empty)
         wal->segment_count--;
     return status;

@@ -56,9 +56,8 @@ ng_status ngi_wal_segment_list_reserve(ngi_wal *wal, size_t count)
         return NG_OK;
     size_t capacity = wal->segment_capacity < 16 ? 16 : wal->segment_capacity * 2;
     void *list = wal->segments;
-    ng_status status =
-        ngi_resize(wal->mem, &list, wal->segment_capacity * sizeof *wal->segments,
-                   capacity * sizeof *wal->segments, "list of log segments");
+    ng_status status = ngi_resize(wal->mem, &list, wal->segment_capacity * sizeof *wal->segments,
+                                  capacity * sizeof *wal->segments, "list of log segments");
     if (status == NG_OK) {
         wal->segments = list;
         wal->segment_capacity = capacity;
@@ -93,7 +92,7 @@ ng_status ngi_wal_segment_create(ngi_wal *wal, uint64_t min_bytes)
     NGI_TRY(os->file_sync(os, file));
     NGI_TRY(os->sync_directory(os, wal->path));
     if (wal->active != WAL_NO_FILE) {
-        /* Gives back the space that was preallocated and not used. If it cannot, nothing is lost. */
+        /* Gives back what was preallocated and not used. If it cannot, nothing is lost. */
         wal_segment *old = &wal->segments[wal->segment_count - 1];
         if (os->file_truncate(os, wal->active, old->end_bytes) == NG_OK)
             old->file_bytes = old->end_bytes;

@@ -240,8 +240,8 @@ static void test_memory_only(void **state)
     fixture *f = *state;
     ngi_wal *wal;
     f->manifest = (ngi_manifest){.format_version = NGI_FORMAT_VERSION};
-    assert_int_equal(
-        ngi_wal_open(ngi_os_system(), &f->mem, NULL, false, 65536, &f->manifest, &wal), NG_OK);
+    assert_int_equal(ngi_wal_open(ngi_os_system(), &f->mem, NULL, false, 65536, &f->manifest, &wal),
+                     NG_OK);
     assert_int_equal(ngi_wal_recover(wal, see_op, f), NG_OK);
     for (uint64_t i = 1; i < 1000; i++)
         assert_int_equal(append(wal, 1, i), i);

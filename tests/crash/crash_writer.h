@@ -8,7 +8,7 @@
  * betrays itself.
  *
  * Protocol of an op: fill in `pending`, perform the call, note the outcome in the items, count it
- * as acknowledged, tell the parent through the pipe. A process killed in between leaves `pending`, and
+ * as acknowledged, tell the parent through the pipe. A process killed between leaves `pending`, and
  * the op may be in the store or not. */
 #ifndef CRASH_WRITER_H
 #define CRASH_WRITER_H
