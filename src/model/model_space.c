@@ -40,7 +40,7 @@ static uint64_t space_common_multiple(uint64_t a, uint64_t b)
         x = y;
         y = rest;
     }
-    return a / x * b;
+    return x == 0 ? 0 : a / x * b; /* x is their greatest common divisor */
 }
 
 static uint64_t space_steps(const ngi_encoding *encoding, ng_space space)

@@ -107,7 +107,9 @@ static ng_status damage_open(sim_disk *disk, uint64_t *hash, char message[512])
 
 static void assert_names_place(const char *message, const char *path)
 {
-    const char *name = strrchr(path, '/') + 1;
+    const char *slash = path != NULL ? strrchr(path, '/') : NULL;
+    assert_non_null(path);
+    const char *name = slash != NULL ? slash + 1 : path;
     if (strstr(message, name) == NULL)
         fail_msg("'%s' does not name %s", message, name);
 }
@@ -287,7 +289,8 @@ static void test_repeated_frame_behind_the_end(void **state)
     uint8_t *data = sim_disk_file_copy(damage.run.disk, path, &bytes);
     size_t used = (used_bytes(data, bytes) + 7) / 8 * 8, half = used / 16 * 8;
     sim_disk *disk = sim_disk_clone(damage.run.disk);
-    uint8_t *longer = calloc(1, used + half);
+    assert_true(half > 0);
+    uint8_t *longer = calloc(1, used + half + 1);
     assert_non_null(longer);
     memcpy(longer, data, used);
     memcpy(longer + used, data + used - half, half);

@@ -355,11 +355,14 @@ static void test_capacity_refuses_growth_only(void **state)
     sim_disk_destroy(disk);
 }
 
+#define NAMES_BYTES 64u
+
 static ng_status count_name(void *context, const char *name)
 {
     char *seen = context;
-    strcat(seen, name);
-    strcat(seen, " ");
+    size_t bytes = strlen(seen);
+    int more = snprintf(seen + bytes, NAMES_BYTES - bytes, "%s ", name);
+    assert_true(more > 0 && (size_t)more < NAMES_BYTES - bytes);
     return NG_OK;
 }
 
@@ -372,7 +375,7 @@ static void test_list_and_trace(void **state)
     sim_disk_file_put(disk, "/sim/a", "2", 1);
     assert_int_equal(os->make_directory(os, "/sim/c"), NG_OK);
     sim_disk_file_put(disk, "/sim/c/hidden", "3", 1);
-    char seen[64] = "";
+    char seen[NAMES_BYTES] = "";
     sim_disk_trace(disk, true);
     assert_int_equal(os->list_directory(os, "/sim/", count_name, seen), NG_OK);
     assert_string_equal(seen, "a b c ");

@@ -136,7 +136,7 @@ typedef struct twin_mix {
 } twin_mix;
 
 /** Makes up an op and what the store must answer to it. Release with twin_op_release. */
-void twin_random_op(const twin_state *twin, const twin_mix *mix, test_random *random, twin_op *out);
+void twin_random_op(const twin_state *twin, const twin_mix *mix, test_random *random, twin_op *op);
 /** A live token or connection; NULL if there is none. */
 const twin_token *twin_random_token(const twin_state *twin, test_random *random);
 const twin_connection *twin_random_connection(const twin_state *twin, test_random *random);

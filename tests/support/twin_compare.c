@@ -93,7 +93,8 @@ static const char *compare_vector(const twin_state *twin, const ng_store *store,
     if (difference != NULL)
         return difference;
     size_t wanted = token->vector == NULL ? 0 : twin->dimensions;
-    if (count != wanted || (count != 0 && memcmp(vector, token->vector, count * sizeof *vector)))
+    if (count != wanted ||
+        (count != 0 && memcmp(vector, token->vector, count * sizeof *vector) != 0))
         return TWIN_DIFFER(out, "token %" PRIu64 ": vector of %zu differs from that of %zu",
                            token->id, count, wanted);
     return NULL;

@@ -40,7 +40,7 @@ static uint64_t common_multiple(uint64_t a, uint64_t b)
         x = y;
         y = rest;
     }
-    return a / x * b;
+    return x == 0 ? 0 : a / x * b;
 }
 
 static bool filter_takes(const ng_filter *filter, const twin_token *token)
