@@ -107,8 +107,11 @@ static ng_status damage_open(sim_disk *disk, uint64_t *hash, char message[512])
 
 static void assert_names_place(const char *message, const char *path)
 {
-    const char *slash = path != NULL ? strrchr(path, '/') : NULL;
-    assert_non_null(path);
+    if (path == NULL) {
+        fail_msg("no file to name in '%s'", message);
+        return;
+    }
+    const char *slash = strrchr(path, '/');
     const char *name = slash != NULL ? slash + 1 : path;
     if (strstr(message, name) == NULL)
         fail_msg("'%s' does not name %s", message, name);
