@@ -78,7 +78,8 @@ ng_status ng_wait_durable(ng_store *store, ng_seq seq)
 
 void ng_positions(const ng_store *store, ng_seq *applied, ng_seq *durable)
 {
-    ngi_store_positions(store, applied, durable);
+    if (store != NULL)
+        ngi_store_positions(store, applied, durable);
 }
 
 ng_status ng_store_info(const ng_store *store, ng_info *out)

@@ -13,6 +13,7 @@
 #include <math.h>
 #include <string.h>
 
+#define QUERY_ATTEMPTS 4
 #define QUERY_LIMIT_DEFAULT 10
 #define QUERY_MESSAGE_BYTES 400
 #define QUERY_NORM_MIN 1e-9 /* below it a sum of unit vectors is rounding, not a direction */
@@ -208,8 +209,8 @@ static void query_release(query_job *job)
     ngi_free(job->mem, job->scores, job->options.limit * sizeof *job->scores);
 }
 
-ng_status ngi_mind_query(const ng_store *store, const char *text, const ng_query_options *options,
-                         ng_query_result **out)
+static ng_status query_once(const ng_store *store, const char *text,
+                            const ng_query_options *options, ng_query_result **out)
 {
     query_job job = {.store = store, .mem = ngi_store_mem(store)};
     ngi_os *os = ngi_store_os(store);
@@ -233,4 +234,20 @@ ng_status ngi_mind_query(const ng_store *store, const char *text, const ng_query
 out:
     query_release(&job);
     return status;
+}
+
+/* The words are summed in one call of the store and ranked in another: an answer counts only if both
+ * stood on the same projection. */
+ng_status ngi_mind_query(const ng_store *store, const char *text, const ng_query_options *options,
+                         ng_query_result **out)
+{
+    for (int i = 0; i < QUERY_ATTEMPTS; i++) {
+        uint64_t version = ngi_store_projection_version(store);
+        ng_status status = query_once(store, text, options, out);
+        if (status != NG_OK || ngi_store_projection_version(store) == version)
+            return status;
+        ngi_mind_query_result_destroy(*out);
+        *out = NULL;
+    }
+    return ngi_fail(NG_E_CANCELLED, "the projection changed during every attempt");
 }

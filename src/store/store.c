@@ -41,6 +41,17 @@ void ngi_store_read_end(const ng_store *store)
     ngi_rwlock_read_end(&store_mutable(store)->index_lock);
 }
 
+ng_status ngi_store_read_token(const ng_store *store, ng_token_id id, uint32_t *slot)
+{
+    ng_status status = ngi_store_read_begin(store);
+    if (status != NG_OK)
+        return status;
+    status = ngi_store_slot(store, id, slot);
+    if (status != NG_OK)
+        ngi_store_read_end(store);
+    return status;
+}
+
 ng_status ngi_store_write_begin(ng_store *store, size_t body_bytes)
 {
     ngi_wal_lock(store->wal);

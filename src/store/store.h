@@ -127,6 +127,9 @@ NG_MUST_USE ng_status ngi_store_projection_set(ng_store *store, const ngi_projec
  *  ngi_projection_release. NG_E_NOT_FOUND if there is none. */
 NG_MUST_USE ng_status ngi_store_projection_get(const ng_store *store, ngi_projection *out);
 void ngi_projection_release(ngi_mem *mem, ngi_projection *projection);
+/** Counts the projections stored. A query made of several calls is of one piece if it is the same
+ *  before and after them. */
+uint64_t ngi_store_projection_version(const ng_store *store);
 
 /** The query vector for ng_query: dst += sign x (v - mean, top components removed, normalised) of
  *  token `id`, in float64. NG_E_ABSENT if it has no vector. With NG_PLAIN_COSINE only normalised.

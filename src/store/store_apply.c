@@ -28,7 +28,9 @@ static ng_status prepare_token(ng_store *store, const ngi_op_token *token, put_n
     if (slot > store->max_tokens)
         return ngi_fail(NG_E_LIMIT, "token %u is over max_tokens %u", slot, store->max_tokens);
     bool is_new = slot == needs->slot_end;
-    if (!is_new && slot < store_slot_end(store)) {
+    if (!is_new && slot >= store_slot_end(store))
+        return apply_refuse("slot given twice", slot);
+    if (!is_new) {
         if (store_live_slot(store, slot) == 0)
             return apply_refuse("deleted slot", slot);
         if (store_sides(store)[slot].collection != token->collection)
@@ -315,12 +317,14 @@ static ng_status prepare_projection_put(ng_store *store, const ngi_op *op)
     ng_status status = ngi_op_projection_decode(op, &decoded);
     if (status != NG_OK)
         return status;
-    status =
-        ngi_vectors_reserve_projection(store->vectors, decoded.dimensions, decoded.component_count);
-    if (status != NG_OK || op->body_bytes <= store->projection.capacity_bytes)
+    if (op->body_bytes > store->projection.bytes)
+        status = ngi_buffer_reserve(store->mem, &store->projection,
+                                    op->body_bytes - store->projection.bytes, "projection");
+    if (status != NG_OK)
         return status;
-    return ngi_buffer_reserve(store->mem, &store->projection,
-                              op->body_bytes - store->projection.bytes, "projection");
+    /* Last, because it may fix the dimensions of the store. */
+    return ngi_vectors_reserve_projection(store->vectors, decoded.dimensions,
+                                          decoded.component_count);
 }
 
 static void apply_projection_put(ng_store *store, const ngi_op *op)

@@ -233,14 +233,12 @@ ng_status ngi_store_token_connections(const ng_store *store, ng_token_id id, ng_
     *count = 0;
     if (direction < NG_OUTGOING || direction > NG_BOTH)
         return ngi_fail(NG_E_INVALID, "direction %d is outside 1..3", (int)direction);
-    ng_status status = ngi_store_read_begin(store);
+    ng_status status = ngi_store_read_token(store, id, &slot);
     if (status != NG_OK)
         return status;
-    status = ngi_store_slot(store, id, &slot);
-    if (status == NG_OK)
-        *count = ngi_graph_edges(&store->graph, slot, direction, types, out, capacity);
+    *count = ngi_graph_edges(&store->graph, slot, direction, types, out, capacity);
     ngi_store_read_end(store);
-    return status;
+    return NG_OK;
 }
 
 ng_status ngi_store_connections_between(const ng_store *store, ng_token_id a, ng_token_id b,

@@ -122,6 +122,8 @@ NG_MUST_USE ng_status ngi_store_slot(const ng_store *store, ng_token_id id, uint
 /** Locks for reading; fails when the store is latched. */
 NG_MUST_USE ng_status ngi_store_read_begin(const ng_store *store);
 void ngi_store_read_end(const ng_store *store);
+/** As ngi_store_read_begin, and finds a token; unlocked again when it fails. */
+NG_MUST_USE ng_status ngi_store_read_token(const ng_store *store, ng_token_id id, uint32_t *slot);
 /** Locks the log and makes room; on success the caller ends with commit or abandon. */
 NG_MUST_USE ng_status ngi_store_write_begin(ng_store *store, size_t body_bytes);
 void ngi_store_write_abandon(ng_store *store);

@@ -286,19 +286,36 @@ ng_status ngi_store_vector_nearest(const ng_store *store, const float *vector, s
     if (status != NG_OK)
         return status;
     double *query = block;
-    memset(query, 0, dimensions * sizeof *query);
-    NGI_TRY(ngi_store_prepare_search(store, remove));
-    NGI_TRY(ngi_store_read_begin(store));
-    bool usable = ngi_vectors_accumulate(store->vectors, 0, vector, 1.0, remove, query);
-    ngi_store_read_end(store);
-    if (!usable)
-        status = ngi_fail(NG_E_INVALID, "the query vector has no direction left");
-    else
-        status = ngi_store_vector_nearest_prepared(store, query, dimensions, options, out, capacity,
-                                                   count, NULL);
+    bool again = true;
+    for (int i = 0; i < SEARCH_RETRIES && again; i++) {
+        uint64_t version = 0;
+        memset(query, 0, dimensions * sizeof *query);
+        NGI_TRY(ngi_store_prepare_search(store, remove));
+        NGI_TRY(ngi_store_read_begin(store));
+        version = store->projection_version;
+        bool usable = ngi_vectors_accumulate(store->vectors, 0, vector, 1.0, remove, query);
+        ngi_store_read_end(store);
+        if (!usable) {
+            status = ngi_fail(NG_E_INVALID, "the query vector has no direction left");
+            goto out;
+        }
+        NGI_TRY(ngi_store_vector_nearest_prepared(store, query, dimensions, options, out, capacity,
+                                                  count, NULL));
+        again = ngi_store_projection_version(store) != version;
+    }
+    if (again)
+        status = ngi_fail(NG_E_CANCELLED, "the projection changed during every attempt");
 out:
     ngi_free(store->mem, query, dimensions * sizeof *query);
     return status;
+}
+
+uint64_t ngi_store_projection_version(const ng_store *store)
+{
+    ngi_rwlock_read(&store_mutable(store)->index_lock);
+    uint64_t version = store->projection_version;
+    ngi_store_read_end(store);
+    return version;
 }
 
 ng_status ngi_store_vector_accumulate(const ng_store *store, ng_token_id id, double sign,
@@ -321,21 +338,45 @@ ng_status ngi_store_vector_accumulate(const ng_store *store, ng_token_id id, dou
     return status;
 }
 
+/* Both vectors under one hold of the lock, so that one projection serves both. */
+static ng_status similarity_pair(const ng_store *store, ng_token_id a, ng_token_id b,
+                                 int32_t remove_components, double *x, double *y)
+{
+    ng_status status = ngi_store_read_begin(store);
+    if (status != NG_OK)
+        return status;
+    const ng_token_id ids[2] = {a, b};
+    for (int i = 0; i < 2 && status == NG_OK; i++) {
+        uint32_t slot;
+        status = ngi_store_slot(store, ids[i], &slot);
+        if (status == NG_OK && !ngi_vectors_accumulate(store->vectors, slot, NULL, 1.0,
+                                                       remove_components, i == 0 ? x : y))
+            status = ngi_fail(NG_E_ABSENT, "token %llu has no vector with a direction",
+                              (unsigned long long)ids[i]);
+    }
+    ngi_store_read_end(store);
+    return status;
+}
+
 ng_status ngi_store_similarity(const ng_store *store, ng_token_id a, ng_token_id b,
                                int32_t remove_components, double *out)
 {
+    ng_status status = ngi_store_read_begin(store);
+    if (status != NG_OK)
+        return status;
     size_t dimensions = ngi_vectors_dimensions(store->vectors);
+    ngi_store_read_end(store);
     if (dimensions == 0)
         return ngi_fail(NG_E_ABSENT, "the store has no vectors");
     void *block;
-    ng_status status = ngi_alloc(store->mem, 2 * dimensions * sizeof(double), "similarity", &block);
+    status = ngi_alloc(store->mem, 2 * dimensions * sizeof(double), "similarity", &block);
     if (status != NG_OK)
         return status;
     double *x = block;
     double *y = x + dimensions;
     memset(x, 0, 2 * dimensions * sizeof *x);
-    NGI_TRY(ngi_store_vector_accumulate(store, a, 1.0, remove_components, x, dimensions));
-    NGI_TRY(ngi_store_vector_accumulate(store, b, 1.0, remove_components, y, dimensions));
+    NGI_TRY(ngi_store_prepare_search(store, remove_components));
+    NGI_TRY(similarity_pair(store, a, b, remove_components, x, y));
     double sum = 0;
     for (size_t i = 0; i < dimensions; i++)
         sum += x[i] * y[i];
@@ -393,6 +434,9 @@ ng_status ngi_store_projection_set(ng_store *store, const ngi_projection *projec
     if (projection->dimensions < NGI_DIMENSIONS_MIN || projection->dimensions > NGI_DIMENSIONS_MAX)
         return ngi_fail(NG_E_INVALID, "dimensions %u is outside %d..%d", projection->dimensions,
                         NGI_DIMENSIONS_MIN, NGI_DIMENSIONS_MAX);
+    if (store->dimensions_wanted != 0 && projection->dimensions != store->dimensions_wanted)
+        return ngi_fail(NG_E_INVALID, "dimensions %u: the store was opened for vectors of %u",
+                        projection->dimensions, store->dimensions_wanted);
     size_t bytes = ngi_op_projection_bytes(projection->dimensions, projection->component_count);
     ng_status status = ngi_store_write_begin(store, bytes);
     if (status != NG_OK)

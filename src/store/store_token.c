@@ -11,24 +11,21 @@
 ng_status ngi_store_token_get(const ng_store *store, ng_token_id id, ng_token_info *out)
 {
     uint32_t slot;
-    ng_status status = ngi_store_read_begin(store);
+    ng_status status = ngi_store_read_token(store, id, &slot);
     if (status != NG_OK)
         return status;
-    status = ngi_store_slot(store, id, &slot);
-    if (status == NG_OK) {
-        const store_side *side = &store_sides(store)[slot];
-        ngi_graph_node node = ngi_graph_node_of(&store->graph, slot);
-        *out = (ng_token_info){.id = id,
-                               .record = store_records(store)[slot],
-                               .updated_us = side->updated_us,
-                               .version = side->version,
-                               .collection = side->collection,
-                               .out_degree = node.out_degree,
-                               .in_degree = node.in_degree,
-                               .has_vector = ngi_vectors_get(store->vectors, slot) != NULL};
-    }
+    const store_side *side = &store_sides(store)[slot];
+    ngi_graph_node node = ngi_graph_node_of(&store->graph, slot);
+    *out = (ng_token_info){.id = id,
+                           .record = store_records(store)[slot],
+                           .updated_us = side->updated_us,
+                           .version = side->version,
+                           .collection = side->collection,
+                           .out_degree = node.out_degree,
+                           .in_degree = node.in_degree,
+                           .has_vector = ngi_vectors_get(store->vectors, slot) != NULL};
     ngi_store_read_end(store);
-    return status;
+    return NG_OK;
 }
 
 ng_status ngi_store_token_find(const ng_store *store, ng_collection_id collection,
@@ -55,45 +52,39 @@ ng_status ngi_store_token_label(const ng_store *store, ng_token_id id, char *out
                                 size_t *bytes)
 {
     uint32_t slot;
-    ng_status status = ngi_store_read_begin(store);
+    ng_status status = ngi_store_read_token(store, id, &slot);
     if (status != NG_OK)
         return status;
-    status = ngi_store_slot(store, id, &slot);
-    if (status == NG_OK) {
-        size_t length = 0;
-        const char *text = ngi_labels_get(&store->labels, slot, &length);
-        if (text == NULL)
-            length = 0;
-        if (capacity > 0) {
-            size_t copied = length < capacity - 1 ? length : capacity - 1;
-            if (copied > 0)
-                memcpy(out, text, copied);
-            out[copied] = '\0';
-        }
-        if (bytes != NULL)
-            *bytes = length;
+    size_t length = 0;
+    const char *text = ngi_labels_get(&store->labels, slot, &length);
+    if (text == NULL)
+        length = 0;
+    if (capacity > 0) {
+        size_t copied = length < capacity - 1 ? length : capacity - 1;
+        if (copied > 0)
+            memcpy(out, text, copied);
+        out[copied] = '\0';
     }
+    if (bytes != NULL)
+        *bytes = length;
     ngi_store_read_end(store);
-    return status;
+    return NG_OK;
 }
 
 ng_status ngi_store_token_vector(const ng_store *store, ng_token_id id, float *out, size_t capacity,
                                  size_t *count)
 {
     uint32_t slot;
-    ng_status status = ngi_store_read_begin(store);
+    ng_status status = ngi_store_read_token(store, id, &slot);
     if (status != NG_OK)
         return status;
-    status = ngi_store_slot(store, id, &slot);
-    if (status == NG_OK) {
-        const float *row = ngi_vectors_get(store->vectors, slot);
-        *count = row != NULL ? ngi_vectors_dimensions(store->vectors) : 0;
-        size_t copied = *count < capacity ? *count : capacity;
-        if (copied > 0)
-            memcpy(out, row, copied * sizeof *out);
-    }
+    const float *row = ngi_vectors_get(store->vectors, slot);
+    *count = row != NULL ? ngi_vectors_dimensions(store->vectors) : 0;
+    size_t copied = *count < capacity ? *count : capacity;
+    if (copied > 0)
+        memcpy(out, row, copied * sizeof *out);
     ngi_store_read_end(store);
-    return status;
+    return NG_OK;
 }
 
 ng_status ngi_store_token_list(const ng_store *store, ng_collection_id collection,

@@ -211,6 +211,13 @@ ng_status ngi_wal_make_room(ngi_wal *wal, size_t body_bytes)
         bool calm = buffer->bytes == 0 || buffer->bytes + bytes <= WAL_GROUP_BYTES_MAX;
         if (fits && calm)
             return ngi_buffer_reserve(wal->mem, buffer, bytes, "log buffer");
+        if (fits) { /* only this group is too large: it has to go out, not all that follows */
+            ng_status status = ngi_wal_unlock_and_wait(wal, ngi_wal_applied(wal));
+            ngi_mutex_lock(&wal->lock);
+            if (status != NG_OK)
+                return status;
+            continue;
+        }
         if (wal->flushing || buffer->bytes > 0) {
             ng_status status = ngi_wal_drain(wal);
             if (status != NG_OK)

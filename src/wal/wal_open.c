@@ -63,17 +63,19 @@ static ng_status wal_see_name(void *context, const char *name)
     return NG_OK;
 }
 
+static ng_status wal_see_segment(void *context, const char *name)
+{
+    const char *end = strrchr(name, '.');
+    if (end != NULL && strcmp(end, ".log") == 0)
+        *(bool *)context = true;
+    return NG_OK;
+}
+
 static ng_status wal_make_directory(ngi_wal *wal)
 {
     ngi_os *os = wal->os;
     ng_status status = os->make_directory(os, wal->path);
-    if (status == NG_E_EXISTS)
-        return NG_OK;
-    if (status != NG_OK)
-        return status;
-    char parent[WAL_PATH_BYTES];
-    wal_parent(wal->path, parent);
-    return os->sync_directory(os, parent);
+    return status == NG_E_EXISTS ? NG_OK : status; /* its entry is synced with the MANIFEST's */
 }
 
 static ng_status wal_open_files(ngi_wal *wal, bool must_exist, ngi_manifest *manifest)
@@ -94,14 +96,14 @@ static ng_status wal_open_files(ngi_wal *wal, bool must_exist, ngi_manifest *man
     status = ngi_manifest_read(os, wal->path, manifest);
     if (status == NG_E_NOT_FOUND && !must_exist) {
         /* MANIFEST is written before the first segment: without it there must be no log. */
-        char path[WAL_PATH_BYTES];
-        ngi_wal_segment_path(wal, 1, path);
-        ngi_file file;
-        if (os->file_open(os, path, NGI_OPEN_READ, &file) == NG_OK) {
-            os->file_close(os, file);
+        bool any = false;
+        char parent[WAL_PATH_BYTES];
+        wal_parent(wal->path, parent);
+        NGI_TRY(os->list_directory(os, wal->path, wal_see_segment, &any));
+        if (any)
             return ngi_fail(NG_E_CORRUPT, "%s/MANIFEST: missing, but there is a log", wal->path);
-        }
-        status = ngi_manifest_write(os, wal->path, manifest);
+        NGI_TRY(ngi_manifest_write(os, wal->path, manifest));
+        NGI_TRY(os->sync_directory(os, parent)); /* also when another attempt made the directory */
     }
     if (status == NG_OK)
         wal->manifest = *manifest;
@@ -258,7 +260,7 @@ ng_status ngi_wal_close(ngi_wal *wal)
     ng_status status = NG_OK;
     if (ngi_wal_is_latched(wal))
         status = ngi_wal_fail_latched(wal);
-    else if (wal->path != NULL)
+    else if (wal->path != NULL && wal->is_recovered)
         status = wal_end_cleanly(wal);
     wal_free(wal);
     return status;

@@ -61,6 +61,7 @@ struct ngi_wal {
     wal_gate follower_gates[2]; /* by parity of the group whose members wait here */
     bool has_followers[2];      /* likewise */
     bool has_leader;            /* the filling group has a leader, waiting at leader_gate */
+    bool is_recovered;          /* only then has the log an end that may be noted as clean */
     bool flushing;              /* a group is in flight, or its leader is on the way */
     uint64_t group;             /* number of the group being filled */
     atomic_uint_fast64_t
@@ -84,6 +85,9 @@ struct ngi_wal {
     void (*on_latch)(void *context); /* immutable after recovery */
     void *on_latch_context;
     char latch_message[512];
+
+    ng_seq proved;         /* ops up to here are known to have been durable; recovery only */
+    uint64_t doubt_offset; /* frames of the last segment from here on are not; recovery only */
 
     uint64_t sync_count;
     uint64_t op_count;
@@ -112,6 +116,8 @@ NG_MUST_USE ng_status ngi_wal_segment_header_decode(const ngi_wal *wal,
 /** CRC32C of a frame from byte 8 on, continued from the salt. Without the salt, bytes that a caller
  * has put into a label or a vector could pass for a frame behind a torn one. */
 uint32_t ngi_wal_frame_crc(const ngi_wal *wal, const uint8_t *frame, size_t frame_bytes);
+/** Whether magic and checksum of a header are right, whatever it says. */
+bool ngi_wal_segment_header_is_whole(const uint8_t in[WAL_SEGMENT_HEADER]);
 /** Whether `data` [available] begins with a whole valid frame; fills `*out` and `*frame_bytes`. */
 bool ngi_wal_frame_decode(const ngi_wal *wal, const uint8_t *data, size_t available, ngi_op *out,
                           uint32_t *unsynced, size_t *frame_bytes);

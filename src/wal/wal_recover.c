@@ -90,6 +90,20 @@ static ng_status reader_frame(wal_reader *reader, ngi_op *op, uint32_t *unsynced
     return status;
 }
 
+/* Whether what stands here could be a frame that proves `seq` durable, before its checksum is
+ * computed: bytes that callers stored must not be able to make this slow. A frame left over from
+ * before a cut has an older seq and proves nothing. */
+static bool reader_may_prove(const wal_reader *reader, ng_seq seq)
+{
+    if (reader_available(reader) < WAL_FRAME_HEADER ||
+        ngi_get_u32(reader_data(reader)) != WAL_FRAME_MAGIC)
+        return false;
+    ng_seq found = ngi_get_u64(reader_data(reader) + 16);
+    uint32_t unsynced = ngi_get_u32(reader_data(reader) + 36);
+    bool is_near = seq == 0 || found - seq <= reader->file_bytes / WAL_FRAME_HEADER + 1;
+    return found > seq && is_near && unsynced < found && found - 1 - unsynced >= seq;
+}
+
 /* Looks behind a bad place: how many bytes up to the last that is not zero, and whether a valid
  * frame proves that `seq` was durable. */
 static ng_status reader_look_behind(wal_reader *reader, ng_seq seq, uint64_t *rest_bytes,
@@ -117,12 +131,12 @@ static ng_status reader_look_behind(wal_reader *reader, ng_seq seq, uint64_t *re
         ngi_op op;
         uint32_t unsynced;
         size_t bytes;
-        bool ok;
-        status = reader_frame(reader, &op, &unsynced, &bytes, &ok);
+        bool ok = reader_may_prove(reader, seq);
+        if (ok)
+            status = reader_frame(reader, &op, &unsynced, &bytes, &ok);
         if (status != NG_OK)
             return status;
-        /* A frame left over from before a cut has an older seq and proves nothing. */
-        if (ok && op.seq > seq && op.seq - 1 - unsynced >= seq) {
+        if (ok) {
             *was_durable = true;
             return NG_OK;
         }
@@ -161,7 +175,7 @@ static ng_status wal_read_header(wal_reader *reader, wal_segment *segment, bool 
         status = ngi_fail(NG_E_CORRUPT, "the segment's header is cut off");
     char path[WAL_PATH_BYTES];
     ngi_wal_segment_path(wal, segment->number, path);
-    if (status == NG_E_CORRUPT && is_last) {
+    if (status == NG_E_CORRUPT && is_last && !ngi_wal_segment_header_is_whole(header)) {
         /* Frames are written only behind a header that is durable: without any this is a file
          * whose creation was cut short. */
         char reason[512];
@@ -186,6 +200,9 @@ static ng_status wal_read_frames(wal_reader *reader, wal_segment *segment, const
 {
     ngi_wal *wal = reader->wal;
     *cut_bytes = 0;
+    ng_seq mark_seq = segment->first_seq - 1; /* when this is proved, doubt begins at mark_offset */
+    uint64_t mark_offset = reader->offset;
+    wal->doubt_offset = reader->offset;
     for (;;) {
         ng_seq expected = ngi_wal_applied(wal) + 1;
         ngi_op op;
@@ -202,7 +219,7 @@ static ng_status wal_read_frames(wal_reader *reader, wal_segment *segment, const
             status = reader_look_behind(reader, expected, cut_bytes, &was_durable);
             if (status != NG_OK)
                 return status;
-            bool must_go_on = next == NULL ? expected <= wal->manifest.clean_seq
+            bool must_go_on = next == NULL ? expected <= wal->proved
                                            : next->first_seq != expected || *cut_bytes > 0;
             if (was_durable || must_go_on)
                 return wal_fail_damaged(wal, segment, offset, expected);
@@ -221,6 +238,11 @@ static ng_status wal_read_frames(wal_reader *reader, wal_segment *segment, const
         wal->recovered_ops++;
         atomic_store_explicit(&wal->applied, op.seq, memory_order_release);
         reader_skip(reader, bytes);
+        if (op.seq - 1 - unsynced >= mark_seq) {
+            wal->doubt_offset = mark_offset;
+            mark_seq = op.seq;
+            mark_offset = reader->offset;
+        }
     }
 }
 
@@ -250,7 +272,9 @@ static ng_status wal_see_file(void *context, const char *name)
     ngi_wal *wal = context;
     char *end;
     unsigned long long number = strtoull(name, &end, 10);
-    if (end == name || strcmp(end, ".log") != 0 || number == 0)
+    char canonical[32];
+    snprintf(canonical, sizeof canonical, "%08llu.log", number);
+    if (end == name || number == 0 || strcmp(name, canonical) != 0)
         return NG_OK;
     ng_status status = ngi_wal_segment_list_reserve(wal, wal->segment_count + 1);
     if (status == NG_OK)
@@ -294,18 +318,47 @@ static ng_status wal_peek_header(ngi_wal *wal, wal_segment *segment, bool is_las
     return status;
 }
 
+/* Writes the frames that nothing proves durable once more and syncs them. They were read, perhaps
+ * from pages that the disk never got, also after a sync that failed; before anyone is told that they
+ * are durable they must be. */
+static ng_status wal_settle(ngi_wal *wal, const wal_reader *reader, const wal_segment *segment)
+{
+    ngi_os *os = wal->os;
+    ngi_buffer copy = {0};
+    ng_status status = NG_OK;
+    uint64_t offset = wal->doubt_offset;
+    NGI_TRY(ngi_buffer_reserve(wal->mem, &copy, READ_BYTES, "log reader"));
+    while (offset < segment->end_bytes) {
+        uint64_t left = segment->end_bytes - offset;
+        size_t want = left < READ_BYTES ? (size_t)left : READ_BYTES;
+        size_t got = 0;
+        NGI_TRY(os->file_read(os, reader->file, copy.data, want, offset, &got));
+        if (got < want) {
+            status = wal_fail_damaged(wal, segment, offset + got, ngi_wal_applied(wal));
+            goto out;
+        }
+        NGI_TRY(os->file_write(os, reader->file, copy.data, want, offset));
+        offset += want;
+    }
+    NGI_TRY(os->file_sync(os, reader->file));
+    NGI_TRY(os->sync_directory(os, wal->path));
+out:
+    ngi_buffer_release(wal->mem, &copy);
+    return status;
+}
+
 /* Makes the last segment the active one, its torn tail removed for good. */
 static ng_status wal_activate(ngi_wal *wal, wal_reader *reader, wal_segment *segment,
                               uint64_t cut_bytes)
 {
-    ngi_os *os = wal->os;
     ng_status status = NG_OK;
     if (cut_bytes > 0) {
-        NGI_TRY(os->file_truncate(os, reader->file, segment->end_bytes));
-        NGI_TRY(os->file_sync(os, reader->file));
+        NGI_TRY(wal->os->file_truncate(wal->os, reader->file, segment->end_bytes));
         segment->file_bytes = segment->end_bytes;
         wal->recovered_bytes_cut = cut_bytes;
     }
+    if (cut_bytes > 0 || ngi_wal_applied(wal) > wal->manifest.clean_seq)
+        NGI_TRY(wal_settle(wal, reader, segment));
     /* Nothing is allocated yet: the first write makes room, so that opening and reading a store
      * needs no space. */
     wal->active = reader->file;
@@ -342,13 +395,37 @@ out:
     return status;
 }
 
-/* Leaves out a last segment whose creation was cut short; the next one created takes its file. If
- * durable ops were in it after all, the log ends before the MANIFEST's clean_seq. */
+/* Whether the segment holds any frame. Zeroes or a torn first frame: none. */
+static ng_status wal_has_frames(ngi_wal *wal, wal_segment *segment, bool *out)
+{
+    wal_reader reader;
+    bool empty = false;
+    ngi_op op;
+    uint32_t unsynced;
+    size_t bytes;
+    *out = false;
+    ng_status status = wal_open_reader(wal, segment, NGI_OPEN_READ, &reader);
+    if (status == NG_OK)
+        status = wal_read_header(&reader, segment, true, &empty);
+    if (status == NG_OK && !empty)
+        status = reader_frame(&reader, &op, &unsynced, &bytes, out);
+    if (status == NG_OK && !empty && !*out) {
+        uint64_t rest;
+        status = reader_look_behind(&reader, segment->first_seq - 1, &rest, out);
+    }
+    if (status == NG_OK && !empty && segment->first_seq - 1 > wal->proved)
+        wal->proved = segment->first_seq - 1; /* it was made when those were durable */
+    wal_close_reader(&reader);
+    return status;
+}
+
+/* Leaves out a last segment without frames: its creation was cut short, or failed and left the file
+ * behind while the segment before went on. The next one created takes its file. */
 static ng_status wal_skip_unfinished(ngi_wal *wal)
 {
-    bool empty = false;
-    ng_status status = wal_peek_header(wal, &wal->segments[wal->segment_count - 1], true, &empty);
-    if (status == NG_OK && empty)
+    bool has_frames = false;
+    ng_status status = wal_has_frames(wal, &wal->segments[wal->segment_count - 1], &has_frames);
+    if (status == NG_OK && !has_frames)
         wal->segment_count--;
     return status;
 }
@@ -357,6 +434,7 @@ ng_status ngi_wal_recover(ngi_wal *wal, ngi_wal_replay replay, void *context)
 {
     if (wal->path == NULL)
         return NG_OK;
+    wal->proved = wal->manifest.clean_seq;
     ng_status status = wal_list_segments(wal);
     if (status == NG_OK && wal->segment_count > 0)
         status = wal_skip_unfinished(wal);
@@ -369,10 +447,10 @@ ng_status ngi_wal_recover(ngi_wal *wal, ngi_wal_replay replay, void *context)
     if (status != NG_OK)
         return status;
     ng_seq newest = ngi_wal_applied(wal);
-    if (newest < wal->manifest.clean_seq)
-        return ngi_fail(NG_E_CORRUPT, "%s: the log ends at op %llu but was closed at op %llu",
-                        wal->path, (unsigned long long)newest,
-                        (unsigned long long)wal->manifest.clean_seq);
+    if (newest < wal->proved)
+        return ngi_fail(NG_E_CORRUPT, "%s: the log ends at op %llu but op %llu was durable",
+                        wal->path, (unsigned long long)newest, (unsigned long long)wal->proved);
+    wal->is_recovered = true;
     wal->sealed = newest;
     atomic_store_explicit(&wal->durable, newest, memory_order_release);
     return NG_OK;

@@ -28,12 +28,16 @@ void ngi_wal_segment_header_encode(const ngi_wal *wal, const wal_segment *segmen
     ngi_put_u32(out + AT_CRC, ngi_crc32c(0, out + AT_UUID, WAL_SEGMENT_HEADER - AT_UUID));
 }
 
+bool ngi_wal_segment_header_is_whole(const uint8_t in[WAL_SEGMENT_HEADER])
+{
+    return memcmp(in, WAL_SEGMENT_MAGIC, 8) == 0 &&
+           ngi_get_u32(in + AT_CRC) == ngi_crc32c(0, in + AT_UUID, WAL_SEGMENT_HEADER - AT_UUID);
+}
+
 ng_status ngi_wal_segment_header_decode(const ngi_wal *wal, const uint8_t in[WAL_SEGMENT_HEADER],
                                         wal_segment *out)
 {
-    if (memcmp(in, WAL_SEGMENT_MAGIC, 8) != 0)
-        return ngi_fail(NG_E_CORRUPT, "not a log segment");
-    if (ngi_get_u32(in + AT_CRC) != ngi_crc32c(0, in + AT_UUID, WAL_SEGMENT_HEADER - AT_UUID))
+    if (!ngi_wal_segment_header_is_whole(in))
         return ngi_fail(NG_E_CORRUPT, "the segment's header is damaged");
     uint32_t version = ngi_get_u32(in + AT_VERSION);
     if (version > NGI_FORMAT_VERSION)
@@ -119,7 +123,8 @@ uint32_t ngi_wal_frame_crc(const ngi_wal *wal, const uint8_t *frame, size_t fram
 bool ngi_wal_frame_decode(const ngi_wal *wal, const uint8_t *data, size_t available, ngi_op *out,
                           uint32_t *unsynced, size_t *frame_bytes)
 {
-    if (available < WAL_FRAME_HEADER || ngi_get_u32(data) != WAL_FRAME_MAGIC)
+    if (available < WAL_FRAME_HEADER || ngi_get_u32(data) != WAL_FRAME_MAGIC ||
+        ngi_get_u16(data + 14) != 0)
         return false;
     uint32_t body_bytes = ngi_get_u32(data + 8);
     if (body_bytes > NGI_OP_BYTES_MAX || wal_frame_bytes(body_bytes) > available)

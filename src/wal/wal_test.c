@@ -222,6 +222,74 @@ static void test_every_byte_after_a_clean_close(void **state)
     assert_int_equal(ngi_wal_close(wal), NG_OK);
 }
 
+static void fill_three(fixture *f)
+{
+    ngi_wal *wal;
+    assert_int_equal(open_log(f, &wal), NG_OK);
+    for (int i = 0; i < 3; i++)
+        append(wal, 1, 24);
+    assert_int_equal(ngi_wal_close(wal), NG_OK);
+}
+
+static void test_manifest_of_another_store(void **state)
+{
+    fixture *f = *state;
+    ngi_wal *wal;
+    fill_three(f);
+    ngi_manifest own = f->manifest;
+    ngi_manifest other = f->manifest;
+    other.uuid[0] ^= 1;
+    other.clean_seq = 0;
+    assert_int_equal(ngi_manifest_write(ngi_os_system(), f->path, &other), NG_OK);
+    assert_int_equal(open_log(f, &wal), NG_E_CORRUPT);
+    assert_non_null(strstr(ng_last_error(), "belongs to another store"));
+    own.clean_seq = 3;
+    assert_int_equal(ngi_manifest_write(ngi_os_system(), f->path, &own), NG_OK);
+    assert_int_equal(open_log(f, &wal), NG_OK);
+    assert_int_equal(f->count, 3);
+    assert_int_equal(ngi_wal_close(wal), NG_OK);
+}
+
+static void test_manifest_lost(void **state)
+{
+    fixture *f = *state;
+    ngi_wal *wal;
+    char path[128];
+    fill_three(f);
+    snprintf(path, sizeof path, "%s/MANIFEST", f->path);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(open_log(f, &wal), NG_E_CORRUPT);
+    assert_non_null(strstr(ng_last_error(), "MANIFEST: missing, but there is a log"));
+}
+
+/* A segment whose creation failed after its header was written, while the one before went on. */
+static void test_segment_left_behind(void **state)
+{
+    fixture *f = *state;
+    ngi_wal *wal;
+    assert_int_equal(open_log(f, &wal), NG_OK);
+    for (int i = 0; i < 3; i++)
+        append(wal, 1, 24);
+    uint8_t header[WAL_SEGMENT_HEADER];
+    wal_segment left = {.number = 2, .first_seq = 2};
+    ngi_wal_segment_header_encode(wal, &left, header);
+    assert_int_equal(ngi_wal_close(wal), NG_OK);
+    char path[128];
+    snprintf(path, sizeof path, "%s/00000002.log", f->path);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(header, 1, sizeof header, file), sizeof header);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(open_log(f, &wal), NG_OK);
+    assert_int_equal(f->count, 3);
+    for (int i = 0; i < 100; i++)
+        append(wal, 1, 1000); /* and the next segment takes its place */
+    assert_int_equal(ngi_wal_close(wal), NG_OK);
+    assert_int_equal(open_log(f, &wal), NG_OK);
+    assert_int_equal(f->count, 103);
+    assert_int_equal(ngi_wal_close(wal), NG_OK);
+}
+
 static void test_in_use(void **state)
 {
     fixture *f = *state;
@@ -260,6 +328,9 @@ int main(void)
         T(test_torn_tail_is_cut),
         T(test_damage_is_told_from_a_torn_tail),
         T(test_every_byte_after_a_clean_close),
+        T(test_manifest_of_another_store),
+        T(test_manifest_lost),
+        T(test_segment_left_behind),
         T(test_in_use),
         T(test_memory_only),
     };

@@ -391,6 +391,43 @@ static void test_failed_sync_latches(void **state)
     }
 }
 
+/* What an opening finds and shows as durable must survive a power failure right after it, also when
+ * it was written by a process whose sync failed. */
+static void test_recovered_ops_are_durable(void **state)
+{
+    (void)state;
+    sim_disk *disk = sim_disk_create(9);
+    ngi_mem mem;
+    ng_store *store = NULL;
+    ng_token_fields fields = {.struct_size = sizeof fields};
+    ng_token token;
+    ng_token_id id = 0;
+    ng_seq durable = 0;
+    ngi_mem_init(&mem, 0);
+    assert_int_equal(ngi_store_open(sim_disk_os(disk), &mem, "/sim/store", NULL, &store), NG_OK);
+    assert_int_equal(ngi_store_token_put(store, NULL, &fields, 1, NULL, &id), NG_OK);
+    sim_disk_fail(disk, &(sim_fault){.kinds = SIM_SYNC, .at = 1, .status = NG_E_IO});
+    assert_int_equal(ngi_store_token_put(store, NULL, &fields, 1, NULL, &id), NG_E_LATCHED);
+    assert_int_equal(ngi_store_close(store), NG_E_LATCHED);
+    sim_disk_fail(disk, NULL);
+    assert_int_equal(ngi_store_open(sim_disk_os(disk), &mem, "/sim/store", NULL, &store), NG_OK);
+    assert_int_equal(ngi_store_token_read(store, 2, &token), NG_OK);
+    ng_positions(store, NULL, &durable);
+    assert_int_equal(durable, 2);
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        sim_disk *found = sim_disk_crash(disk, seed);
+        ng_store *other = NULL;
+        assert_int_equal(ngi_store_open(sim_disk_os(found), &mem, "/sim/store", NULL, &other),
+                         NG_OK);
+        assert_int_equal(ngi_store_token_read(other, 2, &token), NG_OK);
+        assert_int_equal(ngi_store_close(other), NG_OK);
+        sim_disk_destroy(found);
+    }
+    assert_int_equal(ngi_store_close(store), NG_OK);
+    assert_int_equal(atomic_load(&mem.used_bytes), 0);
+    sim_disk_destroy(disk);
+}
+
 static void test_disk_full_is_met_before_the_op(void **state)
 {
     (void)state;
@@ -510,6 +547,7 @@ int main(void)
         cmocka_unit_test(test_crash_during_creation),
         cmocka_unit_test(test_sync_precedes_acknowledgement),
         cmocka_unit_test(test_failed_sync_latches),
+        cmocka_unit_test(test_recovered_ops_are_durable),
         cmocka_unit_test(test_disk_full_is_met_before_the_op),
         cmocka_unit_test(test_second_open_is_busy),
         cmocka_unit_test(test_clock_that_goes_back),

@@ -15,6 +15,7 @@ import json
 import random
 import subprocess
 import sys
+import unicodedata
 
 import numpy
 
@@ -73,6 +74,11 @@ def main():
         table = json.load(file)["vectors"]
     words = list(table)[:options.limit or None]
     vectors = numpy.array([table[word][:100] for word in words], dtype=numpy.float32)
+    # Labels are folded ("\u2026" is "..."); of two words with one label the first is kept.
+    words = [unicodedata.normalize("NFKC", word.casefold()) for word in words]
+    kept = {word: i for i, word in reversed(list(enumerate(words)))}
+    vectors = vectors[sorted(kept.values())]
+    words = [words[i] for i in sorted(kept.values())]
     index = {word: i for i, word in enumerate(words)}
     # "-" and "+" between blanks are operators, but alone they are words: all words may be drawn.
     queries = random.Random(options.seed).sample(words, min(options.words, len(words)))
