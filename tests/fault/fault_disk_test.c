@@ -400,24 +400,27 @@ static void test_recovered_ops_are_durable(void **state)
     ngi_mem mem;
     ng_store *store = NULL;
     ng_token_fields fields = {.struct_size = sizeof fields};
+    ng_open_options options = {.struct_size = sizeof options, .segment_bytes = 65536};
     ng_token token;
     ng_token_id id = 0;
     ng_seq durable = 0;
     ngi_mem_init(&mem, 0);
-    assert_int_equal(ngi_store_open(sim_disk_os(disk), &mem, "/sim/store", NULL, &store), NG_OK);
+    assert_int_equal(ngi_store_open(sim_disk_os(disk), &mem, "/sim/store", &options, &store),
+                     NG_OK);
     assert_int_equal(ngi_store_token_put(store, NULL, &fields, 1, NULL, &id), NG_OK);
     sim_disk_fail(disk, &(sim_fault){.kinds = SIM_SYNC, .at = 1, .status = NG_E_IO});
     assert_int_equal(ngi_store_token_put(store, NULL, &fields, 1, NULL, &id), NG_E_LATCHED);
     assert_int_equal(ngi_store_close(store), NG_E_LATCHED);
     sim_disk_fail(disk, NULL);
-    assert_int_equal(ngi_store_open(sim_disk_os(disk), &mem, "/sim/store", NULL, &store), NG_OK);
+    assert_int_equal(ngi_store_open(sim_disk_os(disk), &mem, "/sim/store", &options, &store),
+                     NG_OK);
     assert_int_equal(ngi_store_token_read(store, 2, &token), NG_OK);
     ng_positions(store, NULL, &durable);
     assert_int_equal(durable, 2);
     for (uint64_t seed = 1; seed <= 20; seed++) {
         sim_disk *found = sim_disk_crash(disk, seed);
         ng_store *other = NULL;
-        assert_int_equal(ngi_store_open(sim_disk_os(found), &mem, "/sim/store", NULL, &other),
+        assert_int_equal(ngi_store_open(sim_disk_os(found), &mem, "/sim/store", &options, &other),
                          NG_OK);
         assert_int_equal(ngi_store_token_read(other, 2, &token), NG_OK);
         assert_int_equal(ngi_store_close(other), NG_OK);
