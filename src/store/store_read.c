@@ -81,23 +81,17 @@ static ng_status read_portable(const ng_store *store, ng_token_id id, ng_token *
 #endif
 
 #if READ_VECTOR
-typedef struct __attribute__((may_alias)) read_half {
-    uint8_t bytes[32];
-} read_half;
-
 /* Copies 64 bytes by two moves each way: one of 64 bytes is slower when the caller's record lies
  * across two cache lines. Registers above 15 leave the upper halves of the others clean, so that no
  * vzeroupper is due at the return. */
 #define READ_MOVE_AVX512(target, source)                                                           \
-    __asm__ volatile("vmovdqu64 %2, %%ymm16\n\t"                                                   \
-                     "vmovdqu64 %3, %%ymm17\n\t"                                                   \
-                     "vmovdqu64 %%ymm16, %0\n\t"                                                   \
-                     "vmovdqu64 %%ymm17, %1"                                                       \
-                     : "=m"(((read_half *)(void *)(target))[0]),                                   \
-                       "=m"(((read_half *)(void *)(target))[1])                                    \
-                     : "m"(((const read_half *)(const void *)(source))[0]),                        \
-                       "m"(((const read_half *)(const void *)(source))[1])                         \
-                     : "xmm16", "xmm17")
+    __asm__ volatile("vmovdqu64 (%1), %%ymm16\n\t"                                                 \
+                     "vmovdqu64 32(%1), %%ymm17\n\t"                                               \
+                     "vmovdqu64 %%ymm16, (%0)\n\t"                                                 \
+                     "vmovdqu64 %%ymm17, 32(%0)"                                                   \
+                     :                                                                             \
+                     : "r"(target), "r"(source)                                                    \
+                     : "xmm16", "xmm17", "memory")
 
 #define READ_MOVE_SSE2(target, source)                                                             \
     do {                                                                                           \
