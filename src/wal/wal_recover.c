@@ -306,14 +306,14 @@ static ng_status wal_list_segments(ngi_wal *wal)
     return NG_OK;
 }
 
-/* Reads the headers of all segments but the last, whose first seqs prove where the one before it
- * ends. */
-static ng_status wal_peek_header(ngi_wal *wal, wal_segment *segment, bool is_last, bool *empty)
+/* Reads the header of a segment ahead: its first seq proves where the one before it ends. */
+static ng_status wal_peek_header(ngi_wal *wal, wal_segment *segment)
 {
     wal_reader reader;
+    bool empty;
     ng_status status = wal_open_reader(wal, segment, NGI_OPEN_READ, &reader);
     if (status == NG_OK)
-        status = wal_read_header(&reader, segment, is_last, empty);
+        status = wal_read_header(&reader, segment, false, &empty);
     wal_close_reader(&reader);
     return status;
 }
@@ -438,10 +438,8 @@ ng_status ngi_wal_recover(ngi_wal *wal, ngi_wal_replay replay, void *context)
     ng_status status = wal_list_segments(wal);
     if (status == NG_OK && wal->segment_count > 0)
         status = wal_skip_unfinished(wal);
-    for (size_t i = 1; i < wal->segment_count && status == NG_OK; i++) {
-        bool empty;
-        status = wal_peek_header(wal, &wal->segments[i], false, &empty);
-    }
+    for (size_t i = 1; i < wal->segment_count && status == NG_OK; i++)
+        status = wal_peek_header(wal, &wal->segments[i]);
     for (size_t i = 0; i < wal->segment_count && status == NG_OK; i++)
         status = wal_recover_segment(wal, i, replay, context);
     if (status != NG_OK)

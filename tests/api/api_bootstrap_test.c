@@ -188,6 +188,39 @@ static void test_limits_and_collection(void **state)
     ASSERT_FAILS(ng_query(fixture->store, "king", NULL, &result), NG_E_NOT_FOUND, "king");
 }
 
+/* Collection 0 is runtime when it is meant, and a store opened warm has its memory for searches
+ * before the first one. */
+static void test_runtime_and_warm(void **state)
+{
+    loaded_store *fixture = *state;
+    char path[1100];
+    ng_store *store = NULL;
+    uint64_t count = 0;
+    ng_info cold, warm;
+    ng_query_result *result = NULL;
+    ng_bootstrap_options load = {.struct_size = sizeof load, .by_collection = true};
+    ng_query_options query = {.struct_size = sizeof query, .by_collection = true};
+    ng_open_options open = {.struct_size = sizeof open};
+    snprintf(path, sizeof path, "%s.store", fixture->path);
+    ASSERT_OK(ng_open(path, &open, &store));
+    ASSERT_OK(ng_bootstrap(store, fixture->path, &load, NULL));
+    ASSERT_OK(ng_collection_get(store, NG_COLLECTION_RUNTIME, NULL, &count));
+    assert_int_equal(count, 6);
+    ASSERT_OK(ng_close(store));
+    ASSERT_OK(ng_open(path, &open, &store));
+    ASSERT_OK(ng_store_info(store, &cold));
+    ASSERT_OK(ng_close(store));
+    open.flags = NG_OPEN_WARM;
+    ASSERT_OK(ng_open(path, &open, &store));
+    ASSERT_OK(ng_store_info(store, &warm));
+    assert_true(warm.memory_vector_bytes > cold.memory_vector_bytes);
+    ASSERT_OK(ng_query(store, "king", &query, &result));
+    assert_int_equal(result->hit_count, 5);
+    ng_query_result_destroy(result);
+    ASSERT_FAILS(ng_query(store, "king", NULL, &result), NG_E_NOT_FOUND, "king");
+    ASSERT_OK(ng_close(store));
+}
+
 static void test_query(void **state)
 {
     loaded_store *fixture = *state;
@@ -302,6 +335,7 @@ int main(void)
         FIXED(test_load_errors),
         FIXED(test_cancel_and_go_on),
         FIXED(test_limits_and_collection),
+        FIXED(test_runtime_and_warm),
         FIXED(test_query),
         FIXED(test_query_says_why),
         FIXED(test_query_errors),
