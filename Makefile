@@ -56,6 +56,18 @@ test-tsan: ## tests under ThreadSanitizer
 	$(call compile,tsan)
 	$(call run_tests,tsan) --label-exclude nightly
 
+.PHONY: test-nightly
+test-nightly: ## the long tests: 10,000 histories with crashes, 200 kills, other builds of the formats
+	@tools/setup.sh build test
+	$(call configure,release)
+	$(call compile,release)
+	$(call run_tests,release) --label-regex nightly
+
+.PHONY: fuzz
+fuzz: ## the fuzz targets with libFuzzer, SECONDS=60 each; TARGET=log for one of them
+	@tools/setup.sh build
+	@tools/fuzz.sh $(or $(TARGET),all) $(or $(SECONDS),60)
+
 .PHONY: demo
 demo: ## load 341,479 words and WordNet, ask, reopen, compare the answers
 	@tools/demo.sh
@@ -78,6 +90,10 @@ bench: ## every benchmark beside its rivals; results in build/bench.json
 .PHONY: bench-core
 bench-core: ## the benchmarks of the core library
 	@tools/bench.sh core
+
+.PHONY: bench-durability
+bench-durability: ## commits, interval durability, recovery, snapshots, locks of a checkpoint
+	@tools/bench.sh durability
 
 .PHONY: format
 format: ## rewrite all C and C++ with clang-format

@@ -3,7 +3,8 @@
  * sub-command, exit codes, and the look-up of stores, collections and tokens by their names.
  *
  * Invariants
- *   1. The command line uses neurograph.h, libc and POSIX, and nothing else of the library.
+ *   1. The command line uses neurograph.h, libc, POSIX and libcurl, and nothing else of the library;
+ *      of the server library it shares JSON input and the pipe.
  *   2. stdout carries the result alone; notes, progress and errors go to stderr.
  *   3. An error is exactly one line on stderr, `neurograph: <what>: <detail>`, and one exit code of
  *      CLI_EXIT_TABLE; the function that prints it returns the code, which goes up unchanged.
@@ -27,11 +28,12 @@
     X(CLI_OK, 0, "done")                                                                           \
     X(CLI_NOTHING, 1, "found nothing (query, path, neighbors), or check found problems")           \
     X(CLI_USAGE, 2, "usage error or bad argument")                                                 \
-    X(CLI_NOT_FOUND, 3, "a store, file, token, connection or collection does not exist")           \
+    X(CLI_NOT_FOUND, 3,                                                                            \
+      "a store, file, token, connection or collection does not exist, or has gone")                \
     X(CLI_BUSY, 4, "the store is in use by another process")                                       \
     X(CLI_IO, 5, "input or output failed, or the disk is full")                                    \
     X(CLI_DATA, 6, "stored data is damaged, or input is not in the expected format")               \
-    X(CLI_REFUSED, 7, "a limit was reached, the constitution forbids it, or it exists already")    \
+    X(CLI_REFUSED, 7, "a limit, the constitution or a condition forbids it, or it exists already") \
     X(CLI_INTERRUPTED, 130, "interrupted by Ctrl-C")
 
 typedef enum cli_exit {
@@ -72,8 +74,9 @@ struct cli_context {
     bool quiet;
     bool terminal; /* stdout is one */
     bool color;
-    bool color_auto; /* what --color auto means here */
-    ng_store *store; /* closed by main */
+    bool color_auto;     /* what --color auto means here */
+    uint32_t durability; /* ng_durability that the store is opened with */
+    ng_store *store;     /* closed by main */
 };
 
 #define CLI_STORE_DEFAULT "./neurograph-data"
@@ -88,8 +91,15 @@ extern const cli_command cli_command_link;
 extern const cli_command cli_command_unlink;
 extern const cli_command cli_command_ls;
 extern const cli_command cli_command_neighbors;
+extern const cli_command cli_command_apply;
 extern const cli_command cli_command_stats;
+extern const cli_command cli_command_hash;
 extern const cli_command cli_command_check;
+extern const cli_command cli_command_checkpoint;
+extern const cli_command cli_command_backup;
+extern const cli_command cli_command_restore;
+extern const cli_command cli_command_follow;
+extern const cli_command cli_command_blackbox;
 extern const cli_command cli_command_serve;
 extern const cli_command cli_command_help;
 extern const cli_command cli_command_version;
@@ -116,6 +126,9 @@ int cli_command_unknown(const cli_context *context, const char *name);
 const char *cli_store_path(const cli_context *context);
 /** Opens the store with ng_open_flags. */
 int cli_store_open(cli_context *context, uint32_t flags);
+/** Opens an existing store to read it: several processes may at once, also on media that cannot be
+ *  written. */
+int cli_store_open_reading(cli_context *context);
 /** Closes it; a failure turns CLI_OK into its code. */
 int cli_store_close(cli_context *context, int code);
 /** "#12" is an id, "label:x" a label; other text a label, or, if there is none, digits an id.

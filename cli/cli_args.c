@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static size_t args_add(cli_args *args, const cli_option *options, size_t count)
@@ -116,6 +117,20 @@ static int args_color(cli_args *args)
     return 1;
 }
 
+static int args_durability(cli_args *args)
+{
+    static const char *const names[] = {"sync", "interval", "none"};
+
+    for (uint32_t i = 0; i < 3; i++) {
+        if (strcmp(optarg, names[i]) == 0) {
+            args->context->durability = NG_DURABILITY_SYNC + i;
+            return 1;
+        }
+    }
+    return args_stop(args, cli_fail(args->context, CLI_USAGE,
+                                    "--durability: '%s' is none of sync, interval, none", optarg));
+}
+
 /* 1 if `option` was a general one, 0 if it is the command's, -1 to stop. */
 static int args_general(cli_args *args, int option)
 {
@@ -138,6 +153,8 @@ static int args_general(cli_args *args, int option)
         return args_stop(args, CLI_OK);
     case CLI_OPTION_COLOR:
         return args_color(args);
+    case CLI_OPTION_DURABILITY:
+        return args_durability(args);
     default:
         return 0;
     }
@@ -169,6 +186,22 @@ int cli_args_next(cli_args *args)
             return option;
         }
     }
+}
+
+int cli_args_store(const cli_args *args, int index)
+{
+    if (args->operand_count > index + 1)
+        return cli_fail(args->context, CLI_USAGE, "unexpected argument '%s'",
+                        args->operands[index + 1]);
+    if (args->operand_count <= index)
+        return CLI_OK;
+    if (args->context->store_path != NULL)
+        return cli_fail(args->context, CLI_USAGE,
+                        "the store is given twice, by --store and as '%s'", args->operands[index]);
+    if (args->operands[index][0] == '\0')
+        return cli_fail(args->context, CLI_USAGE, "the path of the store is empty");
+    args->context->store_path = args->operands[index];
+    return CLI_OK;
 }
 
 bool cli_digits(const char *text, uint64_t *out)
@@ -246,6 +279,105 @@ bool cli_parse_double(const cli_args *args, double *out)
 bool cli_parse_float(const cli_args *args, float *out)
 {
     return args_float(args, args->value, strlen(args->value), out);
+}
+
+/* `count` digits that are a number in smallest..largest; moves *text behind them. */
+static bool time_number(const char **text, int count, int smallest, int largest, int *out)
+{
+    *out = 0;
+    for (int i = 0; i < count; i++, (*text)++) {
+        if (**text < '0' || **text > '9')
+            return false;
+        *out = *out * 10 + (**text - '0');
+    }
+    return *out >= smallest && *out <= largest;
+}
+
+static bool time_char(const char **text, const char *allowed)
+{
+    if (**text == '\0' || strchr(allowed, **text) == NULL)
+        return false;
+    (*text)++;
+    return true;
+}
+
+/* ".5" as microseconds; nothing there is 0. More digits than that are cut. */
+static bool time_fraction(const char **text, int64_t *us)
+{
+    int64_t unit = 100000;
+
+    *us = 0;
+    if (**text != '.')
+        return true;
+    (*text)++;
+    if (**text < '0' || **text > '9')
+        return false;
+    for (; **text >= '0' && **text <= '9'; (*text)++, unit /= 10)
+        *us += unit * (**text - '0');
+    return true;
+}
+
+/* "Z" or "+01:30", in seconds. */
+static bool time_zone(const char **text, int64_t *seconds)
+{
+    int hours, minutes, sign = **text == '-' ? -1 : 1;
+
+    *seconds = 0;
+    if (time_char(text, "Zz"))
+        return true;
+    if (!time_char(text, "+-") || !time_number(text, 2, 0, 23, &hours) || !time_char(text, ":") ||
+        !time_number(text, 2, 0, 59, &minutes))
+        return false;
+    *seconds = sign * (hours * 3600 + minutes * 60);
+    return true;
+}
+
+static bool time_date(const char **text, struct tm *out)
+{
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    int year, month;
+    bool leap;
+
+    memset(out, 0, sizeof *out);
+    if (!time_number(text, 4, 1970, 9999, &year) || !time_char(text, "-") ||
+        !time_number(text, 2, 1, 12, &month) || !time_char(text, "-"))
+        return false;
+    leap = month == 2 && year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    out->tm_year = year - 1900;
+    out->tm_mon = month - 1;
+    return time_number(text, 2, 1, days[month - 1] + leap, &out->tm_mday) &&
+           time_char(text, "Tt ") && time_number(text, 2, 0, 23, &out->tm_hour) &&
+           time_char(text, ":") && time_number(text, 2, 0, 59, &out->tm_min) &&
+           time_char(text, ":") && time_number(text, 2, 0, 60, &out->tm_sec);
+}
+
+bool cli_parse_time(const cli_args *args, uint64_t *out)
+{
+    const char *text = args->value;
+    size_t digits = strspn(text, "0123456789");
+    int64_t seconds, zone, us;
+    struct tm parts;
+
+    if (digits > 0 && digits <= 11 && (text[digits] == '\0' || text[digits] == '.')) {
+        seconds = strtoll(text, NULL, 10);
+        text += digits;
+        if (!time_fraction(&text, &us))
+            goto bad;
+    } else {
+        if (!time_date(&text, &parts) || !time_fraction(&text, &us) || !time_zone(&text, &zone))
+            goto bad;
+        seconds = (int64_t)timegm(&parts) - zone;
+    }
+    if (*text != '\0' || seconds < 0 || seconds + us == 0)
+        goto bad;
+    *out = (uint64_t)seconds * 1000000 + (uint64_t)us;
+    return true;
+bad:
+    cli_fail(args->context, CLI_USAGE,
+             "--%s: '%s' is neither a time with its zone, such as 2026-01-31T12:00:00Z, nor Unix"
+             " seconds",
+             args->name, args->value);
+    return false;
 }
 
 bool cli_parse_triple(const cli_args *args, const char *text, float out[NG_AXIS_COUNT])

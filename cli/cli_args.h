@@ -35,18 +35,30 @@ typedef struct cli_args {
 #define CLI_OPTION_FIRST 256
 /** Option numbers of the general options without a letter. */
 #define CLI_OPTION_COLOR 1000
+/** A row for the options of a command that writes; cli_args_next deals with it. */
+#define CLI_OPTION_DURABILITY 1001
+#define CLI_DURABILITY_ROW                                                                         \
+    {                                                                                              \
+        "durability", CLI_OPTION_DURABILITY, "WHEN",                                               \
+            "sync (default), interval or none: how soon a write is on disk"                        \
+    }
 
 /** Options of `context->command`; before it is known, the general ones up to the first operand. */
 void cli_args_begin(cli_args *args, cli_context *context, int argc, char **argv);
 /** The next option of the command; 0 after the last; -1 when the command is to end with
  *  `exit_code`: an error was printed, or the help. General options are dealt with inside. */
 int cli_args_next(cli_args *args);
+/** The operand at `index`, if there is one, is the store. Prints and returns CLI_USAGE if --store
+ *  was given as well, or if there are operands after it. */
+int cli_args_store(const cli_args *args, int index);
 
 /* Each prints `--name: ...` and returns false if the value is not what it should be. */
 
 bool cli_parse_u64(const cli_args *args, uint64_t smallest, uint64_t largest, uint64_t *out);
 bool cli_parse_double(const cli_args *args, double *out);
 bool cli_parse_float(const cli_args *args, float *out);
+/** "2026-01-31T12:00:00.5+01:00" (RFC 3339) or Unix seconds, as Unix microseconds above 0. */
+bool cli_parse_time(const cli_args *args, uint64_t *out);
 /** "x,y,z". */
 bool cli_parse_triple(const cli_args *args, const char *text, float out[NG_AXIS_COUNT]);
 /** "0.1,0.2,..." in a new array, which the caller frees. */

@@ -315,7 +315,7 @@ static int get_run(cli_context *context, int argc, char **argv)
         return code;
     if (args.operand_count != 1)
         return cli_fail(context, CLI_USAGE, "give one token, not %d", args.operand_count);
-    code = cli_store_open(context, NG_OPEN_MUST_EXIST);
+    code = cli_store_open_reading(context);
     if (code == CLI_OK)
         code = cli_collection_resolve(context, request.collection, &collection);
     if (code == CLI_OK)

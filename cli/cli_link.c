@@ -189,6 +189,7 @@ static const cli_option link_options[] = {
     {"persistent", LINK_PERSISTENT, NULL, "mark it as never to be evicted"},
     {"level", LINK_LEVEL, "SPACE", "it acts in this space; once for each space"},
     {"collection", LINK_COLLECTION, "NAME", "look labels up in this collection alone"},
+    CLI_DURABILITY_ROW,
     {NULL, 0, NULL, NULL},
 };
 
@@ -292,8 +293,13 @@ static int unlink_run(cli_context *context, int argc, char **argv)
     return code;
 }
 
-static const int unlink_exits[] = {CLI_OK,   CLI_USAGE, CLI_NOT_FOUND, CLI_BUSY, CLI_IO,
-                                   CLI_DATA, -1};
+static const int unlink_exits[] = {CLI_OK, CLI_USAGE, CLI_NOT_FOUND, CLI_BUSY,
+                                   CLI_IO, CLI_DATA,  CLI_REFUSED,   -1};
+
+static const cli_option unlink_options[] = {
+    CLI_DURABILITY_ROW,
+    {NULL, 0, NULL, NULL},
+};
 
 const cli_command cli_command_unlink = {
     .name = "unlink",
@@ -301,6 +307,7 @@ const cli_command cli_command_unlink = {
     .summary = "Delete connections",
     .description = "Ids are printed by link and by 'get --connections'. If one of them does not\n"
                    "exist, none is deleted.",
+    .options = unlink_options,
     .examples = "neurograph unlink 17\nneurograph unlink 17 18 19",
     .exit_codes = unlink_exits,
     .run = unlink_run,

@@ -208,7 +208,7 @@ static int list_run(cli_context *context, int argc, char **argv)
         return args.exit_code;
     if (args.operand_count > 0)
         return cli_fail(context, CLI_USAGE, "unexpected argument '%s'", args.operands[0]);
-    code = cli_store_open(context, NG_OPEN_MUST_EXIST);
+    code = cli_store_open_reading(context);
     if (code == CLI_OK)
         code = cli_collection_resolve(context, request.collection, &request.collection_id);
     if (code == CLI_OK)

@@ -9,10 +9,10 @@
 #include "cli_edge.h"
 #include "cli_output.h"
 #include "cli_progress.h"
+#include "cli_signal.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -38,32 +38,6 @@ typedef struct load_answer {
 } load_answer;
 
 static const char *const load_formats[] = {"auto", "glove", "wink", "wordnet"};
-
-/* A signal handler can reach nothing but a global; set by it, read by the progress callback. */
-static volatile sig_atomic_t load_stop;
-
-static void load_on_signal(int number)
-{
-    (void)number;
-    load_stop = 1;
-}
-
-static void load_catch_signals(void)
-{
-    /* Reset after the first: a second Ctrl-C ends the process as if this were not here. */
-    struct sigaction action = {.sa_handler = load_on_signal, .sa_flags = (int)SA_RESETHAND};
-
-    action.sa_flags |= SA_RESTART;
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
-
-static bool load_on_progress(void *progress, const ng_progress *state)
-{
-    cli_progress_show(progress, state);
-    return load_stop == 0;
-}
 
 static const char *load_format_name(ng_format format)
 {
@@ -320,9 +294,9 @@ static int load_work(const cli_context *context, load_request *request, load_ans
 
     if (code != CLI_OK)
         return code;
-    load_catch_signals();
+    cli_signal_catch();
     cli_progress_begin(&progress, context);
-    request->options.progress = load_on_progress;
+    request->options.progress = cli_progress_or_stop;
     request->options.progress_context = &progress;
     status = ng_bootstrap(context->store, request->path, &request->options, &answer->report);
     cli_progress_end(&progress);
@@ -410,6 +384,7 @@ static const cli_option load_options[] = {
     {"limit", 'n', "N", "at most the first N words; default all"},
     {"components", LOAD_COMPONENTS, "N", "components that become coordinates, 1..24; default 24"},
     {"collection", LOAD_COLLECTION, "NAME", "into this collection, made if new; default semantic"},
+    CLI_DURABILITY_ROW,
     {NULL, 0, NULL, NULL},
 };
 

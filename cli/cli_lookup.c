@@ -23,7 +23,9 @@ const char *cli_store_path(const cli_context *context)
 
 int cli_store_open(cli_context *context, uint32_t flags)
 {
-    ng_open_options options = {.struct_size = sizeof options, .flags = flags};
+    ng_open_options options = {.struct_size = sizeof options,
+                               .flags = flags,
+                               .durability = context->durability};
     const char *path = cli_store_path(context);
     ng_status status;
     ng_info info;
@@ -32,12 +34,23 @@ int cli_store_open(cli_context *context, uint32_t flags)
     status = ng_open(path, &options, &context->store);
     if (status != NG_OK) {
         context->store = NULL;
+        if (status == NG_E_CORRUPT)
+            return cli_fail(context, CLI_DATA,
+                            "%s; 'neurograph check %s --repair NEWDIR' saves what is valid",
+                            ng_last_error(), path);
         return cli_fail_status(context, status);
     }
     if (ng_store_info(context->store, &info) == NG_OK && info.recovered_bytes_cut > 0)
-        cli_note(context, "%s of a write that was never acknowledged were cut from the log",
-                 cli_show_bytes(info.recovered_bytes_cut, room));
+        cli_note(context, "%s of a write that was never acknowledged %s",
+                 cli_show_bytes(info.recovered_bytes_cut, room),
+                 info.read_only ? "at the end of the log are passed over"
+                                : "were cut from the log");
     return CLI_OK;
+}
+
+int cli_store_open_reading(cli_context *context)
+{
+    return cli_store_open(context, NG_OPEN_MUST_EXIST | NG_OPEN_READ_ONLY);
 }
 
 int cli_store_close(cli_context *context, int code)

@@ -194,7 +194,7 @@ static int near_run(cli_context *context, int argc, char **argv)
         return cli_fail(context, CLI_USAGE, "give either one token or --at x,y,z");
     if (request.by_radius && request.radius < 0)
         return cli_fail(context, CLI_USAGE, "--radius: %g is less than 0", (double)request.radius);
-    code = cli_store_open(context, NG_OPEN_MUST_EXIST);
+    code = cli_store_open_reading(context);
     if (code == CLI_OK)
         code = near_resolve(context, &args, &request);
     if (code == CLI_OK)

@@ -26,6 +26,7 @@ int cli_exit_of(ng_status status)
         return CLI_USAGE;
     case NG_E_NOT_FOUND:
     case NG_E_ABSENT:
+    case NG_E_GONE:
         return CLI_NOT_FOUND;
     case NG_E_BUSY:
         return CLI_BUSY;
@@ -42,6 +43,9 @@ int cli_exit_of(ng_status status)
     case NG_E_LIMIT:
     case NG_E_FORBIDDEN:
     case NG_E_NOMEM:
+    case NG_E_CONFLICT:
+    case NG_E_READ_ONLY:
+    case NG_E_EXPIRED:
         return CLI_REFUSED;
     case NG_E_CANCELLED:
         return CLI_INTERRUPTED;

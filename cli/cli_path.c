@@ -168,7 +168,7 @@ static int path_run(cli_context *context, int argc, char **argv)
         return args.exit_code;
     if (args.operand_count != 2)
         return cli_fail(context, CLI_USAGE, "give two tokens, not %d", args.operand_count);
-    code = cli_store_open(context, NG_OPEN_MUST_EXIST);
+    code = cli_store_open_reading(context);
     if (code == CLI_OK)
         code = cli_collection_resolve(context, request.collection, &collection);
     if (code == CLI_OK)

@@ -100,6 +100,12 @@ static void progress_text(const cli_progress *progress, const ng_progress *state
     }
 }
 
+static void progress_draw(cli_progress *progress, const char *text)
+{
+    fprintf(stderr, "\r%.*s\033[K", progress_window() - 1, text);
+    progress->drawn = true;
+}
+
 void cli_progress_show(cli_progress *progress, const ng_progress *state)
 {
     double now = progress_now();
@@ -114,14 +120,22 @@ void cli_progress_show(cli_progress *progress, const ng_progress *state)
     snprintf(progress->phase, sizeof progress->phase, "%s", state->phase);
     progress->shown_at = now;
     progress_text(progress, state, text, sizeof text);
-    if (progress->terminal) {
-        int width = progress_window() - 1;
-
-        fprintf(stderr, "\r%.*s\033[K", width, text);
-        progress->drawn = true;
-    } else {
+    if (progress->terminal)
+        progress_draw(progress, text);
+    else
         fprintf(stderr, "neurograph: %s: %s\n", progress->context->command->name, text);
-    }
+    fflush(stderr);
+}
+
+void cli_progress_line(cli_progress *progress, const char *text)
+{
+    double now = progress_now();
+
+    if (progress->context->quiet || !progress->terminal ||
+        now - progress->shown_at < PROGRESS_REDRAW_SECONDS)
+        return;
+    progress->shown_at = now;
+    progress_draw(progress, text);
     fflush(stderr);
 }
 

@@ -16,6 +16,8 @@ typedef struct cli_progress {
 
 void cli_progress_begin(cli_progress *progress, const cli_context *context);
 void cli_progress_show(cli_progress *progress, const ng_progress *state);
+/** The same for a line of the caller's, on a terminal only. */
+void cli_progress_line(cli_progress *progress, const char *text);
 /** Removes the line from the terminal. */
 void cli_progress_end(cli_progress *progress);
 

@@ -28,14 +28,18 @@ enum {
     PUT_LEAVE,
     PUT_VECTOR,
     PUT_NO_VECTOR,
-    PUT_NO_LABEL
+    PUT_NO_LABEL,
+    PUT_IF_VERSION,
+    PUT_IF_ABSENT
 };
 
 typedef struct put_request {
     const char *label; /* NULL = none was given */
     const char *collection;
-    ng_token_id id; /* 0 = by label */
-    int persistent; /* 1, 0, or -1 to leave it */
+    ng_token_id id;      /* 0 = by label */
+    int persistent;      /* 1, 0, or -1 to leave it */
+    uint64_t if_version; /* 0 = whichever it has */
+    bool if_absent;
     float *vector;
     ng_token_fields fields;
 } put_request;
@@ -168,6 +172,11 @@ static bool put_option(const cli_args *args, int option, put_request *request)
     case PUT_VECTOR:
     case PUT_NO_VECTOR:
         return put_parse_vector(args, request);
+    case PUT_IF_VERSION:
+        return cli_parse_u64(args, 1, UINT32_MAX, &request->if_version);
+    case PUT_IF_ABSENT:
+        request->if_absent = true;
+        return true;
     default:
         fields->set |= NG_FIELD_LABEL;
         return true;
@@ -210,6 +219,13 @@ static int put_check(const cli_args *args, put_request *request)
         return cli_fail(args->context, CLI_USAGE, "--collection: a token cannot move to another");
     if (no_label && (request->id == 0 || args->operand_count > 0))
         return cli_fail(args->context, CLI_USAGE, "--no-label goes with --id and without a label");
+    if (request->if_absent && (request->id != 0 || args->operand_count == 0))
+        return cli_fail(args->context, CLI_USAGE, "--if-absent goes with a label and without --id");
+    if (request->if_absent && request->if_version != 0)
+        return cli_fail(args->context, CLI_USAGE,
+                        "--if-absent and --if-version exclude each other");
+    if (request->if_version != 0 && request->id == 0 && args->operand_count == 0)
+        return cli_fail(args->context, CLI_USAGE, "--if-version goes with a label or --id");
     return put_label(args, request);
 }
 
@@ -249,17 +265,15 @@ static ng_status put_flags(const cli_context *context, put_request *request, ng_
     return NG_OK;
 }
 
-static int put_write(const cli_context *context, put_request *request, put_answer *answer)
+/* Which token is meant: answer->id, 0 = a new one. */
+static int put_find(const cli_context *context, const put_request *request, put_answer *answer)
 {
-    ng_write_options write = {.struct_size = sizeof write, .seq = &answer->seq};
-    ng_token_fields *fields = &request->fields;
-    ng_status status = NG_OK;
-    int code = put_collection(context, request, &fields->collection);
+    const ng_token_fields *fields = &request->fields;
+    ng_status status;
 
-    if (code != CLI_OK)
-        return code;
     answer->id = request->id;
-    if (request->id == 0 && request->label != NULL) {
+    /* With --if-absent the creation itself finds out, so that no other writer comes between. */
+    if (request->id == 0 && request->label != NULL && !request->if_absent) {
         status = ng_token_find(context->store, fields->collection, request->label,
                                strlen(request->label), &answer->id);
         if (status == NG_E_NOT_FOUND)
@@ -268,6 +282,27 @@ static int put_write(const cli_context *context, put_request *request, put_answe
             return cli_fail_status(context, status);
     }
     answer->created = answer->id == 0;
+    if (answer->created && request->if_version != 0)
+        return cli_fail(context, CLI_REFUSED,
+                        "no token is labelled '%s', so it has no version %" PRIu64, request->label,
+                        request->if_version);
+    return CLI_OK;
+}
+
+static int put_write(const cli_context *context, put_request *request, put_answer *answer)
+{
+    ng_write_options write = {.struct_size = sizeof write,
+                              .seq = &answer->seq,
+                              .flags = request->if_absent ? NG_WRITE_IF_ABSENT : 0,
+                              .if_version = (uint32_t)request->if_version};
+    ng_token_fields *fields = &request->fields;
+    ng_status status;
+    int code = put_collection(context, request, &fields->collection);
+
+    if (code == CLI_OK)
+        code = put_find(context, request, answer);
+    if (code != CLI_OK)
+        return code;
     if (request->label != NULL && (answer->created || request->id != 0)) {
         fields->set |= NG_FIELD_LABEL;
         fields->label = request->label;
@@ -357,6 +392,9 @@ static const cli_option put_options[] = {
     {"vector", PUT_VECTOR, "X,Y,...", "its vector; every vector of a store has one length"},
     {"no-vector", PUT_NO_VECTOR, NULL, "remove its vector"},
     {"no-label", PUT_NO_LABEL, NULL, "remove the label of the token given by --id"},
+    {"if-version", PUT_IF_VERSION, "N", "change the token only if this is its version"},
+    {"if-absent", PUT_IF_ABSENT, NULL, "create it only if no token has the label"},
+    CLI_DURABILITY_ROW,
     {NULL, 0, NULL, NULL},
 };
 
@@ -375,7 +413,8 @@ const cli_command cli_command_put = {
     .options = put_options,
     .examples = "neurograph put \"blue cup\" --weight 0.8 --at physical=1.5,0,0.9\n"
                 "neurograph put --id 12 --leave physical --entity object\n"
-                "neurograph put --collection robot gripper --persistent --json",
+                "neurograph put --collection robot gripper --persistent --json\n"
+                "neurograph put \"blue cup\" --weight 0.9 --if-version 3",
     .exit_codes = put_exits,
     .run = put_run,
 };

@@ -370,7 +370,7 @@ static int query_run(cli_context *context, int argc, char **argv)
         return args.exit_code;
     if ((args.operand_count > 0) == request.many)
         return cli_fail(context, CLI_USAGE, "give either a text or --file");
-    code = cli_store_open(context, NG_OPEN_MUST_EXIST);
+    code = cli_store_open_reading(context);
     if (code == CLI_OK)
         code = query_collection(context, &request);
     if (code != CLI_OK)

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RM_COLLECTION = CLI_OPTION_FIRST };
+enum { RM_COLLECTION = CLI_OPTION_FIRST, RM_IF_VERSION };
 
 typedef struct rm_target {
     ng_token_id id;
@@ -50,10 +50,11 @@ static int rm_resolve(const cli_context *context, const cli_args *args, ng_colle
     return CLI_OK;
 }
 
-static int rm_delete(const cli_context *context, const rm_target *targets, size_t count)
+static int rm_delete(const cli_context *context, const rm_target *targets, size_t count,
+                     uint64_t if_version)
 {
     for (size_t i = 0; i < count; i++) {
-        ng_write_options write = {.struct_size = sizeof write};
+        ng_write_options write = {.struct_size = sizeof write, .if_version = (uint32_t)if_version};
         ng_status status = ng_token_delete(context->store, targets[i].id, &write);
 
         if (status != NG_OK)
@@ -97,18 +98,26 @@ static int rm_run(cli_context *context, int argc, char **argv)
 {
     const char *collection_name = NULL;
     ng_collection_id collection;
+    uint64_t if_version = 0;
     rm_target *targets;
     size_t count = 0;
     cli_args args;
     int option, code;
 
     cli_args_begin(&args, context, argc, argv);
-    while ((option = cli_args_next(&args)) > 0)
-        collection_name = args.value;
+    while ((option = cli_args_next(&args)) > 0) {
+        if (option == RM_COLLECTION)
+            collection_name = args.value;
+        else if (!cli_parse_u64(&args, 1, UINT32_MAX, &if_version))
+            return CLI_USAGE;
+    }
     if (option < 0)
         return args.exit_code;
     if (args.operand_count == 0)
         return cli_fail(context, CLI_USAGE, "which token? see 'neurograph rm --help'");
+    if (if_version != 0 && args.operand_count != 1)
+        return cli_fail(context, CLI_USAGE, "--if-version goes with one token, not %d",
+                        args.operand_count);
     code = cli_store_open(context, NG_OPEN_MUST_EXIST);
     if (code == CLI_OK)
         code = cli_collection_resolve(context, collection_name, &collection);
@@ -117,7 +126,7 @@ static int rm_run(cli_context *context, int argc, char **argv)
     targets = cli_allocate((size_t)args.operand_count, sizeof *targets);
     code = rm_resolve(context, &args, collection, targets, &count);
     if (code == CLI_OK)
-        code = rm_delete(context, targets, count);
+        code = rm_delete(context, targets, count, if_version);
     if (code == CLI_OK)
         rm_print(context, targets, count);
     for (size_t i = 0; i < count; i++)
@@ -128,10 +137,13 @@ static int rm_run(cli_context *context, int argc, char **argv)
 
 static const cli_option rm_options[] = {
     {"collection", RM_COLLECTION, "NAME", "look labels up in this collection alone"},
+    {"if-version", RM_IF_VERSION, "N", "delete the token only if this is its version"},
+    CLI_DURABILITY_ROW,
     {NULL, 0, NULL, NULL},
 };
 
-static const int rm_exits[] = {CLI_OK, CLI_USAGE, CLI_NOT_FOUND, CLI_BUSY, CLI_IO, CLI_DATA, -1};
+static const int rm_exits[] = {CLI_OK, CLI_USAGE, CLI_NOT_FOUND, CLI_BUSY,
+                               CLI_IO, CLI_DATA,  CLI_REFUSED,   -1};
 
 const cli_command cli_command_rm = {
     .name = "rm",

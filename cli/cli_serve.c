@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* The command `serve`: opens the store and hands it to the HTTP server. */
+/* The command `serve`: opens the store and hands it to the HTTP server, under supervision in a child
+ * process. */
 #include "cli_args.h"
 #include "cli_output.h"
 
@@ -15,7 +16,8 @@ enum {
     SERVE_HEADER_BYTES,
     SERVE_BODY_BYTES,
     SERVE_DRAIN,
-    SERVE_ANY_HOST
+    SERVE_ANY_HOST,
+    SERVE_SUPERVISE
 };
 
 /* A number that the server keeps as 32 bits; 0 means its default there, so it is not accepted. */
@@ -29,7 +31,8 @@ static bool serve_number(const cli_args *args, uint64_t largest, uint32_t *out)
     return true;
 }
 
-static bool serve_option(const cli_args *args, int option, ng_server_options *options)
+static bool serve_option(const cli_args *args, int option, ng_server_options *options,
+                         bool *supervised)
 {
     switch (option) {
     case SERVE_IO_THREADS:
@@ -53,21 +56,38 @@ static bool serve_option(const cli_args *args, int option, ng_server_options *op
     case SERVE_ANY_HOST:
         options->any_host = true;
         return true;
+    case SERVE_SUPERVISE:
+        *supervised = true;
+        return true;
     default:
         options->listen = args->value;
         return true;
     }
 }
 
+/* Starting again would not help: it was told to stop, the arguments are wrong, or the data is. */
+static bool serve_is_final(int code)
+{
+    return code == CLI_OK || code == CLI_USAGE || code == CLI_DATA;
+}
+
+/* The server says on stderr what went wrong; its 1 is an address in use or no memory. */
+static int serve_exit(int code)
+{
+    return code == 1 ? CLI_IO : code;
+}
+
 static int serve_run(cli_context *context, int argc, char **argv)
 {
     ng_server_options options = {.struct_size = sizeof options};
+    ng_supervision supervision;
+    bool supervised = false;
     cli_args args;
     int option, code;
 
     cli_args_begin(&args, context, argc, argv);
     while ((option = cli_args_next(&args)) > 0)
-        if (!serve_option(&args, option, &options))
+        if (!serve_option(&args, option, &options, &supervised))
             return CLI_USAGE;
     if (option < 0)
         return args.exit_code;
@@ -75,12 +95,16 @@ static int serve_run(cli_context *context, int argc, char **argv)
         return cli_fail(context, CLI_USAGE, "unexpected argument '%s'", args.operands[0]);
     if (context->json)
         return cli_fail(context, CLI_USAGE, "--json has no meaning here");
+    if (supervised) {
+        code = ng_server_supervise(&options, serve_is_final, &supervision);
+        if (code != NG_SERVER_CHILD)
+            return serve_exit(code);
+        options.supervision = &supervision;
+    }
     code = cli_store_open(context, NG_OPEN_WARM);
     if (code != CLI_OK)
         return code;
-    /* The server says on stderr what went wrong; its 1 is an address in use or no memory. */
-    code = ng_server_run(context->store, &options);
-    return code == 0 ? CLI_OK : code == 2 ? CLI_USAGE : CLI_IO;
+    return serve_exit(ng_server_run(context->store, &options));
 }
 
 static const cli_option serve_options[] = {
@@ -97,6 +121,8 @@ static const cli_option serve_options[] = {
     {"body-bytes", SERVE_BODY_BYTES, "N", "body of a request; default 1048576"},
     {"drain", SERVE_DRAIN, "MS", "for requests in flight when stopping; default 10000"},
     {"any-host", SERVE_ANY_HOST, NULL, "answer whatever the Host header says, behind a proxy"},
+    {"supervise", SERVE_SUPERVISE, NULL, "start the server again when it fails"},
+    CLI_DURABILITY_ROW,
     {NULL, 0, NULL, NULL},
 };
 
@@ -109,10 +135,13 @@ const cli_command cli_command_serve = {
     .description =
         "Listens on loopback addresses only. Prints one line when it accepts requests and\n"
         "runs until SIGTERM or Ctrl-C, which let requests in flight finish; that is exit\n"
-        "code 0. Creates the store if there is none.",
+        "code 0. Creates the store if there is none. With --supervise a parent process keeps\n"
+        "the socket and starts the server again when it dies of a signal or its store stops\n"
+        "after a write that failed, first after 100 ms, later up to 10 s.",
     .options = serve_options,
     .examples = "neurograph serve\nneurograph serve --listen 127.0.0.1:9000 --io-threads 2\n"
-                "neurograph --store ./memory serve --listen '[::1]:8000'",
+                "neurograph --store ./memory serve --listen '[::1]:8000'\n"
+                "neurograph serve --supervise",
     .exit_codes = serve_exits,
     .run = serve_run,
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* The commands `stats` and `check`. */
+/* The command `stats`. */
 #include "cli_args.h"
 #include "cli_json.h"
 #include "cli_output.h"
@@ -134,6 +134,40 @@ static void stats_text_sizes(stats_text *text, const ng_info *info)
     stats_count(text, "ops since opening", info->op_count);
 }
 
+static const char *const stats_durabilities[] = {"default", "sync", "interval", "none"};
+
+static const char *stats_durability(const ng_info *info)
+{
+    return info->durability < sizeof stats_durabilities / sizeof stats_durabilities[0]
+               ? stats_durabilities[info->durability]
+               : "unknown";
+}
+
+static void stats_text_durability(stats_text *text, const ng_info *info)
+{
+    char room[CLI_NUMBER_ROOM];
+
+    stats_group(text, "Snapshot");
+    stats_count(text, "snapshot seq", info->snapshot_seq);
+    stats_bytes(text, "snapshot size", info->snapshot_bytes);
+    stats_words(text, "snapshot written",
+                info->snapshot_us > 0 ? cli_show_time(info->snapshot_us / 1000000, room) : "never");
+    stats_count(text, "log kept from seq", info->log_first_seq);
+    stats_bytes(text, "log since snapshot", info->log_since_snapshot_bytes);
+    stats_count(text, "snapshot loaded at opening", info->recovered_snapshot_seq);
+    stats_group(text, "Durability");
+    stats_words(text, "durability", stats_durability(info));
+    stats_words(text, "follows another store", info->follows ? "yes" : "no");
+    stats_count(text, "checkpoints since opening", info->checkpoint_count);
+    stats_count(text, "failed checkpoints", info->checkpoint_failures);
+    stats_count(text, "commits since opening", info->commit_count);
+    stats_count(text, "conflicts since opening", info->conflict_count);
+    stats_count(text, "open transactions", info->open_txn_count);
+    stats_count(text, "open views", info->open_view_count);
+    stats_bytes(text, "copied for views", info->view_bytes);
+    stats_count(text, "expired views", info->expired_view_count);
+}
+
 static void stats_text_projection(stats_text *text, const ng_info *info)
 {
     double sum = 0;
@@ -168,6 +202,7 @@ static void stats_print_text(const cli_context *context, const stats_answer *ans
     stats_text_store(&text, answer);
     stats_text_collections(&text, &answer->info);
     stats_text_sizes(&text, &answer->info);
+    stats_text_durability(&text, &answer->info);
     stats_text_projection(&text, &answer->info);
     stats_group(&text, NULL);
 }
@@ -219,6 +254,27 @@ static void stats_json_sizes(cli_json *json, const ng_info *info)
     cli_json_u64(json, "op_count", info->op_count);
 }
 
+static void stats_json_durability(cli_json *json, const ng_info *info)
+{
+    cli_json_u64(json, "snapshot_seq", info->snapshot_seq);
+    cli_json_u64(json, "snapshot_bytes", info->snapshot_bytes);
+    cli_json_u64(json, "snapshot_us", info->snapshot_us);
+    cli_json_u64(json, "log_first_seq", info->log_first_seq);
+    cli_json_u64(json, "log_since_snapshot_bytes", info->log_since_snapshot_bytes);
+    cli_json_u64(json, "recovered_snapshot_seq", info->recovered_snapshot_seq);
+    cli_json_text(json, "durability", stats_durability(info));
+    cli_json_bool(json, "read_only", info->read_only);
+    cli_json_bool(json, "follows", info->follows);
+    cli_json_u64(json, "checkpoint_count", info->checkpoint_count);
+    cli_json_u64(json, "checkpoint_failures", info->checkpoint_failures);
+    cli_json_u64(json, "commit_count", info->commit_count);
+    cli_json_u64(json, "conflict_count", info->conflict_count);
+    cli_json_u64(json, "open_txn_count", info->open_txn_count);
+    cli_json_u64(json, "open_view_count", info->open_view_count);
+    cli_json_u64(json, "view_bytes", info->view_bytes);
+    cli_json_u64(json, "expired_view_count", info->expired_view_count);
+}
+
 static void stats_json_spaces(cli_json *json, const ng_info *info)
 {
     cli_json_u64(json, "component_count", info->component_count);
@@ -260,6 +316,7 @@ static void stats_print_json(const cli_context *context, const stats_answer *ans
     }
     cli_json_close(&json);
     stats_json_sizes(&json, &answer->info);
+    stats_json_durability(&json, &answer->info);
     stats_json_spaces(&json, &answer->info);
     cli_json_close(&json);
     cli_json_end(&json);
@@ -277,9 +334,9 @@ static int stats_run(cli_context *context, int argc, char **argv)
         answer.hashed = true;
     if (option < 0)
         return args.exit_code;
-    if (args.operand_count > 0)
-        return cli_fail(context, CLI_USAGE, "unexpected argument '%s'", args.operands[0]);
-    code = cli_store_open(context, NG_OPEN_MUST_EXIST);
+    code = cli_args_store(&args, 0);
+    if (code == CLI_OK)
+        code = cli_store_open_reading(context);
     if (code != CLI_OK)
         return code;
     status = ng_store_info(context->store, &answer.info);
@@ -303,7 +360,7 @@ static const int stats_exits[] = {CLI_OK, CLI_USAGE, CLI_NOT_FOUND, CLI_BUSY, CL
 
 const cli_command cli_command_stats = {
     .name = "stats",
-    .arguments = "[OPTION]...",
+    .arguments = "[OPTION]... [STORE]",
     .summary = "Show what is in the store and how large it is",
     .description = "On a terminal sizes are rounded; in a pipe and with --json they are bytes.",
     .options = stats_options,
@@ -311,93 +368,4 @@ const cli_command cli_command_stats = {
                 "neurograph stats --hash --json",
     .exit_codes = stats_exits,
     .run = stats_run,
-};
-
-/* ---- check ---- */
-
-static void check_print_json(const ng_check_report *report)
-{
-    cli_json json;
-
-    cli_json_begin(&json, stdout);
-    cli_json_object(&json, NULL);
-    cli_json_bool(&json, "ok", report->problem_count == 0);
-    cli_json_u64(&json, "problem_count", report->problem_count);
-    cli_json_text(&json, "first_problem", report->problem_count > 0 ? report->first_problem : NULL);
-    cli_json_u64(&json, "tokens", report->tokens);
-    cli_json_u64(&json, "connections", report->connections);
-    cli_json_u64(&json, "labels", report->labels);
-    cli_json_u64(&json, "vectors", report->vectors);
-    cli_json_u64(&json, "log_ops", report->log_ops);
-    cli_json_u64(&json, "log_bytes", report->log_bytes);
-    cli_json_close(&json);
-    cli_json_end(&json);
-}
-
-static void check_print_text(const cli_context *context, const ng_check_report *report)
-{
-    static const cli_column columns[] = {{NULL, false}, {NULL, true}};
-    const struct check_row {
-        const char *name;
-        uint64_t value;
-    } rows[] = {
-        {"tokens", report->tokens},   {"connections", report->connections},
-        {"labels", report->labels},   {"vectors", report->vectors},
-        {"log ops", report->log_ops}, {"log bytes", report->log_bytes},
-    };
-    cli_table table;
-
-    cli_table_init(&table, columns, 2);
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        char number[CLI_NUMBER_ROOM];
-
-        cli_table_cell(&table, "%s", rows[i].name);
-        cli_table_cell(&table, "%s", cli_show_count(context, rows[i].value, number));
-    }
-    cli_table_print(context, &table);
-    if (report->problem_count == 0)
-        puts("ok");
-    else
-        printf("%" PRIu64 " problems, the first: %s\n", report->problem_count,
-               report->first_problem);
-}
-
-static int check_run(cli_context *context, int argc, char **argv)
-{
-    ng_check_report report;
-    ng_status status;
-    cli_args args;
-    int code;
-
-    cli_args_begin(&args, context, argc, argv);
-    if (cli_args_next(&args) < 0)
-        return args.exit_code;
-    if (args.operand_count > 0)
-        return cli_fail(context, CLI_USAGE, "unexpected argument '%s'", args.operands[0]);
-    code = cli_store_open(context, NG_OPEN_MUST_EXIST);
-    if (code != CLI_OK)
-        return code;
-    status = ng_check(context->store, &report);
-    if (status != NG_OK)
-        return cli_fail_status(context, status);
-    if (context->json)
-        check_print_json(&report);
-    else
-        check_print_text(context, &report);
-    return report.problem_count == 0 ? CLI_OK : CLI_NOTHING;
-}
-
-static const int check_exits[] = {CLI_OK,   CLI_NOTHING, CLI_USAGE, CLI_NOT_FOUND,
-                                  CLI_BUSY, CLI_IO,      CLI_DATA,  -1};
-
-const cli_command cli_command_check = {
-    .name = "check",
-    .arguments = "",
-    .summary = "Verify the whole store",
-    .description = "Reads the whole log with its checksums and compares every cross reference and\n"
-                   "counter. Prints ok, or how many problems there are and the first one. A store\n"
-                   "whose log is damaged cannot be opened at all: that is exit code 6.",
-    .examples = "neurograph check\nneurograph check --json | jq .problem_count",
-    .exit_codes = check_exits,
-    .run = check_run,
 };

@@ -59,7 +59,11 @@ extern "C" {
     X(NG_E_FORMAT, 13, "the input is not in the expected format")                                  \
     X(NG_E_VERSION, 14, "written by a newer version")                                              \
     X(NG_E_ABSENT, 15, "the token has no coordinates in that space")                               \
-    X(NG_E_INTERNAL, 16, "an invariant of the library is broken")
+    X(NG_E_INTERNAL, 16, "an invariant of the library is broken")                                  \
+    X(NG_E_CONFLICT, 17, "the state is not what the write expected")                               \
+    X(NG_E_READ_ONLY, 18, "the store is open for reading only")                                    \
+    X(NG_E_EXPIRED, 19, "the view was closed by one of its limits")                                \
+    X(NG_E_GONE, 20, "the log does not reach back that far any more")
 
 typedef enum ng_status {
 #define NG_STATUS_ENUM(name, value, text) name = value,
@@ -230,6 +234,17 @@ typedef struct ng_type_set {
     uint64_t bits[4];
 } ng_type_set;
 
+typedef struct ng_token_info {
+    ng_token_id id;
+    ng_token record;     /**< as stored */
+    uint64_t updated_us; /**< Unix microseconds of the last change */
+    uint32_t version;    /**< 1 at creation, +1 a change */
+    ng_collection_id collection;
+    uint32_t out_degree;
+    uint32_t in_degree;
+    bool has_vector;
+} ng_token_info;
+
 /** The constitution: what may be stored. Plain values; see docs/cdna.md for each field. */
 typedef struct ng_cdna {
     uint32_t profile; /**< 0 default, 1 explorer, 2 analyst, 3 creative, 4 quarantine, 255 custom */
@@ -255,15 +270,24 @@ typedef struct ng_cdna {
  * ------------------------------------------------------------------------------------------- */
 
 typedef struct ng_store ng_store;
+typedef struct ng_txn ng_txn;
+typedef struct ng_view ng_view;
 
 typedef struct ng_open_options {
     size_t struct_size;
-    uint32_t flags;            /**< ng_open_flags */
-    uint32_t max_tokens;       /**< most tokens ever; 0 = 10,000,000 */
-    uint32_t max_connections;  /**< most connections ever; 0 = 40,000,000 */
-    uint32_t dimensions;       /**< length of vectors; 0 = that of the first vector stored */
-    uint64_t max_memory_bytes; /**< refuse writes beyond this; 0 = no limit of our own */
-    uint64_t segment_bytes;    /**< size of a log segment; 0 = 64 MiB */
+    uint32_t flags;              /**< ng_open_flags */
+    uint32_t max_tokens;         /**< most tokens ever; 0 = 10,000,000 */
+    uint32_t max_connections;    /**< most connections ever; 0 = 40,000,000 */
+    uint32_t dimensions;         /**< length of vectors; 0 = that of the first vector stored */
+    uint64_t max_memory_bytes;   /**< refuse writes beyond this; 0 = no limit of our own */
+    uint64_t segment_bytes;      /**< size of a log segment; 0 = 64 MiB */
+    uint32_t durability;         /**< ng_durability of writes that do not say; 0 = sync */
+    uint32_t interval_ms;        /**< of interval durability, 1..60,000; 0 = 100 */
+    uint64_t checkpoint_bytes;   /**< of log since the last snapshot that make a new one due;
+                                    0 = 256 MiB, NG_NEVER = none on their own */
+    uint64_t checkpoint_seconds; /**< after which log of any size does; 0 = 600, NG_NEVER */
+    uint64_t retain_bytes;       /**< of log kept although a snapshot covers it; 0 = none */
+    uint64_t retain_seconds;     /**< age up to which log is kept although covered; 0 = none */
     /** raw steps per unit, at creation only; 0 = default */
     uint32_t scales[NG_SPACE_COUNT][NG_AXIS_COUNT];
     /** value of raw 0, at creation only */
@@ -273,13 +297,26 @@ typedef struct ng_open_options {
 typedef enum ng_open_flags {
     NG_OPEN_MUST_EXIST = 1 << 0, /**< NG_E_NOT_FOUND rather than creating a store */
     NG_OPEN_CLIP = 1 << 1,       /**< coordinates out of range are clamped instead of refused */
-    NG_OPEN_WARM = 1 << 2        /**< derive what the first search would have to wait for */
+    NG_OPEN_WARM = 1 << 2,       /**< derive what the first search would have to wait for */
+    NG_OPEN_READ_ONLY = 1 << 3,  /**< change nothing on disk; several processes may do so at once */
+    NG_OPEN_MANUAL = 1 << 4      /**< no background thread: ng_tick does what is due */
 } ng_open_flags;
+
+#define NG_NEVER UINT64_MAX
+
+/** When a write is acknowledged. */
+typedef enum ng_durability {
+    NG_DURABILITY_DEFAULT = 0,  /**< as the store was opened, or of the store: sync */
+    NG_DURABILITY_SYNC = 1,     /**< when it is on disk */
+    NG_DURABILITY_INTERVAL = 2, /**< at once; on disk within the interval */
+    NG_DURABILITY_NONE = 3      /**< at once; on disk when a later write, a checkpoint or ng_close
+                                     asks for it, or a segment is full */
+} ng_durability;
 
 /** Opens the store in directory `path`, creating it if absent; NULL opens a store in memory only.
  *
- *  Replays the log; a torn tail (a write that was never acknowledged) is cut and reported in
- *  ng_info.recovered_bytes_cut.
+ *  Loads the newest snapshot and replays the log behind it; a torn tail (a write that was never
+ *  acknowledged) is cut and reported in ng_info.recovered_bytes_cut.
  *
  *  Owns:    `*out` is the caller's until ng_close.   Threads: any.
  *  Errors:  NG_E_BUSY (in use by pid N), NG_E_CORRUPT (file and offset), NG_E_VERSION, NG_E_IO,
@@ -295,14 +332,42 @@ NG_API ng_status ng_close(ng_store *store);
 /** Options of a call that writes. */
 typedef struct ng_write_options {
     size_t struct_size;
-    uint32_t flags; /**< ng_write_flags */
-    uint32_t actor; /**< who, stored in the op; 0 = the embedding program */
-    ng_seq *seq;    /**< receives the op's seq (0 if nothing had to change), or NULL */
+    uint32_t flags;      /**< ng_write_flags */
+    uint32_t actor;      /**< who, stored in the op; 0 = the embedding program */
+    ng_seq *seq;         /**< receives the op's seq (0 if nothing had to change, or in a
+                              transaction), or NULL */
+    uint32_t durability; /**< ng_durability */
+    uint32_t if_version; /**< update and delete of a token: only if it has this version; 0 = any */
+    ng_seq if_seq;       /**< only if the store's newest op has this seq; 0 = any */
+    ng_txn *txn;         /**< part of this transaction: applied when it commits; NULL = by itself */
 } ng_write_options;
 
 typedef enum ng_write_flags {
-    NG_WRITE_NOWAIT = 1 << 0 /**< return when applied; ng_wait_durable acknowledges it later */
+    NG_WRITE_NOWAIT = 1 << 0,   /**< return when applied; ng_wait_durable acknowledges it later */
+    NG_WRITE_IF_ABSENT = 1 << 1 /**< create: a label or connection that is there is NG_E_CONFLICT,
+                                     with its present value in ng_last_conflict, not NG_E_EXISTS */
 } ng_write_flags;
+
+typedef enum ng_conflict_kind {
+    NG_CONFLICT_NONE = 0,
+    NG_CONFLICT_SEQ = 1,     /**< the store has a newer op */
+    NG_CONFLICT_VERSION = 2, /**< the token has another version */
+    NG_CONFLICT_PRESENT = 3, /**< what should be absent is there */
+    NG_CONFLICT_ABSENT = 4,  /**< what was there has been deleted */
+    NG_CONFLICT_CDNA = 5     /**< the constitution has changed since the transaction wrote */
+} ng_conflict_kind;
+
+/** Why the last call of this thread failed with NG_E_CONFLICT, and what is there instead. */
+typedef struct ng_conflict {
+    ng_conflict_kind kind;
+    ng_seq expected_seq, seq;           /**< NG_CONFLICT_SEQ; `seq` is filled for every kind */
+    uint32_t expected_version, version; /**< NG_CONFLICT_VERSION */
+    ng_connection_id connection;        /**< the one that is there or has gone; 0 = a token */
+    ng_token_info token;                /**< the token as it is; id 0 if there is none */
+} ng_conflict;
+
+/** Fills `*out` and returns true if the last failing call of this thread was a conflict. */
+NG_API bool ng_last_conflict(ng_conflict *out);
 
 /** Waits until op `seq` is on disk. Errors: NG_E_LATCHED if a sync failed, NG_E_INVALID if no such
  *  op was written. Cost: one shared sync at most; nothing if it already is. */
@@ -335,6 +400,23 @@ typedef struct ng_info {
     uint64_t disk_bytes;       /**< allocated on disk */
     uint64_t log_bytes;        /**< of ops in the log */
     uint32_t segment_count;
+    ng_seq snapshot_seq;     /**< of the newest snapshot; 0 = none */
+    uint64_t snapshot_bytes; /**< of its file */
+    uint64_t snapshot_us;    /**< when it was written, Unix microseconds */
+    ng_seq log_first_seq;    /**< oldest op that the log still has */
+    uint64_t log_since_snapshot_bytes;
+    uint64_t checkpoint_count;    /**< since opening */
+    uint64_t checkpoint_failures; /**< likewise */
+    uint32_t durability;          /**< ng_durability of the store */
+    bool read_only;
+    bool follows; /**< a copy of another store: local writes are refused */
+    uint32_t open_view_count;
+    uint32_t open_txn_count;
+    uint64_t view_bytes;           /**< pages copied for open views */
+    uint64_t expired_view_count;   /**< closed by a limit since opening */
+    uint64_t commit_count;         /**< transactions since opening */
+    uint64_t conflict_count;       /**< refused writes and transactions since opening */
+    ng_seq recovered_snapshot_seq; /**< loaded when it was opened; 0 = none */
     uint64_t recovered_ops;        /**< replayed when it was opened */
     uint64_t recovered_bytes_cut;  /**< torn tail removed when it was opened */
     uint64_t open_us;              /**< how long opening took */
@@ -352,11 +434,13 @@ NG_API NG_MUST_USE ng_status ng_store_info(const ng_store *store, ng_info *out);
 
 typedef struct ng_check_report {
     uint64_t tokens, connections, labels, vectors, log_ops, log_bytes;
+    uint64_t snapshots, snapshot_bytes;
     uint64_t problem_count;
     char first_problem[256]; /**< empty when there is none */
 } ng_check_report;
 
-/** Verifies checksums of the whole log and every cross reference and counter in memory.
+/** Verifies checksums of the whole log and every snapshot, and every cross reference, index and
+ *  counter in memory.
  *  Returns NG_OK with problem_count > 0 when it found problems. Writers wait while it runs. */
 NG_API NG_MUST_USE ng_status ng_check(ng_store *store, ng_check_report *out);
 
@@ -415,17 +499,6 @@ typedef struct ng_token_fields {
     const float *vector; /**< finite; a zero vector is kept and never found */
     size_t vector_dimensions;
 } ng_token_fields;
-
-typedef struct ng_token_info {
-    ng_token_id id;
-    ng_token record;     /**< as stored */
-    uint64_t updated_us; /**< Unix microseconds of the last change */
-    uint32_t version;    /**< 1 at creation, +1 a change */
-    ng_collection_id collection;
-    uint32_t out_degree;
-    uint32_t in_degree;
-    bool has_vector;
-} ng_token_info;
 
 /** Creates a token. `fields` NULL: all defaults.
  *  Errors: NG_E_INVALID (field, value, range), NG_E_EXISTS (label; names the token that has it),
@@ -553,6 +626,123 @@ NG_API NG_MUST_USE ng_status ng_path_find(const ng_store *store, ng_token_id fro
                                           size_t capacity, size_t *count);
 
 /* ---------------------------------------------------------------------------------------------
+ * Views: one moment of the store, while writers go on
+ * ------------------------------------------------------------------------------------------- */
+
+typedef struct ng_view_options {
+    size_t struct_size;
+    uint32_t lifetime_ms;      /**< after which it is closed; 0 = 60,000, at most 3,600,000 */
+    uint64_t max_copied_bytes; /**< pages that writers copied for it; 0 = 256 MiB */
+} ng_view_options;
+
+typedef struct ng_view_info {
+    ng_seq seq;       /**< newest op that it shows */
+    uint64_t time_us; /**< of that op */
+    uint64_t age_ms;
+    uint64_t lifetime_ms;
+    uint64_t copied_bytes;
+    uint64_t token_count;
+    uint64_t connection_count;
+    uint32_t collection_count;
+    uint32_t dimensions; /**< 0 = no vectors */
+    bool expired;
+} ng_view_info;
+
+/** Opens a view of the present state: everything read through it is of that one moment.
+ *
+ *  The writer copies a page at its first change to it, into the newest view that needs it. A view
+ *  that is older than its lifetime, or whose copies exceed its bytes, is closed by the store: later
+ *  reads fail with NG_E_EXPIRED, which says which limit, and ng_info counts it.
+ *
+ *  Owns:    `*out` is the caller's until ng_view_close, also when it has expired.
+ *  Threads: any; one view may be read by several threads.
+ *  Errors:  NG_E_INVALID (lifetime_ms), NG_E_LIMIT (views), NG_E_NOMEM, NG_E_LATCHED.
+ *  Cost:    a few microseconds under the writer's lock, whatever the size of the store. */
+NG_API NG_MUST_USE ng_status ng_view_open(ng_store *store, const ng_view_options *options,
+                                          ng_view **out);
+/** Before ng_close. NULL is allowed. */
+NG_API void ng_view_close(ng_view *view);
+/** Never fails: also of an expired view. */
+NG_API void ng_view_info_get(const ng_view *view, ng_view_info *out);
+
+/* As the functions without "view" in their names, of the view's moment; in addition they fail with
+ * NG_E_EXPIRED. */
+NG_API NG_MUST_USE ng_status ng_view_token_get(const ng_view *view, ng_token_id id,
+                                               ng_token_info *out);
+NG_API NG_MUST_USE ng_status ng_view_token_label(const ng_view *view, ng_token_id id, char *out,
+                                                 size_t capacity, size_t *bytes);
+NG_API NG_MUST_USE ng_status ng_view_token_vector(const ng_view *view, ng_token_id id, float *out,
+                                                  size_t capacity, size_t *count);
+/** Cost: constant, and in addition the label pages that have changed since the view was opened. */
+NG_API NG_MUST_USE ng_status ng_view_token_find(const ng_view *view, ng_collection_id collection,
+                                                const char *label, size_t label_bytes,
+                                                ng_token_id *out);
+NG_API NG_MUST_USE ng_status ng_view_token_list(const ng_view *view, ng_collection_id collection,
+                                                ng_token_id after, ng_token_id *out,
+                                                size_t capacity, size_t *count);
+NG_API NG_MUST_USE ng_status ng_view_connection_get(const ng_view *view, ng_connection_id id,
+                                                    ng_connection *out);
+NG_API NG_MUST_USE ng_status ng_view_token_connections(const ng_view *view, ng_token_id id,
+                                                       ng_direction direction,
+                                                       const ng_type_set *types, ng_edge *out,
+                                                       size_t capacity, size_t *count);
+NG_API NG_MUST_USE ng_status ng_view_cdna_get(const ng_view *view, ng_cdna *out);
+NG_API NG_MUST_USE ng_status ng_view_collection_get(const ng_view *view, ng_collection_id id,
+                                                    char name[65], uint64_t *token_count);
+/** Equal to what ng_state_hash gave at that moment. */
+NG_API NG_MUST_USE ng_status ng_view_state_hash(const ng_view *view, uint64_t *out);
+
+/* ---------------------------------------------------------------------------------------------
+ * Transactions: several writes as one op, all or nothing
+ * ------------------------------------------------------------------------------------------- */
+
+typedef struct ng_txn_options {
+    size_t struct_size;
+    ng_seq if_seq; /**< commit only if the store's newest op still has this seq; 0 = any */
+} ng_txn_options;
+
+/** Begins a transaction. Writes with `write->txn` set are collected in it and nobody else sees them;
+ *  ng_txn_commit applies all as one op. Other writers go on meanwhile: a commit fails with
+ *  NG_E_CONFLICT if a token or connection that the transaction changed was changed since
+ *  (the first to commit wins), or a condition does not hold.
+ *
+ *  Token writes, connection writes and deletions take part, up to 4096 tokens and 4096 connections.
+ *  Ids given inside are final. Constitution, collections and bootstrap do not.
+ *
+ *  Owns:    `*out` is the caller's until ng_txn_commit or ng_txn_rollback, before ng_close.
+ *  Threads: one at a time for one transaction.
+ *  Errors:  NG_E_NOMEM, NG_E_LIMIT (1024 open transactions), NG_E_READ_ONLY, NG_E_LATCHED. */
+NG_API NG_MUST_USE ng_status ng_txn_begin(ng_store *store, const ng_txn_options *options,
+                                          ng_txn **out);
+/** Applies everything as one op, or nothing. Ends the transaction in either case. `write` as of any
+ *  write. Without writes it only verifies the conditions.
+ *  Errors: NG_E_CONFLICT (see ng_last_conflict), NG_E_EXISTS, NG_E_NOT_FOUND, NG_E_LIMIT,
+ *  NG_E_DISK_FULL, NG_E_LATCHED, NG_E_NOMEM. */
+NG_API NG_MUST_USE ng_status ng_txn_commit(ng_txn *txn, const ng_write_options *write);
+/** Forgets everything and ends the transaction. NULL is allowed. */
+NG_API void ng_txn_rollback(ng_txn *txn);
+
+/** Conditions, verified at commit. Token `id` has `version` (0 = does not exist). */
+NG_API NG_MUST_USE ng_status ng_txn_if_version(ng_txn *txn, ng_token_id id, uint32_t version);
+/** No token of the collection has that label, other than through this transaction. */
+NG_API NG_MUST_USE ng_status ng_txn_if_absent(ng_txn *txn, ng_collection_id collection,
+                                              const char *label, size_t label_bytes);
+
+/* Reads that see the transaction's own writes over the committed state. Degrees in
+ * ng_token_info are those of the committed state. */
+NG_API NG_MUST_USE ng_status ng_txn_token_get(const ng_txn *txn, ng_token_id id,
+                                              ng_token_info *out);
+NG_API NG_MUST_USE ng_status ng_txn_token_find(const ng_txn *txn, ng_collection_id collection,
+                                               const char *label, size_t label_bytes,
+                                               ng_token_id *out);
+NG_API NG_MUST_USE ng_status ng_txn_token_label(const ng_txn *txn, ng_token_id id, char *out,
+                                                size_t capacity, size_t *bytes);
+NG_API NG_MUST_USE ng_status ng_txn_token_vector(const ng_txn *txn, ng_token_id id, float *out,
+                                                 size_t capacity, size_t *count);
+NG_API NG_MUST_USE ng_status ng_txn_connection_get(const ng_txn *txn, ng_connection_id id,
+                                                   ng_connection *out);
+
+/* ---------------------------------------------------------------------------------------------
  * Search in space and by vector
  * ------------------------------------------------------------------------------------------- */
 
@@ -675,6 +865,170 @@ typedef struct ng_bootstrap_report {
 NG_API NG_MUST_USE ng_status ng_bootstrap(ng_store *store, const char *path,
                                           const ng_bootstrap_options *options,
                                           ng_bootstrap_report *out);
+
+/* ---------------------------------------------------------------------------------------------
+ * Checkpoint, backup, restore, repair, following
+ * ------------------------------------------------------------------------------------------- */
+
+typedef struct ng_checkpoint_report {
+    ng_seq seq;     /**< the snapshot holds everything up to here */
+    uint64_t bytes; /**< of its file */
+    uint64_t segments_removed;
+    uint64_t bytes_freed; /**< of segments and older snapshots */
+    uint64_t lock_ns_max; /**< longest time that writers were held up at once, processor time */
+    double seconds;
+} ng_checkpoint_report;
+
+/** Writes a snapshot of the present state beside the log, verifies it by reading it back, and
+ *  removes the log that it makes superfluous: what the snapshot before it and the retention of
+ *  ng_open_options do not keep. Writers go on. Does nothing if no op is newer than the snapshot.
+ *  `progress` phases: "snapshot", "verify". `out` may be NULL.
+ *  Errors: NG_E_DISK_FULL, NG_E_IO, NG_E_NOMEM, NG_E_READ_ONLY, NG_E_CANCELLED, NG_E_BUSY (one is
+ *  being written), NG_E_EXPIRED (no memory to keep its view). The store is as before. */
+NG_API NG_MUST_USE ng_status ng_checkpoint(ng_store *store, ng_progress_fn progress,
+                                           void *progress_context, ng_checkpoint_report *out);
+/** Does what is due, for a store opened with NG_OPEN_MANUAL: the sync of an interval, expired views,
+ *  a checkpoint. Returns the first error. */
+NG_API NG_MUST_USE ng_status ng_tick(ng_store *store);
+/** Waits until an op after `after` is durable or `timeout_ms` have passed; returns the newest
+ *  durable seq. */
+NG_API ng_seq ng_wait_change(ng_store *store, ng_seq after, uint32_t timeout_ms);
+
+/** Takes `bytes` bytes of a stream; a status other than NG_OK ends the work with it. */
+typedef ng_status (*ng_sink_fn)(void *context, const void *data, size_t bytes);
+/** Gives up to `capacity` bytes; `*bytes` 0 = the end. */
+typedef ng_status (*ng_source_fn)(void *context, void *data, size_t capacity, size_t *bytes);
+
+typedef struct ng_stream_options {
+    size_t struct_size;
+    bool incremental;   /**< only ops after `after`, not the whole state */
+    ng_seq after;       /**< with `incremental` */
+    ng_seq last;        /**< with `incremental`: the last op wanted; 0 = the newest durable one */
+    uint64_t max_bytes; /**< with `incremental`: ends after the op that reaches it; 0 = no limit */
+    ng_progress_fn progress; /**< phases "state", "log", "verify" */
+    void *progress_context;
+} ng_stream_options;
+
+typedef struct ng_stream_report {
+    bool incremental;
+    ng_seq after;     /**< holds the ops after this one; 0 for a whole state */
+    ng_seq seq;       /**< newest op that it holds */
+    uint64_t time_us; /**< of that op */
+    uint64_t bytes;
+    uint64_t ops;
+    uint64_t tokens, connections; /**< of a whole state */
+    uint64_t files;               /**< of a restore: how many were read */
+    char file[512];               /**< of a backup to a directory: the file written */
+    double seconds;
+} ng_stream_report;
+
+/** Writes the whole state, or the ops after one, as one stream (docs/format/stream.md). Writers go
+ *  on. Only durable ops are in it. Errors: those of `sink`, NG_E_GONE (ops after `after` are not in
+ *  the log any more: "starts at seq N"), NG_E_INVALID (after, last), NG_E_CORRUPT, NG_E_IO. */
+NG_API NG_MUST_USE ng_status ng_stream_write(ng_store *store, const ng_stream_options *options,
+                                             ng_sink_fn sink, void *sink_context,
+                                             ng_stream_report *out);
+/** The same of the store in directory `path`, which another process may have open: what is durable
+ *  in it is read from its files without a lock. */
+NG_API NG_MUST_USE ng_status ng_stream_write_path(const char *path,
+                                                  const ng_stream_options *options, ng_sink_fn sink,
+                                                  void *sink_context, ng_stream_report *out);
+/** Applies a stream to `store`, which was made by ng_stream_restore and not written to otherwise:
+ *  ops that it has already are passed over, the next ones applied with their own seq and time. Ops
+ *  before a damaged place are applied. Errors: NG_E_CORRUPT (offset), NG_E_CONFLICT (of another
+ *  store, or a gap: names the seqs), NG_E_FORMAT, and those of a write. */
+NG_API NG_MUST_USE ng_status ng_stream_apply(ng_store *store, ng_source_fn source,
+                                             void *source_context, ng_stream_report *out);
+
+typedef struct ng_restore_options {
+    size_t struct_size;
+    ng_seq seq;       /**< the last op wanted; 0 = all */
+    uint64_t time_us; /**< ops up to this time, Unix microseconds; 0 = all */
+    bool follow;      /**< the new store follows the source: ng_stream_apply will extend it, and
+                           local writes are refused with NG_E_READ_ONLY */
+    ng_progress_fn progress;
+    void *progress_context;
+} ng_restore_options;
+
+/** Makes a new store in directory `to`, which must not exist or be empty, from a stream that holds a
+ *  whole state, or the first ops. Verifies every checksum and, at the end, the whole state. A
+ *  failed call leaves nothing behind. Errors: NG_E_CORRUPT (offset), NG_E_EXISTS, NG_E_VERSION,
+ *  NG_E_GONE (seq or time is before the state in the stream), NG_E_IO, NG_E_DISK_FULL. */
+NG_API NG_MUST_USE ng_status ng_stream_restore(ng_source_fn source, void *source_context,
+                                               const char *to, const ng_restore_options *options,
+                                               ng_stream_report *out);
+
+/** Reads a stream to its end and verifies every checksum and that its ops follow each other; `*out`
+ *  (may be NULL) says what it holds. `uuid` (may be NULL) receives that of the store it comes from,
+ *  as soon as the head has been read, so also when the rest is damaged; else it becomes empty.
+ *  Errors: NG_E_FORMAT (not a stream), NG_E_VERSION, NG_E_CORRUPT (offset), those of `source`. */
+NG_API NG_MUST_USE ng_status ng_stream_verify(ng_source_fn source, void *source_context,
+                                              char uuid[37], ng_stream_report *out);
+
+typedef struct ng_backup_options {
+    size_t struct_size;
+    bool incremental; /**< only what the newest backup in the directory does not have */
+    ng_progress_fn progress;
+    void *progress_context;
+} ng_backup_options;
+
+/** Writes a backup file into `directory` (made if absent): NAME.full or NAME.incremental, where the
+ *  name says the seqs. The file is read back and verified before it gets its name.
+ *  Errors: as ng_stream_write; NG_E_NOT_FOUND (incremental without a full one), NG_E_CONFLICT (the
+ *  directory has backups of another store). */
+NG_API NG_MUST_USE ng_status ng_backup(ng_store *store, const char *directory,
+                                       const ng_backup_options *options, ng_stream_report *out);
+/** Makes a new store in `to` from a backup file, or from a directory of them: the newest full one
+ *  that is old enough for `seq` and `time_us`, and the increments after it.
+ *  Errors: as ng_stream_restore; NG_E_NOT_FOUND (no backup there), NG_E_GONE (an increment is
+ *  missing: names the seqs). */
+NG_API NG_MUST_USE ng_status ng_restore(const char *from, const char *to,
+                                        const ng_restore_options *options, ng_stream_report *out);
+
+typedef struct ng_loss {
+    const char *file;   /**< name in the directory */
+    uint64_t offset;    /**< where the damage begins */
+    uint64_t bytes;     /**< how many are lost, 0 = not known */
+    ng_seq first, last; /**< ops lost, 0 = none or not known */
+    const char *text;   /**< one line of English */
+} ng_loss;
+typedef void (*ng_loss_fn)(void *context, const ng_loss *loss);
+
+typedef struct ng_repair_report {
+    uint64_t losses;
+    uint64_t ops_applied, ops_refused, ops_missing;
+    uint64_t tokens, connections, labels, vectors; /**< saved */
+    ng_seq seq;                                    /**< newest op that was saved */
+    double seconds;
+} ng_repair_report;
+
+/** Saves what is valid of the damaged store in `path` into a new one in `to`, calling `each` (may be
+ *  NULL) for everything that is lost. `path` is not changed and must not be open.
+ *  Errors: NG_E_EXISTS (`to`), NG_E_NOT_FOUND, NG_E_BUSY, NG_E_CORRUPT (nothing could be saved:
+ *  MANIFEST and all headers are lost), NG_E_IO, NG_E_DISK_FULL. */
+NG_API NG_MUST_USE ng_status ng_repair(const char *path, const char *to, ng_loss_fn each,
+                                       void *context, ng_repair_report *out);
+
+/* ---------------------------------------------------------------------------------------------
+ * Black box: what the store did last, in a file that survives a crash of the process
+ * ------------------------------------------------------------------------------------------- */
+
+typedef struct ng_event {
+    uint64_t number;  /**< 1, 2, 3, ... since the file was made */
+    uint64_t time_us; /**< Unix microseconds */
+    ng_seq seq;       /**< newest op applied at that time */
+    uint32_t thread;  /**< number of the thread, as the system shows it */
+    uint32_t process;
+    const char *kind; /**< "open", "close", "recovery", "segment", "checkpoint", "view", ... */
+    const char *text; /**< one line of English */
+} ng_event;
+typedef void (*ng_event_fn)(void *context, const ng_event *event);
+
+/** Reads the last events (at most 1000, oldest first) of the store in directory `path`, open or not,
+ *  crashed or not. Errors: NG_E_NOT_FOUND (no black box there), NG_E_CORRUPT, NG_E_VERSION, NG_E_IO. */
+NG_API NG_MUST_USE ng_status ng_blackbox_read(const char *path, ng_event_fn each, void *context);
+/** Adds an event of kind "host" to the store's black box. Text beyond 191 bytes is cut. */
+NG_API void ng_blackbox_note(ng_store *store, const char *text);
 
 /* ---------------------------------------------------------------------------------------------
  * Query by meaning

@@ -2,12 +2,14 @@
 /* The life of the server: options, start, wait, drain.
  *
  *   checked -> listening -> serving -> draining -> stopped
- *              ngs_listen   signal, stop_fd        ng_server_run returns
+ *              ngs_listen   signal, stop_fd,       ng_server_run returns
+ *                           latched store (supervised alone)
  *
  * Draining: the listening socket closes, readiness turns 503, new requests on open connections get
  * 503, requests in flight (also those that wait for a worker or for the disk) get their replies
  * within drain_ms_max, then every connection is closed and every thread joined. A second signal
- * ends the wait.
+ * ends the wait. Before a restart the socket, which is the supervisor's, stays open: clients wait in
+ * its queue for the next process.
  *
  * The one thing global here is the descriptor that a signal handler writes to, because a handler
  * has no other way to find it; it is -1 outside ng_server_run. */
@@ -18,6 +20,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -248,9 +251,21 @@ static void server_announce(const ngs_server *server, const char *url)
     else
         printf("listening on %s (store in memory, %llu tokens)\n", url, count);
     fflush(stdout);
+    const uint64_t one = 1;
+    if (server->limits.supervision != NULL &&
+        write(server->limits.supervision->ready_fd, &one, sizeof one) < 0)
+        fprintf(stderr, "neurograph: cannot tell the supervisor: %s\n", strerror(errno));
 }
 
-static void server_wait(ngs_server *server, const server_signals *signals)
+/* Slot 1 need not exist: only a store that has stopped says so. */
+static bool server_is_latched(const ngs_server *server)
+{
+    ng_token record;
+    return ng_token_read(server->store, 1, &record) == NG_E_LATCHED;
+}
+
+/* Until the server is to end: true if its store has stopped and somebody will start it again. */
+static bool server_wait(ngs_server *server, const server_signals *signals)
 {
     struct pollfd fds[2] = {
         {.fd = signals->fd, .events = POLLIN},
@@ -259,20 +274,24 @@ static void server_wait(ngs_server *server, const server_signals *signals)
     for (;;) {
         int ready = poll(fds, 2, SERVER_TICK_MS);
         if (ready > 0 && server_signals_read(signals))
-            return;
+            return false;
         if (ready > 0 && fds[1].revents != 0)
-            return;
+            return false;
+        if (server->limits.supervision != NULL && server_is_latched(server))
+            return true;
         ngs_pool_expire(server->pool);
     }
 }
 
-/* Lets the requests in flight end, until the time is up or a second signal comes. */
+/* Lets the requests in flight end, until the time is up or a second signal comes. `listen_fd` < 0:
+ * somebody else will accept the next clients. */
 static void server_drain(ngs_server *server, const server_signals *signals, int listen_fd)
 {
     int64_t end = ngs_now_ns() + (int64_t)server->limits.drain_ms_max * 1000000;
     ngs_http_quiesce(server->http);
     /* The library keeps the descriptor until it stops; shut down, it refuses clients at once. */
-    shutdown(listen_fd, SHUT_RDWR);
+    if (listen_fd >= 0)
+        shutdown(listen_fd, SHUT_RDWR);
     atomic_store_explicit(&server->draining, true, memory_order_release);
     while (!ngs_http_wait_idle(server->http, SERVER_TICK_MS) && ngs_now_ns() < end) {
         ngs_pool_expire(server->pool);
@@ -300,9 +319,9 @@ static int server_serve(ngs_server *server, int listen_fd, const char *url)
     server->pool = server->commit ? ngs_pool_start(server) : NULL;
     if (server->pool != NULL && ngs_http_start(server, listen_fd) != NULL) {
         server_announce(server, url);
-        server_wait(server, &signals);
-        server_drain(server, &signals, listen_fd);
-        code = 0;
+        bool latched = server_wait(server, &signals);
+        server_drain(server, &signals, latched ? -1 : listen_fd);
+        code = latched ? NG_SERVER_LATCHED : 0;
     } else {
         fprintf(stderr, "neurograph: cannot start the threads of the server\n");
         if (server->pool != NULL)
@@ -312,15 +331,40 @@ static int server_serve(ngs_server *server, int listen_fd, const char *url)
     }
     ngs_pool_destroy(server->pool);
     ngs_commit_destroy(server->commit);
-    server_signals_restore(&signals, code == 0);
+    server_signals_restore(&signals, code != 1);
     return code;
+}
+
+/* The descriptor to accept clients from, or -1 with the exit code. */
+static int server_listen(const ng_server_options *limits, char *url, size_t url_size, int *code)
+{
+    char message[256];
+    bool wrong_option = false;
+    if (limits->supervision != NULL) {
+        snprintf(url, url_size, "%s", limits->supervision->url);
+        return limits->supervision->listen_fd;
+    }
+    int fd = ngs_listen(limits->listen, url, url_size, &wrong_option, message, sizeof message);
+    if (fd < 0) {
+        fprintf(stderr, "neurograph: %s\n", message);
+        *code = wrong_option ? 2 : 1;
+    }
+    return fd;
+}
+
+static void server_note_restart(ng_store *store, const ng_supervision *supervision)
+{
+    char text[192];
+    if (supervision == NULL || supervision->restarts == 0)
+        return;
+    snprintf(text, sizeof text, "restart %u by the supervisor; before: %s", supervision->restarts,
+             supervision->reason);
+    ng_blackbox_note(store, text);
 }
 
 int ng_server_run(ng_store *store, const ng_server_options *options)
 {
     char url[96];
-    char message[256];
-    bool wrong_option = false;
     ngs_server *server = calloc(1, sizeof *server);
     if (server == NULL) {
         fprintf(stderr, "neurograph: no memory for the server\n");
@@ -329,20 +373,18 @@ int ng_server_run(ng_store *store, const ng_server_options *options)
     int code = 2;
     if (!server_options(options, &server->limits))
         goto out;
-    int fd =
-        ngs_listen(server->limits.listen, url, sizeof url, &wrong_option, message, sizeof message);
-    if (fd < 0) {
-        fprintf(stderr, "neurograph: %s\n", message);
-        code = wrong_option ? 2 : 1;
+    int fd = server_listen(&server->limits, url, sizeof url, &code);
+    if (fd < 0)
         goto out;
-    }
+    server_note_restart(store, server->limits.supervision);
     code = 1;
     server_raise_fds(server->limits.connections_max);
     if (server_init(server, store)) {
         code = server_serve(server, fd, url);
         server_release(server);
     }
-    close(fd);
+    if (server->limits.supervision == NULL)
+        close(fd);
 out:
     free(server);
     return code;

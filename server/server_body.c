@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Request bodies: from bytes to checked values, with the path of every field that is wrong.
+/* Bodies and parameters of requests: from bytes to checked values, with the path of every field that
+ * is wrong.
  *
  * The readers note problems in the request instead of failing, so one answer lists all of them;
  * the caller asks ngs_problems_reply when it has read everything. */
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "server_private.h"
 
@@ -125,4 +128,22 @@ bool ngs_read_string(ngs_request *request, ngs_json_value value, const char *fie
         return true;
     ngs_wrong_type(request, value, field, "a string");
     return false;
+}
+
+void ngs_read_param(ngs_request *request, const ngs_param *param, uint64_t min, uint64_t max,
+                    uint64_t *out)
+{
+    char field[64];
+    size_t length = strspn(param->value, "0123456789");
+    errno = 0;
+    unsigned long long value = strtoull(param->value, NULL, 10);
+    snprintf(field, sizeof field, "query.%s", param->name);
+    if (length == 0 || param->value[length] != '\0')
+        ngs_problem(request, field, "type_error",
+                    "an integer in %llu..%llu is expected, not \"%.32s\"", (unsigned long long)min,
+                    (unsigned long long)max, param->value);
+    else if (errno != 0 || value < min || value > max)
+        ngs_problem(request, field, "value_error", "%.32s is outside %llu..%llu", param->value,
+                    (unsigned long long)min, (unsigned long long)max);
+    *out = value;
 }

@@ -36,6 +36,7 @@
 #define HTTP_DROP_FACTOR 8
 #define HTTP_BODY_FIRST 1024
 #define HTTP_LOG_INTERVAL_NS 1000000000
+#define HTTP_STREAM_PIECE (64u << 10) /* of a backup, that the library asks for at once */
 
 typedef struct http_loop {
     ngs_http *http;
@@ -213,8 +214,18 @@ static void http_reply_headers(struct MHD_Response *response, const ngs_request 
     MHD_add_response_header(response, "X-Correlation-ID", request->correlation);
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     MHD_add_response_header(response, "Cache-Control", "no-store");
-    if (request->kind != NGS_REPLY_EMPTY)
+    if (request->kind == NGS_REPLY_BYTES)
+        MHD_add_response_header(response, "Content-Type", "application/octet-stream");
+    else if (request->kind != NGS_REPLY_EMPTY)
         MHD_add_response_header(response, "Content-Type", "application/json");
+    if (request->version != 0) {
+        snprintf(text, sizeof text, "\"%u\"", request->version);
+        MHD_add_response_header(response, "ETag", text);
+    }
+    if (request->shown_seq != 0) {
+        snprintf(text, sizeof text, "%llu", (unsigned long long)request->shown_seq);
+        MHD_add_response_header(response, "X-NeuroGraph-Seq", text);
+    }
     if (request->allow != 0)
         http_allow(response, request->allow);
     if (request->retry_after_s != 0) {
@@ -225,6 +236,57 @@ static void http_reply_headers(struct MHD_Response *response, const ngs_request 
         MHD_add_response_header(response, "Connection", "close");
 }
 
+/* ------------------------------------------------------------------------------------- backups */
+
+/* What the library asks for bytes of a backup. It is freed with the response, after the request. */
+typedef struct http_stream {
+    struct MHD_Connection *connection;
+    ngs_backup *backup;
+} http_stream;
+
+/* The connection is suspended before the pipe may wake it. A backup that failed ends with the
+ * connection: without its last chunk the client knows that it is not whole. */
+static ssize_t http_stream_read(void *context, uint64_t position, char *data, size_t capacity)
+{
+    http_stream *stream = context;
+    ngs_backup_state state;
+    (void)position;
+    size_t count = ngs_backup_take(stream->backup, data, capacity, &state);
+    if (count > 0)
+        return (ssize_t)count;
+    if (state == NGS_BACKUP_END)
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    if (state == NGS_BACKUP_FAILED)
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    MHD_suspend_connection(stream->connection);
+    ngs_backup_wait(stream->backup);
+    return 0;
+}
+
+static void http_stream_free(void *context)
+{
+    http_stream *stream = context;
+    ngs_backup_release(stream->backup);
+    free(stream);
+}
+
+/* Takes over request->backup; NULL without memory. */
+static struct MHD_Response *http_stream_response(ngs_request *request)
+{
+    http_stream *stream = malloc(sizeof *stream);
+    struct MHD_Response *response;
+    if (stream == NULL)
+        return NULL;
+    *stream = (http_stream){.connection = request->connection, .backup = request->backup};
+    response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, HTTP_STREAM_PIECE,
+                                                 http_stream_read, stream, http_stream_free);
+    if (response == NULL)
+        free(stream);
+    else
+        request->backup = NULL;
+    return response;
+}
+
 /* Hands the reply to the library, which frees its buffer. */
 static enum MHD_Result http_reply(ngs_request *request)
 {
@@ -233,8 +295,11 @@ static enum MHD_Result http_reply(ngs_request *request)
         "\"message\":\"no memory for the reply\",\"details\":null},"
         "\"detail\":\"no memory for the reply\",\"meta\":null}";
     struct MHD_Response *response;
+    bool streams = request->backup != NULL && ngs_backup_reply(request);
     bool whole = ngs_reply_finish(request);
-    if (!whole) {
+    if (streams) {
+        response = http_stream_response(request);
+    } else if (!whole) {
         ngs_out_release(&request->out);
         request->status = 503;
         request->kind = NGS_REPLY_ERROR;
@@ -275,6 +340,7 @@ static ngs_request *http_begin(http_loop *loop, struct MHD_Connection *connectio
     atomic_fetch_add_explicit(&http->in_flight, 1, memory_order_relaxed);
     MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, http_param, request);
     http_correlation(request);
+    request->if_match = http_header(request, "If-Match");
     http_check(request, path);
     return request;
 }
@@ -346,6 +412,20 @@ static enum MHD_Result http_to_pool(ngs_request *request)
     return MHD_YES;
 }
 
+static enum MHD_Result http_to_feed(ngs_request *request)
+{
+    ngs_feed *feed = request->server->feed;
+    if (!ngs_feed_reserve(feed)) {
+        request->retry_after_s = 1;
+        ngs_reply_error(request, 503, "SERVICE_UNAVAILABLE", NULL,
+                        "too many feeds wait already (the limit is %d)", NGS_FEEDS_MAX);
+        return http_reply(request);
+    }
+    MHD_suspend_connection(request->connection);
+    ngs_feed_push(feed, request);
+    return MHD_YES;
+}
+
 static enum MHD_Result http_run(ngs_request *request)
 {
     if (request->refused)
@@ -355,6 +435,13 @@ static enum MHD_Result http_run(ngs_request *request)
     ngs_route_run(request);
     if (request->wants_worker)
         return http_to_pool(request);
+    if (request->wants_feed)
+        return http_to_feed(request);
+    if (request->backup != NULL) {
+        MHD_suspend_connection(request->connection);
+        ngs_backup_wait(request->backup);
+        return MHD_YES;
+    }
     if (ngs_request_settled(request))
         return http_reply(request);
     MHD_suspend_connection(request->connection);
@@ -395,6 +482,8 @@ static void http_completed(void *context, struct MHD_Connection *connection, voi
     if (request == NULL)
         return;
     *state = NULL;
+    if (request->backup != NULL)
+        ngs_backup_release(request->backup);
     free(request->body);
     ngs_out_release(&request->out);
     ngs_out_release(&request->problems.list);
@@ -531,22 +620,32 @@ static bool loop_start(ngs_http *http, http_loop *loop, int listen_fd)
     return false;
 }
 
-ngs_http *ngs_http_start(ngs_server *server, int listen_fd)
+static bool http_start_loops(ngs_http *http, int listen_fd)
 {
-    ngs_http *http = calloc(1, sizeof *http);
-    if (http == NULL)
-        return NULL;
-    http->server = server;
-    server->http = http; /* before the first request can come */
-    atomic_init(&http->logged_ns, ngs_now_ns() - HTTP_LOG_INTERVAL_NS);
-    pthread_mutex_init(&http->lock, NULL);
-    pthread_cond_init(&http->changed, NULL);
-    unsigned wanted = server->limits.io_threads;
+    unsigned wanted = http->server->limits.io_threads;
     http->loops = calloc(wanted, sizeof *http->loops);
     while (http->loops != NULL && http->loop_count < wanted &&
            loop_start(http, &http->loops[http->loop_count], listen_fd))
         http->loop_count++;
-    if (http->loops != NULL && http->loop_count == wanted)
+    return http->loops != NULL && http->loop_count == wanted;
+}
+
+ngs_http *ngs_http_start(ngs_server *server, int listen_fd)
+{
+    ng_info info;
+    ngs_http *http = calloc(1, sizeof *http);
+    if (http == NULL)
+        return NULL;
+    http->server = server;
+    server->http = http; /* before the first request can come, as all the next */
+    server->relaxed =
+        ng_store_info(server->store, &info) == NG_OK && info.durability > NG_DURABILITY_SYNC;
+    server->backups = ngs_backups_create(server);
+    server->feed = server->backups != NULL ? ngs_feed_start(server) : NULL;
+    atomic_init(&http->logged_ns, ngs_now_ns() - HTTP_LOG_INTERVAL_NS);
+    pthread_mutex_init(&http->lock, NULL);
+    pthread_cond_init(&http->changed, NULL);
+    if (server->feed != NULL && http_start_loops(http, listen_fd))
         return http;
     ngs_http_quiesce(http);
     ngs_http_stop(http);
@@ -562,6 +661,9 @@ void ngs_http_quiesce(ngs_http *http)
     while (http->quiesced < http->loop_count)
         pthread_cond_wait(&http->changed, &http->lock);
     pthread_mutex_unlock(&http->lock);
+    /* Feeds wait for what may never come; a drain must not wait with them. */
+    if (http->server->feed != NULL)
+        ngs_feed_stop(http->server->feed);
 }
 
 bool ngs_http_wait_idle(ngs_http *http, uint32_t ms)
@@ -589,6 +691,9 @@ unsigned ngs_http_in_flight(const ngs_http *http)
 
 void ngs_http_stop(ngs_http *http)
 {
+    ngs_server *server = http->server;
+    if (server->backups != NULL)
+        ngs_backups_stop(server->backups); /* resumes those that wait for their pipe */
     atomic_store_explicit(&http->stop, true, memory_order_release);
     http_wake(http);
     for (unsigned i = 0; i < http->loop_count; i++)
@@ -598,6 +703,10 @@ void ngs_http_stop(ngs_http *http)
         close(http->loops[i].wake_fd);
     }
     free(http->loops);
+    ngs_feed_destroy(server->feed);
+    ngs_backups_destroy(server->backups);
+    server->feed = NULL;
+    server->backups = NULL;
     pthread_cond_destroy(&http->changed);
     pthread_mutex_destroy(&http->lock);
     free(http);

@@ -8,10 +8,12 @@
  *                          +-> pool queue -> worker: handler -+
  *                          +-> commit queue <-----------------+   connection suspended meanwhile
  *                                 +-> commit thread -> resumed -> event loop: sent
+ *   event loop: handler -> feed queue -> feed thread -> pool queue -> as above
+ *   event loop: handler -> backup: suspended whenever its pipe is empty, resumed by its producer
  *
  * Invariants
  * 1. A reply that depends on the store is sent only when every op it may show is durable
- *    (`settles`, ngs_request_settle).
+ *    (`settles`, ngs_request_settle); not so for a store whose durability is not sync (`relaxed`).
  * 2. Whoever takes a request out of a queue resumes it exactly once or puts it into the next queue.
  * 3. After ngs_pool_push, ngs_commit_push and ngs_http_resume a caller leaves the request alone.
  *
@@ -31,6 +33,9 @@ typedef struct ngs_request ngs_request;
 typedef struct ngs_http ngs_http;
 typedef struct ngs_pool ngs_pool;
 typedef struct ngs_commit ngs_commit;
+typedef struct ngs_feed ngs_feed;
+typedef struct ngs_backup ngs_backup;
+typedef struct ngs_backups ngs_backups;
 
 /* ---------------------------------------------------------------- limits, each with its reason */
 
@@ -48,6 +53,12 @@ enum {
     NGS_CORRELATION_MAX = 128,  /* bytes of X-Correlation-ID that are echoed */
     NGS_PARSERS_KEPT = 32, /* idle JSON parsers; there are not more threads than that at once */
     NGS_PARSER_BYTES_KEPT = 256 * 1024, /* a parser that grew beyond is freed: it holds 14 x */
+    NGS_FEEDS_MAX = 64, /* followers that wait; a store is not copied to more places at once */
+    NGS_FEED_WAIT_MS_MAX = 30000, /* below the silence after which proxies give up */
+    NGS_FEED_BYTES_DEFAULT = 1024 * 1024,
+    NGS_FEED_BYTES_MAX = 16 * 1024 * 1024, /* a reply is kept in memory until it is sent */
+    NGS_BACKUPS_MAX = 2, /* each holds a view of the store and reads its log from disk */
+    NGS_TAGS_MAX = 16,   /* entity tags of If-Match */
     NGS_UUID_CHARS = 37
 };
 
@@ -90,6 +101,7 @@ typedef enum ngs_reply_kind {
     NGS_REPLY_DATA,  /* success envelope */
     NGS_REPLY_ERROR, /* error envelope */
     NGS_REPLY_BARE,  /* JSON without an envelope */
+    NGS_REPLY_BYTES, /* bytes of a stream: what was written, or what request->backup gives */
     NGS_REPLY_EMPTY  /* no body */
 } ngs_reply_kind;
 
@@ -127,7 +139,18 @@ struct ngs_request {
     unsigned retry_after_s;
     bool on_worker;    /* running on the pool */
     bool wants_worker; /* set by a handler: run me again, on the pool */
+    bool wants_feed;   /* likewise: once there is something to read (feed) */
     bool settles;      /* the reply shows the store: it waits for the disk */
+
+    const char *if_match; /* the header, of the HTTP library; NULL = none */
+    uint32_t version;     /* of the token that the reply shows, for ETag; 0 = none */
+    ng_seq shown_seq;     /* newest durable op, for X-NeuroGraph-Seq; 0 = not shown */
+    struct {
+        uint64_t after;
+        uint64_t max_bytes;
+        int64_t until_ns; /* when to answer although there is nothing to read */
+    } feed;
+    ngs_backup *backup; /* until it is handed to the reply; NULL = none */
 
     ng_seq barrier; /* what it waits for */
     int64_t queued_ns;
@@ -144,6 +167,9 @@ struct ngs_server {
     ngs_http *http;
     ngs_pool *pool;
     ngs_commit *commit;
+    ngs_feed *feed; /* of http, as the next */
+    ngs_backups *backups;
+    bool relaxed; /* the durability of the store is not sync: replies do not wait for the disk */
     atomic_uint_fast64_t uuid_count; /* relaxed: only uniqueness matters */
     atomic_bool draining;            /* release by the main thread, acquire by event loops */
 
@@ -180,6 +206,8 @@ void ngs_request_settle(ngs_request *request);
 /** Begins a success envelope; the caller appends the data to request->out. */
 ngs_out *ngs_reply_data(ngs_request *request, int status);
 ngs_out *ngs_reply_bare(ngs_request *request, int status);
+/** Begins a reply of bytes; the caller appends them to request->out, or they are a backup's. */
+ngs_out *ngs_reply_stream(ngs_request *request, int status);
 void ngs_reply_empty(ngs_request *request, int status);
 /** An error; replaces whatever was written. `details` is JSON or NULL. */
 void ngs_reply_error(ngs_request *request, int status, const char *code, const char *details,
@@ -212,6 +240,9 @@ bool ngs_read_string(ngs_request *request, ngs_json_value value, const char *fie
                      const char **out, size_t *count);
 void ngs_wrong_type(ngs_request *request, ngs_json_value value, const char *field,
                     const char *expected);
+/** Reads a query parameter; notes a problem unless it is an integer within the range. */
+void ngs_read_param(ngs_request *request, const ngs_param *param, uint64_t min, uint64_t max,
+                    uint64_t *out);
 /** Notes that "body.KEY" is not known, or came twice. */
 void ngs_unknown_field(ngs_request *request, const char *key, size_t key_count, bool twice);
 
@@ -236,6 +267,9 @@ void ngs_token_get(ngs_request *request);
 void ngs_token_update(ngs_request *request);
 void ngs_token_delete(ngs_request *request);
 void ngs_query(ngs_request *request);
+void ngs_feed_get(ngs_request *request);
+void ngs_backup_get(ngs_request *request);
+void ngs_checkpoint(ngs_request *request);
 void ngs_system_root(ngs_request *request);
 void ngs_system_health(ngs_request *request);
 void ngs_system_live(ngs_request *request);
@@ -283,6 +317,36 @@ void ngs_commit_push(ngs_commit *commit, ngs_request *request);
 /** Refuses what still waits and joins; later pushes are refused at once. */
 void ngs_commit_stop(ngs_commit *commit);
 void ngs_commit_destroy(ngs_commit *commit);
+
+ngs_feed *ngs_feed_start(ngs_server *server);
+/** A place among those that wait; false if there is none. ngs_feed_push must follow. */
+bool ngs_feed_reserve(ngs_feed *feed);
+/** Takes over a suspended request; it goes to the pool when ops after feed.after are durable, or at
+ *  feed.until_ns. */
+void ngs_feed_push(ngs_feed *feed, ngs_request *request);
+/** Refuses what waits and joins; later pushes are refused at once. Twice is allowed. */
+void ngs_feed_stop(ngs_feed *feed);
+void ngs_feed_destroy(ngs_feed *feed);
+
+typedef enum ngs_backup_state {
+    NGS_BACKUP_MORE,
+    NGS_BACKUP_END,
+    NGS_BACKUP_FAILED
+} ngs_backup_state;
+
+ngs_backups *ngs_backups_create(ngs_server *server);
+/** Resumes the suspended request once there are bytes to send, or the end. */
+void ngs_backup_wait(ngs_backup *backup);
+/** After that: begins the reply. False: it is an error, and request->backup of no use. */
+bool ngs_backup_reply(ngs_request *request);
+/** Bytes to send; 0 with NGS_BACKUP_MORE = none yet. */
+size_t ngs_backup_take(ngs_backup *backup, char *data, size_t capacity, ngs_backup_state *state);
+/** Nobody wants the rest. Never waits. */
+void ngs_backup_release(ngs_backup *backup);
+/** Cancels all, and starts no more. */
+void ngs_backups_stop(ngs_backups *all);
+/** After every release: waits for the producers and frees. NULL is allowed. */
+void ngs_backups_destroy(ngs_backups *all);
 
 /** Opens a listening socket on a loopback address; `url` receives "http://127.0.0.1:8000". Returns
  *  the descriptor, or -1 with `message`, because the option is wrong or the system refused. */

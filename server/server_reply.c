@@ -29,6 +29,14 @@ ngs_out *ngs_reply_bare(ngs_request *request, int status)
     return &request->out;
 }
 
+ngs_out *ngs_reply_stream(ngs_request *request, int status)
+{
+    request->status = status;
+    request->kind = NGS_REPLY_BYTES;
+    request->out.size = 0;
+    return &request->out;
+}
+
 void ngs_reply_empty(ngs_request *request, int status)
 {
     request->status = status;
@@ -85,6 +93,10 @@ static const reply_code reply_codes[] = {
     {NG_E_CANCELLED, 503, "SERVICE_UNAVAILABLE"},
     {NG_E_FORMAT, 422, "VALIDATION_ERROR"},
     {NG_E_ABSENT, 404, "RESOURCE_NOT_FOUND"},
+    {NG_E_CONFLICT, 409, "CONFLICT"},
+    {NG_E_READ_ONLY, 403, "READ_ONLY"},
+    {NG_E_EXPIRED, 410, "EXPIRED"},
+    {NG_E_GONE, 410, "GONE"},
 };
 
 /* The library begins its message with the name of the field: "weight 2 is outside 0..1". */

@@ -14,6 +14,9 @@ static const ngs_route routes[] = {
     {NGS_PUT, API "/tokens/{id}", ngs_token_update, NGS_ROUTE_BODY},
     {NGS_DELETE, API "/tokens/{id}", ngs_token_delete, 0},
     {NGS_POST, API "/query", ngs_query, NGS_ROUTE_BODY | NGS_ROUTE_POOL},
+    {NGS_GET, API "/feed", ngs_feed_get, NGS_ROUTE_PARAMS},
+    {NGS_GET, API "/admin/backup", ngs_backup_get, NGS_ROUTE_PARAMS},
+    {NGS_POST, API "/admin/checkpoint", ngs_checkpoint, NGS_ROUTE_BODY | NGS_ROUTE_POOL},
     {NGS_GET, API "/health", ngs_system_health, NGS_ROUTE_ALWAYS},
     {NGS_GET, API "/health/live", ngs_system_live, NGS_ROUTE_ALWAYS},
     {NGS_GET, API "/health/ready", ngs_system_ready, NGS_ROUTE_ALWAYS},
@@ -61,6 +64,7 @@ unsigned ngs_route_find(ngs_request *request, const char *path)
 void ngs_route_run(ngs_request *request)
 {
     request->wants_worker = false;
+    request->wants_feed = false;
     if ((request->route->flags & NGS_ROUTE_PARAMS) != 0 && request->params_overflow) {
         ngs_problem(request, "query", "value_error", "more than %d parameters", NGS_PARAMS_MAX);
         ngs_problems_reply(request);
@@ -73,7 +77,7 @@ bool ngs_request_settled(ngs_request *request)
 {
     ng_seq applied = 0;
     ng_seq durable = 0;
-    if (!request->settles)
+    if (!request->settles || request->server->relaxed)
         return true;
     /* Read after the handler has read the store: whatever the reply shows is at most `applied`. */
     ng_positions(request->server->store, &applied, &durable);

@@ -157,6 +157,24 @@ static void status_out_server(ngs_out *out, ngs_server *server)
     ngs_out_char(out, '}');
 }
 
+/* How often the process had to be started again; null without a supervisor. */
+static void status_out_supervision(ngs_out *out, const ng_supervision *supervision)
+{
+    ngs_out_text(out, ",\"supervision\":");
+    if (supervision == NULL) {
+        ngs_out_text(out, "null");
+        return;
+    }
+    ngs_out_text(out, "{\"restarts\":");
+    ngs_out_u64(out, supervision->restarts);
+    ngs_out_text(out, ",\"last_reason\":");
+    if (supervision->restarts == 0)
+        ngs_out_text(out, "null");
+    else
+        ngs_out_string_z(out, supervision->reason);
+    ngs_out_char(out, '}');
+}
+
 static void status_out_components(ngs_out *out, const char *state)
 {
     static const char *const components[] = {"runtime", "token_storage", "connection_storage",
@@ -170,20 +188,30 @@ static void status_out_components(ngs_out *out, const char *state)
     ngs_out_char(out, '}');
 }
 
-/* A store that latched still has counts; the state says that they may be ahead of the disk, so
- * that reply does not wait for a sync that never comes. */
+static void status_out_store(ngs_out *out, const ng_info *info)
+{
+    if (info == NULL) {
+        ngs_out_text(out, ",\"tokens\":null,\"connections\":null");
+        return;
+    }
+    status_out_counts(out, ",\"tokens\":", info->token_count, info->active_token_count);
+    status_out_counts(out, ",\"connections\":", info->connection_count,
+                      info->active_connection_count);
+}
+
+/* A store that latched refuses every read; what can be said about the process is said. */
 void ngs_system_status(ngs_request *request)
 {
     ngs_server *server = request->server;
     ng_info info;
     ng_cdna cdna;
-    bool latched = system_probe(server) == NG_E_LATCHED;
     bool draining = atomic_load_explicit(&server->draining, memory_order_acquire);
-    request->settles = !latched;
     ng_status status = ng_store_info(server->store, &info);
     if (status == NG_OK)
         status = ng_cdna_get(server->store, &cdna);
-    if (status != NG_OK) {
+    bool latched = status == NG_E_LATCHED;
+    request->settles = !latched;
+    if (status != NG_OK && !latched) {
         ngs_reply_status(request, status);
         return;
     }
@@ -192,18 +220,20 @@ void ngs_system_status(ngs_request *request)
     ngs_out_string_z(out, draining ? "draining" : latched ? "degraded" : "running");
     ngs_out_text(out, ",\"uptime_seconds\":");
     ngs_out_fixed3(out, system_uptime(server));
-    status_out_counts(out, ",\"tokens\":", info.token_count, info.active_token_count);
-    status_out_counts(out, ",\"connections\":", info.connection_count,
-                      info.active_connection_count);
+    status_out_store(out, latched ? NULL : &info);
     ngs_out_text(out, ",\"memory_usage_mb\":");
     ngs_out_fixed3(out, system_memory_mb());
     ngs_out_text(out, ",\"cpu_usage_percent\":");
     ngs_out_fixed3(out, system_cpu_percent(server));
     status_out_components(out, latched ? "latched" : "running");
     ngs_out_text(out, ",\"cdna_profile\":");
-    ngs_out_u64(out, cdna.profile);
+    if (latched)
+        ngs_out_text(out, "null");
+    else
+        ngs_out_u64(out, cdna.profile);
     ngs_out_text(out, ",\"storage_backend\":");
     ngs_out_string_z(out, system_backend(server));
     status_out_server(out, server);
+    status_out_supervision(out, server->limits.supervision);
     ngs_out_char(out, '}');
 }

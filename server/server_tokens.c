@@ -125,10 +125,12 @@ static void token_reply(ngs_request *request, int http_status, ng_token_id id)
 {
     ng_token_info info;
     ng_status status = ng_token_get(request->server->store, id, &info);
-    if (status != NG_OK)
+    if (status != NG_OK) {
         token_fail(request, status, id);
-    else
-        token_out(ngs_reply_data(request, http_status), request->server->store, &info);
+        return;
+    }
+    request->version = info.version;
+    token_out(ngs_reply_data(request, http_status), request->server->store, &info);
 }
 
 /* The id in the path; false: replied. */
@@ -149,13 +151,117 @@ static bool token_id(ngs_request *request, ng_token_id *out)
     return !ngs_problems_reply(request);
 }
 
+/* ----------------------------------------------------------------------------------- If-Match */
+
+/* The token is not what If-Match expects: `info` is what it is, with id 0 if it is gone. */
+static void match_refuse(ngs_request *request, const ng_token_info *info)
+{
+    ngs_out details = {0};
+    if (info->id == 0) {
+        ngs_reply_error(request, 412, "PRECONDITION_FAILED", NULL, "the token does not exist");
+        return;
+    }
+    ngs_out_text(&details, "{\"token\":");
+    token_out(&details, request->server->store, info);
+    ngs_out_raw(&details, "}", 2); /* with its NUL */
+    request->version = info->version;
+    ngs_reply_error(request, 412, "PRECONDITION_FAILED", details.failed ? NULL : details.bytes,
+                    "the token has version %u, which If-Match does not name", info->version);
+    ngs_out_release(&details);
+}
+
+/* Whether the header names the version. A weak tag names none (RFC 9110, 13.1.1). Sets *wrong if it
+ * is neither "*" nor a list of entity tags. */
+static bool match_names(const char *text, uint32_t version, bool *wrong)
+{
+    char wanted[16];
+    size_t wanted_bytes = (size_t)snprintf(wanted, sizeof wanted, "%u", version);
+    bool found = false;
+    *wrong = false;
+    text += strspn(text, " \t");
+    if (*text == '*' && text[1 + strspn(text + 1, " \t")] == '\0')
+        return true;
+    for (unsigned tags = 0; tags < NGS_TAGS_MAX; tags++) {
+        bool weak = strncmp(text, "W/", 2) == 0;
+        const char *tag = weak ? text + 3 : text + 1;
+        if (text[weak ? 2 : 0] != '"')
+            break;
+        size_t bytes = strcspn(tag, "\"");
+        if (tag[bytes] != '"')
+            break;
+        found |= !weak && bytes == wanted_bytes && memcmp(tag, wanted, bytes) == 0;
+        text = tag + bytes + 1;
+        text += strspn(text, " \t");
+        if (*text == '\0')
+            return found;
+        if (*text != ',')
+            break;
+        text++;
+        text += strspn(text, " \t");
+    }
+    *wrong = true;
+    return false;
+}
+
+/* The version that the write may change, for if_version; 0 = any. False: replied. What happens to
+ * the token after this is found by the write itself. */
+static bool token_match(ngs_request *request, ng_token_id id, uint32_t *version)
+{
+    ng_token_info info;
+    bool wrong;
+    *version = 0;
+    if (request->if_match == NULL)
+        return true;
+    ng_status status = ng_token_get(request->server->store, id, &info);
+    if (status != NG_OK) {
+        token_fail(request, status, id);
+        return false;
+    }
+    if (match_names(request->if_match, info.version, &wrong)) {
+        *version = info.version;
+        return true;
+    }
+    if (wrong) {
+        ngs_problem(
+            request, "header.If-Match", "value_error",
+            "\"%.64s\" is neither * nor at most %d versions such as \"3\" with their quotes",
+            request->if_match, NGS_TAGS_MAX);
+        ngs_problems_reply(request);
+    } else {
+        match_refuse(request, &info);
+    }
+    return false;
+}
+
+/* A write failed. */
+static void token_write_fail(ngs_request *request, ng_status status, ng_token_id id)
+{
+    ng_conflict conflict;
+    if (status == NG_E_NOT_FOUND)
+        token_fail(request, status, id);
+    else if (status == NG_E_CONFLICT && request->if_match != NULL && ng_last_conflict(&conflict))
+        match_refuse(request, &conflict.token);
+    else
+        ngs_reply_status(request, status);
+}
+
+/* -------------------------------------------------------------------------------------- writes */
+
+/* How the server writes. A store whose durability is not sync acknowledges at once by itself, and has
+ * to be told by an ordinary write that there is something to sync. */
+static ng_write_options token_write(const ngs_request *request)
+{
+    return (ng_write_options){.struct_size = sizeof(ng_write_options),
+                              .flags = request->server->relaxed ? 0 : NG_WRITE_NOWAIT};
+}
+
 void ngs_token_create(ngs_request *request)
 {
     ngs_token_body body;
     ng_token_id id = 0;
     if (ngs_token_body_read(request, true, &body)) {
         ng_token_fields *fields = &body.fields;
-        const ng_write_options nowait = {.struct_size = sizeof nowait, .flags = NG_WRITE_NOWAIT};
+        const ng_write_options write = token_write(request);
         if ((fields->set & NG_FIELD_WEIGHT) == 0)
             fields->weight = 0.5f;
         fields->flags = NG_TOKEN_ACTIVE;
@@ -172,7 +278,7 @@ void ngs_token_create(ngs_request *request)
         if (fields->vector_dimensions == 0)
             fields->set &= ~(uint32_t)NG_FIELD_VECTOR;
         request->settles = true;
-        ng_status status = ng_token_create(request->server->store, fields, &nowait, &id);
+        ng_status status = ng_token_create(request->server->store, fields, &write, &id);
         if (status != NG_OK)
             ngs_reply_status(request, status);
         else
@@ -206,22 +312,22 @@ void ngs_token_update(ngs_request *request)
 {
     ngs_token_body body;
     ng_token_id id;
+    ng_write_options write = token_write(request);
     if (!token_id(request, &id))
         return;
-    if (ngs_token_body_read(request, false, &body)) {
-        const ng_write_options nowait = {.struct_size = sizeof nowait, .flags = NG_WRITE_NOWAIT};
+    if (ngs_token_body_read(request, false, &body) && token_match(request, id, &write.if_version)) {
         ng_store *store = request->server->store;
         const ng_token_fields *fields = &body.fields;
         bool changes = false;
         ng_status status = token_update_flags(store, id, &body);
         if (status == NG_OK) {
             changes = (fields->set | fields->spaces_set | fields->spaces_clear) != 0;
-            status = changes ? ng_token_update(store, id, fields, &nowait) : NG_OK;
+            status = changes ? ng_token_update(store, id, fields, &write) : NG_OK;
         }
         if (status == NG_OK)
             token_reply(request, 200, id);
-        else if (changes && status != NG_E_NOT_FOUND)
-            ngs_reply_status(request, status);
+        else if (changes)
+            token_write_fail(request, status, id);
         else
             token_fail(request, status, id);
     }
@@ -231,12 +337,14 @@ void ngs_token_update(ngs_request *request)
 void ngs_token_delete(ngs_request *request)
 {
     ng_token_id id;
-    if (!token_id(request, &id))
+    ng_write_options write = token_write(request);
+    if (!token_id(request, &id) || !token_match(request, id, &write.if_version))
         return;
-    const ng_write_options nowait = {.struct_size = sizeof nowait, .flags = NG_WRITE_NOWAIT};
-    ng_status status = ng_token_delete(request->server->store, id, &nowait);
-    if (status != NG_OK)
+    ng_status status = ng_token_delete(request->server->store, id, &write);
+    if (status == NG_E_INVALID) /* an id that no token can have is not found either */
         token_fail(request, status, id);
+    else if (status != NG_OK)
+        token_write_fail(request, status, id);
     else
         ngs_reply_empty(request, 204);
 }
@@ -251,24 +359,6 @@ typedef struct token_page {
     uint64_t total;
 } token_page;
 
-static void page_number(ngs_request *request, const ngs_param *param, uint64_t min, uint64_t max,
-                        uint64_t *out)
-{
-    char field[64];
-    size_t length = strspn(param->value, "0123456789");
-    errno = 0;
-    unsigned long long value = strtoull(param->value, NULL, 10);
-    snprintf(field, sizeof field, "query.%s", param->name);
-    if (length == 0 || param->value[length] != '\0')
-        ngs_problem(request, field, "type_error",
-                    "an integer in %llu..%llu is expected, not \"%.32s\"", (unsigned long long)min,
-                    (unsigned long long)max, param->value);
-    else if (errno != 0 || value < min || value > max)
-        ngs_problem(request, field, "value_error", "%.32s is outside %llu..%llu", param->value,
-                    (unsigned long long)min, (unsigned long long)max);
-    *out = value;
-}
-
 /* Reads the parameters; false: replied. */
 static bool page_read(ngs_request *request, token_page *page)
 {
@@ -277,11 +367,11 @@ static bool page_read(ngs_request *request, token_page *page)
     for (size_t i = 0; i < request->param_count; i++) {
         const ngs_param *param = &request->params[i];
         if (strcmp(param->name, "limit") == 0)
-            page_number(request, param, 1, NGS_PAGE_MAX, &page->limit);
+            ngs_read_param(request, param, 1, NGS_PAGE_MAX, &page->limit);
         else if (strcmp(param->name, "offset") == 0)
-            page_number(request, param, 0, UINT32_MAX, &page->offset);
+            ngs_read_param(request, param, 0, UINT32_MAX, &page->offset);
         else if (strcmp(param->name, "after") == 0)
-            page_number(request, param, 0, UINT64_MAX, &page->after);
+            ngs_read_param(request, param, 0, UINT64_MAX, &page->after);
         else if (strcmp(param->name, "collection") == 0)
             collection = param->value;
         else

@@ -4,6 +4,8 @@
 # build/bench.json.
 #
 #   tools/bench.sh all|AREA [PROGRAM-ARGUMENTS...]    programs: build/bench/bin/bench_AREA_*
+#
+# Areas: core, durability.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -14,9 +16,12 @@ cmake --preset bench --log-level=NOTICE >/dev/null
 cmake --build --preset bench --parallel "$(nproc)"
 
 pattern="bench_${area}_*"
+also=$pattern
 [[ $area != all ]] || pattern='bench_*'
-mapfile -t programs < <(find build/bench/bin -maxdepth 1 -type f -executable -name "$pattern" |
-    sort)
+# Commits belong to both areas.
+[[ $area != durability ]] || also=bench_core_commit
+mapfile -t programs < <(find build/bench/bin -maxdepth 1 -type f -executable \
+    \( -name "$pattern" -o -name "$also" \) | sort)
 [[ ${#programs[@]} -gt 0 ]] || {
     echo "bench: there is no program build/bench/bin/$pattern" >&2
     exit 1

@@ -1,46 +1,30 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* neurograph.h over the store and the mind: argument checks, and memory for stores opened here. */
-#include "base/base_limits.h"
+#include "api/api_private.h"
 #include "mind/mind.h"
-#include "store/store.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-static __attribute__((cold, noinline)) ng_status api_null(const char *name)
+ng_status ngi_api_check_write(const ng_write_options *write)
 {
-    return ngi_fail(NG_E_INVALID, "%s is NULL", name);
-}
-
-#define API_REQUIRE(argument)                                                                      \
-    do {                                                                                           \
-        if ((argument) == NULL)                                                                    \
-            return api_null(#argument);                                                            \
-    } while (0)
-
-/* Every options struct says its size, so that a caller built against another version is refused
- * rather than misread. */
-#define API_OPTIONS(options)                                                                       \
-    do {                                                                                           \
-        if ((options) != NULL && (options)->struct_size != sizeof *(options))                      \
-            return ngi_fail(NG_E_INVALID, #options ".struct_size %zu is not %zu",                  \
-                            (options)->struct_size, sizeof *(options));                            \
-    } while (0)
-
-static ng_status api_check_write(const ng_write_options *write)
-{
+    const uint32_t known = NG_WRITE_NOWAIT | NG_WRITE_IF_ABSENT;
     API_OPTIONS(write);
-    if (write != NULL && (write->flags & ~(uint32_t)NG_WRITE_NOWAIT) != 0)
+    if (write != NULL && (write->flags & ~known) != 0)
         return ngi_fail(NG_E_INVALID, "write.flags 0x%X has unknown bits", write->flags);
+    if (write != NULL && write->durability > NG_DURABILITY_NONE)
+        return ngi_fail(NG_E_INVALID, "write.durability %u is outside 0..3", write->durability);
     return NG_OK;
 }
 
-#define API_WRITE(write)                                                                           \
-    do {                                                                                           \
-        ng_status write_status = api_check_write(write);                                           \
-        if (write_status != NG_OK)                                                                 \
-            return write_status;                                                                   \
-    } while (0)
+/* What is never part of a transaction. */
+static ng_status api_check_alone(const ng_write_options *write, const char *what)
+{
+    ng_status status = ngi_api_check_write(write);
+    if (status == NG_OK && write != NULL && write->txn != NULL)
+        status = ngi_fail(NG_E_INVALID, "write.txn: %s is not part of a transaction", what);
+    return status;
+}
 
 /* --- store ----------------------------------------------------------------------------------- */
 
@@ -114,8 +98,8 @@ ng_status ng_cdna_set(ng_store *store, const ng_cdna *cdna, const ng_write_optio
 {
     API_REQUIRE(store);
     API_REQUIRE(cdna);
-    API_WRITE(write);
-    return ngi_store_cdna_set(store, cdna, write);
+    ng_status status = api_check_alone(write, "the constitution");
+    return status != NG_OK ? status : ngi_store_cdna_set(store, cdna, write);
 }
 
 ng_status ng_collection_create(ng_store *store, const char *name, const ng_write_options *write,
@@ -124,8 +108,8 @@ ng_status ng_collection_create(ng_store *store, const char *name, const ng_write
     API_REQUIRE(store);
     API_REQUIRE(name);
     API_REQUIRE(out);
-    API_WRITE(write);
-    return ngi_store_collection_create(store, name, write, out);
+    ng_status status = api_check_alone(write, "a collection");
+    return status != NG_OK ? status : ngi_store_collection_create(store, name, write, out);
 }
 
 ng_status ng_collection_find(const ng_store *store, const char *name, ng_collection_id *out)

@@ -35,6 +35,47 @@ uint32_t ngi_crc32c_portable(uint32_t crc, const void *data, size_t bytes)
 }
 
 #if defined(__x86_64__)
+/* The instruction takes three cycles and one can begin in each, so three lanes side by side are
+ * three times as fast as one. Lanes are put together by multiplying with x^(8 n) mod P, n = bytes
+ * behind a lane; the product of a carry-less multiplication is reduced by the instruction itself,
+ * which brings the -33 into the constants (x^(8 n - 33) mod P, reflected; Gopal et al., "Fast CRC
+ * computation for iSCSI polynomial using CRC32 instruction", Intel 2011). */
+#define LANE_BYTES ((size_t)2048)
+#define LANE_SHIFT_ONE 0xA51B6135u /* n = LANE_BYTES */
+#define LANE_SHIFT_TWO 0x82F89C77u /* n = 2 * LANE_BYTES */
+
+__attribute__((target("sse4.2,pclmul"))) static uint64_t crc32c_shift(uint64_t crc,
+                                                                      uint32_t constant)
+{
+    __m128i product = _mm_clmulepi64_si128(_mm_cvtsi64_si128((long long)crc),
+                                           _mm_cvtsi32_si128((int)constant), 0);
+    return _mm_crc32_u64(0, (uint64_t)_mm_cvtsi128_si64(product));
+}
+
+/* Whole triples of lanes; `*data` and `*bytes` become what is left. */
+__attribute__((target("sse4.2,pclmul"))) static uint32_t crc32c_lanes(uint32_t crc,
+                                                                      const uint8_t **data,
+                                                                      size_t *bytes)
+{
+    uint64_t state = ~crc;
+    const uint8_t *p = *data;
+    for (; *bytes >= 3 * LANE_BYTES; *bytes -= 3 * LANE_BYTES, p += 3 * LANE_BYTES) {
+        uint64_t second = 0, third = 0;
+        for (size_t i = 0; i < LANE_BYTES; i += 8) {
+            uint64_t a, b, c;
+            memcpy(&a, p + i, 8);
+            memcpy(&b, p + LANE_BYTES + i, 8);
+            memcpy(&c, p + 2 * LANE_BYTES + i, 8);
+            state = _mm_crc32_u64(state, a);
+            second = _mm_crc32_u64(second, b);
+            third = _mm_crc32_u64(third, c);
+        }
+        state = crc32c_shift(state, LANE_SHIFT_TWO) ^ crc32c_shift(second, LANE_SHIFT_ONE) ^ third;
+    }
+    *data = p;
+    return ~(uint32_t)state;
+}
+
 __attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(uint32_t crc, const void *data,
                                                                size_t bytes)
 {
@@ -69,8 +110,12 @@ static uint32_t crc32c_arm(uint32_t crc, const void *data, size_t bytes)
 uint32_t ngi_crc32c(uint32_t crc, const void *data, size_t bytes)
 {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("sse4.2"))
-        return crc32c_sse42(crc, data, bytes);
+    if (__builtin_cpu_supports("sse4.2")) {
+        const uint8_t *p = data;
+        if (bytes >= 3 * LANE_BYTES && __builtin_cpu_supports("pclmul"))
+            crc = crc32c_lanes(crc, &p, &bytes);
+        return crc32c_sse42(crc, p, bytes);
+    }
 #elif defined(__aarch64__) && defined(__ARM_FEATURE_CRC32)
     return crc32c_arm(crc, data, bytes);
 #endif

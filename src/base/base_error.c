@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* The last error of each thread, and the texts of statuses. */
+/* The last error of each thread with the detail of a conflict, and the texts of statuses. */
 #include "base/base_error.h"
 
 #include <stdio.h>
@@ -8,9 +8,12 @@
 #define ERROR_BYTES 768
 
 static _Thread_local char error_message[ERROR_BYTES];
+static _Thread_local ng_conflict error_conflict; /* kind NONE: the last error was another */
 
 ng_status(ngi_fail)(ng_status status, const char *format, ...)
 {
+    if (status != NG_E_CONFLICT)
+        error_conflict.kind = NG_CONFLICT_NONE;
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(error_message, sizeof error_message, format, arguments);
@@ -34,6 +37,20 @@ void ngi_error_set(const char *message)
 {
     if (message != error_message)
         snprintf(error_message, sizeof error_message, "%s", message);
+}
+
+void ngi_conflict_set(const ng_conflict *conflict)
+{
+    error_conflict = *conflict;
+}
+
+bool ng_last_conflict(ng_conflict *out)
+{
+    if (error_conflict.kind == NG_CONFLICT_NONE)
+        return false;
+    if (out != NULL)
+        *out = error_conflict;
+    return true;
 }
 
 const char *ng_status_name(ng_status status)

@@ -24,6 +24,18 @@ const char *ngi_last_error(void);
 /** Restores a message that was saved before a call that may have replaced it. */
 void ngi_error_set(const char *message);
 
+/** Stores the detail of a conflict for ng_last_conflict of this thread. ngi_fail with another status
+ *  than NG_E_CONFLICT forgets it. */
+void ngi_conflict_set(const ng_conflict *conflict);
+
+/** Remembers the first failure: `status = step` unless one has failed before. */
+#define NGI_KEEP_FIRST(status, step)                                                               \
+    do {                                                                                           \
+        ng_status kept_status = (step);                                                            \
+        if ((status) == NG_OK)                                                                     \
+            (status) = kept_status;                                                                \
+    } while (0)
+
 /** Leaves through `out` if a step failed. The function has `ng_status status` and a label `out`. */
 #define NGI_TRY(step)                                                                              \
     do {                                                                                           \

@@ -9,6 +9,8 @@
 #define NGI_DIMENSIONS_MIN 2         /* a cosine of one number is only its sign */
 #define NGI_DIMENSIONS_MAX 4096      /* the largest embeddings in use */
 #define NGI_BATCH_MAX 4096           /* records in one op: bounds the work under the write lock */
+#define NGI_TRANSACTIONS_MAX 1024    /* open at once: what is staged in them is memory */
+#define NGI_TXN_CONDITIONS_MAX 4096  /* of each kind: verified under the writer's lock */
 #define NGI_OP_BYTES_MAX (80u << 20) /* 4096 records with 4096 dimensions and labels */
 #define NGI_SEGMENT_BYTES_DEFAULT (64ull << 20)
 #define NGI_SEGMENT_BYTES_MIN (64ull << 10)   /* smaller ones are nearly all header and rotation */
@@ -24,6 +26,14 @@
 #define NGI_QUERY_BYTES_MAX 4096   /* text of a query */
 #define NGI_QUERY_TERMS_MAX 64     /* words of a query */
 #define NGI_PATH_HOPS_MAX 1024
+#define NGI_INTERVAL_MS_DEFAULT 100u /* what a crash may cost that was not promised to be kept */
+#define NGI_INTERVAL_MS_MAX 60000u
+#define NGI_CHECKPOINT_BYTES_DEFAULT (256ull << 20) /* replayed in about a second */
+#define NGI_CHECKPOINT_SECONDS_DEFAULT 600u
+#define NGI_VIEWS_MAX 64u /* each is looked at when a page is copied for the first time */
+#define NGI_VIEW_LIFETIME_MS_DEFAULT 60000u
+#define NGI_VIEW_LIFETIME_MS_MAX 3600000u /* a forgotten view costs a copy of what writers touch */
+#define NGI_VIEW_COPIED_BYTES_DEFAULT (256ull << 20)
 #define NGI_SLICE_ITEMS 4096 /* records scanned under one hold of the shared lock */
 
 #endif

@@ -26,6 +26,24 @@ static void test_crc32c_vectors(void **state)
     assert_int_equal(ngi_crc32c(0, "", 0), 0);
 }
 
+/* Long ones are computed in lanes: lengths around their ends, from any address, continued. */
+static void test_crc32c_long(void **state)
+{
+    (void)state;
+    enum { BYTES = 20000 };
+    static uint8_t data[BYTES];
+    uint32_t x = 1;
+    for (size_t i = 0; i < BYTES; i++)
+        data[i] = (uint8_t)((x = x * 1664525u + 1013904223u) >> 24);
+    const size_t lengths[] = {6143, 6144, 6145, 6151, 6152, 12287, 12288, 12289, 18432, BYTES - 8};
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
+        for (size_t begin = 0; begin < 8; begin++)
+            assert_int_equal(ngi_crc32c(7, data + begin, lengths[i]),
+                             ngi_crc32c_portable(7, data + begin, lengths[i]));
+    uint32_t half = ngi_crc32c(0, data, 7000);
+    assert_int_equal(ngi_crc32c(half, data + 7000, BYTES - 7000), ngi_crc32c(0, data, BYTES));
+}
+
 static void test_crc32c_twins(void **state)
 {
     (void)state;
@@ -124,9 +142,13 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_crc32c_vectors),   cmocka_unit_test(test_crc32c_twins),
-        cmocka_unit_test(test_bytes_round_trip), cmocka_unit_test(test_memory_is_counted_exactly),
-        cmocka_unit_test(test_buffer_grows),     cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_crc32c_vectors),
+        cmocka_unit_test(test_crc32c_twins),
+        cmocka_unit_test(test_crc32c_long),
+        cmocka_unit_test(test_bytes_round_trip),
+        cmocka_unit_test(test_memory_is_counted_exactly),
+        cmocka_unit_test(test_buffer_grows),
+        cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

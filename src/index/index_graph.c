@@ -9,10 +9,10 @@
  *   2. every other record is once in the list of its source and once in that of its target.
  *   3. previous is the inverse of next; the first of a list has previous 0.
  *   4. degrees are the lengths of the lists; `count` is the sum of either kind.
- *   5. id_end is above every id that was put; node_end is above every end of a record. */
+ *   5. ids in a list descend.
+ *   6. id_end is above every id that was put; node_end is above every end of a record. */
 #include "index/index_graph_private.h"
 
-#include <assert.h>
 #include <string.h>
 
 static ngi_graph_node *graph_node_at(const ngi_graph *graph, uint32_t slot)
@@ -58,61 +58,137 @@ out:
     return status;
 }
 
-static void graph_link(ngi_graph *graph, uint32_t id, const ng_connection *record)
+/* One of the two lists of a slot: the functions below are the same for both. */
+static uint32_t *graph_first(ngi_graph_node *node, bool incoming)
 {
-    ngi_graph_links *links = ngi_graph_links_at(graph, id);
-    ngi_graph_node *source = graph_node_at(graph, record->source);
-    ngi_graph_node *target = graph_node_at(graph, record->target);
-    *links = (ngi_graph_links){.next_out = source->first_out, .next_in = target->first_in};
-    if (source->first_out != 0)
-        ngi_graph_links_at(graph, source->first_out)->previous_out = id;
-    if (target->first_in != 0)
-        ngi_graph_links_at(graph, target->first_in)->previous_in = id;
-    source->first_out = id;
-    target->first_in = id;
-    source->out_degree++;
-    target->in_degree++;
-    graph->count++;
+    return incoming ? &node->first_in : &node->first_out;
 }
 
-void ngi_graph_put(ngi_graph *graph, uint32_t id, const ng_connection *record)
+static uint32_t *graph_next(ngi_graph_links *links, bool incoming)
 {
-    assert(id != 0 && record->source != 0 && record->source != record->target);
-    assert(record->source < graph->node_end && record->target < graph->node_end);
+    return incoming ? &links->next_in : &links->next_out;
+}
+
+static uint32_t *graph_previous(ngi_graph_links *links, bool incoming)
+{
+    return incoming ? &links->previous_in : &links->previous_out;
+}
+
+static uint32_t *graph_degree(ngi_graph_node *node, bool incoming)
+{
+    return incoming ? &node->in_degree : &node->out_degree;
+}
+
+/* The last connection of a list before which `id` does not belong, or 0: it becomes the first. */
+static ng_status graph_find_place(const ngi_graph *graph, uint32_t slot, uint32_t id, bool incoming,
+                                  uint32_t *out)
+{
+    ngi_graph_node *node = graph_node_at(graph, slot);
+    uint32_t next = *graph_first(node, incoming), left = *graph_degree(node, incoming);
+    *out = 0;
+    while (NGI_UNLIKELY(next > id)) {
+        if (left-- == 0 || next >= graph->id_end)
+            return ngi_fail(NG_E_INTERNAL, "graph: a list of token %u does not end", slot);
+        *out = next;
+        next = *graph_next(ngi_graph_links_at(graph, next), incoming);
+    }
+    return NG_OK;
+}
+
+static void graph_link(ngi_graph *graph, uint32_t slot, uint32_t id, uint32_t before, bool incoming)
+{
+    ngi_graph_node *node = graph_node_at(graph, slot);
+    ngi_graph_links *links = ngi_graph_links_at(graph, id);
+    uint32_t *link = graph_first(node, incoming);
+    ngi_table_touch(&graph->nodes, slot, 1);
+    ngi_table_touch(&graph->links, id, 1);
+    if (NGI_UNLIKELY(before != 0)) {
+        ngi_table_touch(&graph->links, before, 1);
+        link = graph_next(ngi_graph_links_at(graph, before), incoming);
+    }
+    uint32_t next = *link;
+    *graph_previous(links, incoming) = before;
+    *graph_next(links, incoming) = next;
+    if (next != 0) {
+        ngi_table_touch(&graph->links, next, 1);
+        *graph_previous(ngi_graph_links_at(graph, next), incoming) = id;
+    }
+    *link = id;
+    ++*graph_degree(node, incoming);
+}
+
+static void graph_unlink(ngi_graph *graph, uint32_t slot, uint32_t id, bool incoming)
+{
+    ngi_graph_node *node = graph_node_at(graph, slot);
+    ngi_graph_links *links = ngi_graph_links_at(graph, id);
+    uint32_t previous = *graph_previous(links, incoming), next = *graph_next(links, incoming);
+    ngi_table_touch(&graph->nodes, slot, 1);
+    if (previous != 0) {
+        ngi_table_touch(&graph->links, previous, 1);
+        *graph_next(ngi_graph_links_at(graph, previous), incoming) = next;
+    } else {
+        *graph_first(node, incoming) = next;
+    }
+    if (next != 0) {
+        ngi_table_touch(&graph->links, next, 1);
+        *graph_previous(ngi_graph_links_at(graph, next), incoming) = previous;
+    }
+    --*graph_degree(node, incoming);
+}
+
+static ng_status graph_add(ngi_graph *graph, uint32_t id, const ng_connection *record)
+{
+    uint32_t before_out, before_in;
+    ng_status status = graph_find_place(graph, record->source, id, false, &before_out);
+    if (status == NG_OK)
+        status = graph_find_place(graph, record->target, id, true, &before_in);
+    if (status != NG_OK)
+        return status;
+    graph_link(graph, record->source, id, before_out, false);
+    graph_link(graph, record->target, id, before_in, true);
+    graph->count++;
+    return NG_OK;
+}
+
+ng_status ngi_graph_put(ngi_graph *graph, uint32_t id, const ng_connection *record)
+{
+    if (NGI_UNLIKELY(id == 0 || id >= graph->links.committed_bytes / sizeof(ngi_graph_links) ||
+                     record->source >= graph->node_end || record->target >= graph->node_end))
+        return ngi_fail(NG_E_INTERNAL, "graph: no room was made for connection %u of %u and %u", id,
+                        record->source, record->target);
+    if (NGI_UNLIKELY(record->source == 0 || record->target == 0 ||
+                     record->source == record->target))
+        return ngi_fail(NG_E_INTERNAL, "graph: ends %u and %u of connection %u", record->source,
+                        record->target, id);
     ng_connection *stored = ngi_graph_record_at(graph, id);
-    if (stored->source == 0)
-        graph_link(graph, id, record);
-    else
-        assert(stored->source == record->source && stored->target == record->target);
+    if (stored->source == 0) {
+        ng_status status = graph_add(graph, id, record);
+        if (NGI_UNLIKELY(status != NG_OK))
+            return status;
+    } else if (NGI_UNLIKELY(stored->source != record->source || stored->target != record->target)) {
+        return ngi_fail(NG_E_INTERNAL, "graph: connection %u has other ends, %u and %u", id,
+                        stored->source, stored->target);
+    }
+    ngi_table_touch(&graph->records, id, 1);
     *stored = *record;
     if (id >= graph->id_end)
         graph->id_end = id + 1;
+    return NG_OK;
 }
 
-void ngi_graph_remove(ngi_graph *graph, uint32_t id)
+ng_status ngi_graph_remove(ngi_graph *graph, uint32_t id)
 {
+    if (NGI_UNLIKELY(ngi_graph_get(graph, id) == NULL))
+        return ngi_fail(NG_E_INTERNAL, "graph: connection %u is not there to be removed", id);
     ng_connection *record = ngi_graph_record_at(graph, id);
-    ngi_graph_links *links = ngi_graph_links_at(graph, id);
-    assert(id != 0 && id < graph->id_end && record->source != 0);
-    ngi_graph_node *source = graph_node_at(graph, record->source);
-    ngi_graph_node *target = graph_node_at(graph, record->target);
-    if (links->previous_out != 0)
-        ngi_graph_links_at(graph, links->previous_out)->next_out = links->next_out;
-    else
-        source->first_out = links->next_out;
-    if (links->next_out != 0)
-        ngi_graph_links_at(graph, links->next_out)->previous_out = links->previous_out;
-    if (links->previous_in != 0)
-        ngi_graph_links_at(graph, links->previous_in)->next_in = links->next_in;
-    else
-        target->first_in = links->next_in;
-    if (links->next_in != 0)
-        ngi_graph_links_at(graph, links->next_in)->previous_in = links->previous_in;
-    source->out_degree--;
-    target->in_degree--;
-    graph->count--;
-    *links = (ngi_graph_links){0};
+    graph_unlink(graph, record->source, id, false);
+    graph_unlink(graph, record->target, id, true);
+    ngi_table_touch(&graph->links, id, 1);
+    ngi_table_touch(&graph->records, id, 1);
+    *ngi_graph_links_at(graph, id) = (ngi_graph_links){0};
     *record = (ng_connection){0};
+    graph->count--;
+    return NG_OK;
 }
 
 const ng_connection *ngi_graph_get(const ngi_graph *graph, uint32_t id)
@@ -204,6 +280,85 @@ uint64_t ngi_graph_memory_bytes(const ngi_graph *graph)
            graph->nodes.committed_bytes;
 }
 
+/* How far ahead memory is fetched while rebuilding: first the nodes of both ends, later the links
+ * of whoever is the first there by then. */
+#define REBUILD_NODES_AHEAD 32u
+#define REBUILD_LINKS_AHEAD 12u
+
+static void graph_rebuild_prefetch(const ngi_graph *graph, uint32_t id, uint32_t id_end,
+                                   uint32_t slot_end)
+{
+    if (id_end - id > REBUILD_NODES_AHEAD) {
+        const ng_connection *record = ngi_graph_record_at(graph, id + REBUILD_NODES_AHEAD);
+        __builtin_prefetch(graph_node_at(graph, record->source), 1);
+        __builtin_prefetch(graph_node_at(graph, record->target), 1);
+    }
+    if (id_end - id > REBUILD_LINKS_AHEAD) {
+        const ng_connection *record = ngi_graph_record_at(graph, id + REBUILD_LINKS_AHEAD);
+        if (record->source >= slot_end || record->target >= slot_end)
+            return; /* the node is not there to be read */
+        uint32_t out = graph_node_at(graph, record->source)->first_out;
+        uint32_t in = graph_node_at(graph, record->target)->first_in;
+        __builtin_prefetch(ngi_graph_links_at(graph, out), 1);
+        __builtin_prefetch(ngi_graph_links_at(graph, in), 1);
+    }
+}
+
+/* Ids ascend, so each becomes the first of its lists. */
+static ng_status graph_rebuild_lists(ngi_graph *graph, uint32_t id_end, uint32_t slot_end)
+{
+    for (uint32_t id = 1; id < id_end; id++) {
+        graph_rebuild_prefetch(graph, id, id_end, slot_end);
+        const ng_connection *record = ngi_graph_record_at(graph, id);
+        uint32_t source = record->source, target = record->target;
+        if (source == 0 && target == 0)
+            continue;
+        if (source == 0 || target == 0 || source == target || source >= slot_end ||
+            target >= slot_end)
+            return ngi_fail(NG_E_CORRUPT,
+                            "connection %u from %u to %u: ends are not two of tokens 1..%u", id,
+                            source, target, slot_end - 1);
+        ngi_graph_node *from = graph_node_at(graph, source), *to = graph_node_at(graph, target);
+        *ngi_graph_links_at(graph, id) =
+            (ngi_graph_links){.next_out = from->first_out, .next_in = to->first_in};
+        if (from->first_out != 0)
+            ngi_graph_links_at(graph, from->first_out)->previous_out = id;
+        if (to->first_in != 0)
+            ngi_graph_links_at(graph, to->first_in)->previous_in = id;
+        from->first_out = id;
+        to->first_in = id;
+        from->out_degree++;
+        to->in_degree++;
+        graph->count++;
+    }
+    return NG_OK;
+}
+
+ng_status ngi_graph_rebuild(ngi_graph *graph, uint32_t id_end, uint32_t slot_end)
+{
+    if (id_end == 0 || slot_end == 0 ||
+        id_end - 1 >= graph->records.reserved_bytes / sizeof(ng_connection))
+        return ngi_fail(NG_E_CORRUPT, "connections up to %u of tokens up to %u", id_end, slot_end);
+    uint32_t used_ids = graph->id_end, used_nodes = graph->node_end; /* the rest is still zero */
+    ng_status status = ngi_graph_reserve(graph, id_end - 1, slot_end - 1);
+    if (status != NG_OK)
+        return status;
+    if (used_ids > 1)
+        memset(graph->links.base, 0, used_ids * sizeof(ngi_graph_links));
+    memset(graph->nodes.base, 0, used_nodes * sizeof(ngi_graph_node));
+    graph->count = 0;
+    graph->id_end = 1;
+    status = graph_rebuild_lists(graph, id_end, slot_end);
+    if (status == NG_OK) {
+        graph->id_end = id_end;
+        return NG_OK;
+    }
+    memset(graph->links.base, 0, graph->links.committed_bytes);
+    memset(graph->nodes.base, 0, graph->nodes.committed_bytes);
+    graph->count = 0;
+    return status;
+}
+
 static ng_status graph_check_list(const ngi_graph *graph, uint32_t slot, bool incoming)
 {
     const char *kind = incoming ? "incoming" : "outgoing";
@@ -220,6 +375,10 @@ static ng_status graph_check_list(const ngi_graph *graph, uint32_t slot, bool in
         if ((incoming ? links->previous_in : links->previous_out) != previous)
             return ngi_fail(NG_E_INTERNAL, "graph: connection %u has the wrong %s predecessor", id,
                             kind);
+        if (previous != 0 && id >= previous)
+            return ngi_fail(NG_E_INTERNAL,
+                            "graph: connection %u follows %u in the %s list of token %u", id,
+                            previous, kind, slot);
         if (++length > degree)
             break;
         previous = id;

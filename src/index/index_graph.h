@@ -1,13 +1,26 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Connections: the record table, and per token the lists of those that leave and reach it.
  *
- * The lists are threaded through side arrays by connection id (next and previous, both ways), so
- * adding and removing allocate nothing and cost O(1); newest first.
+ * The lists are threaded through side arrays by connection id (next and previous, both ways),
+ * newest (highest id) first. Adding and removing allocate nothing and cost O(1), but for a
+ * connection that comes late: it walks past those with higher ids.
  * Threads: reserve, put and remove with the store's lock held for writing, the rest for reading. */
 #ifndef NGI_INDEX_GRAPH_H
 #define NGI_INDEX_GRAPH_H
 
 #include "os/os_table.h"
+
+/** Whether a set, which may be NULL, means every type. */
+static inline bool ngi_graph_types_any(const ng_type_set *types)
+{
+    return types == NULL ||
+           (types->bits[0] | types->bits[1] | types->bits[2] | types->bits[3]) == 0;
+}
+
+static inline bool ngi_graph_types_have(const ng_type_set *types, uint8_t type)
+{
+    return types->bits[type >> 6] >> (type & 63) & 1;
+}
 
 typedef struct ngi_graph_links {
     uint32_t next_out, previous_out, next_in, previous_in; /* connection ids, 0 = end */
@@ -33,11 +46,16 @@ void ngi_graph_release(ngi_graph *graph);
 /** Room for connection ids up to `max_id` and token slots up to `max_slot`. Leaves no trace when it
  *  fails. */
 NG_MUST_USE ng_status ngi_graph_reserve(ngi_graph *graph, uint32_t max_id, uint32_t max_slot);
-/** Adds a connection, or replaces the record of one with the same ends. Cannot fail after a reserve
- *  that covers its id and its ends. */
-void ngi_graph_put(ngi_graph *graph, uint32_t id, const ng_connection *record);
-/** Removes a connection that exists. Cannot fail. */
-void ngi_graph_remove(ngi_graph *graph, uint32_t id);
+/** Adds a connection, or replaces the record of one with the same ends, after a reserve that covers
+ *  its id and its ends. Lists are ordered by id, newest (highest) first, whatever the order of
+ *  puts. Here and in remove, NG_E_INTERNAL if an invariant is broken; then nothing is changed. */
+NG_MUST_USE ng_status ngi_graph_put(ngi_graph *graph, uint32_t id, const ng_connection *record);
+/** Removes a connection that exists. */
+NG_MUST_USE ng_status ngi_graph_remove(ngi_graph *graph, uint32_t id);
+/** Bulk loading: with the records below `id_end` already in the table, builds everything else.
+ *  Their ends must differ and be in 1..slot_end - 1. Errors: NG_E_CORRUPT (names the connection),
+ *  NG_E_LIMIT, NG_E_NOMEM; then there are no lists, and the records must not be used. */
+NG_MUST_USE ng_status ngi_graph_rebuild(ngi_graph *graph, uint32_t id_end, uint32_t slot_end);
 /** The record, or NULL. */
 const ng_connection *ngi_graph_get(const ngi_graph *graph, uint32_t id);
 /** Lists and degrees of a slot; all zero for a slot without any. */

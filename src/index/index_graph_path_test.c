@@ -32,7 +32,7 @@ static uint32_t put(fixture *f, uint32_t source, uint32_t target, uint8_t type, 
     ng_connection record = {.source = source, .target = target, .type = type, .flags = flags};
     uint32_t id = ++f->last_id;
     assert_int_equal(ngi_graph_reserve(&f->graph, id, source > target ? source : target), NG_OK);
-    ngi_graph_put(&f->graph, id, &record);
+    assert_int_equal(ngi_graph_put(&f->graph, id, &record), NG_OK);
     return id;
 }
 
@@ -132,7 +132,7 @@ static void random_graph(fixture *f, uint32_t nodes, uint32_t links, uint64_t *s
                 testing_below(seed, 5) == 0 ? NG_CONNECTION_BIDIRECTIONAL : 0);
     }
     for (uint32_t id = 1; id < links; id += 9)
-        ngi_graph_remove(&f->graph, id);
+        assert_int_equal(ngi_graph_remove(&f->graph, id), NG_OK);
 }
 
 static void test_against_naive(void **state)

@@ -25,15 +25,4 @@ static inline ng_edge ngi_graph_edge(const ngi_graph *graph, uint32_t id)
                      .flags = record->flags};
 }
 
-static inline bool ngi_graph_types_any(const ng_type_set *types)
-{
-    return types == NULL ||
-           (types->bits[0] | types->bits[1] | types->bits[2] | types->bits[3]) == 0;
-}
-
-static inline bool ngi_graph_types_have(const ng_type_set *types, uint8_t type)
-{
-    return types->bits[type >> 6] >> (type & 63) & 1;
-}
-
 #endif

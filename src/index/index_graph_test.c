@@ -38,7 +38,7 @@ static void put(fixture *f, uint32_t id, uint32_t source, uint32_t target, uint8
 {
     ng_connection record = connection(source, target, type);
     assert_int_equal(ngi_graph_reserve(&f->graph, id, source > target ? source : target), NG_OK);
-    ngi_graph_put(&f->graph, id, &record);
+    assert_int_equal(ngi_graph_put(&f->graph, id, &record), NG_OK);
 }
 
 static void expect_ok(const ngi_graph *graph)
@@ -110,7 +110,7 @@ static void test_replace(void **state)
     put(&f, 6, 1, 2, 0x03);
     ng_connection changed = connection(1, 2, 0x02);
     changed.confidence = 77;
-    ngi_graph_put(&f.graph, 5, &changed);
+    assert_int_equal(ngi_graph_put(&f.graph, 5, &changed), NG_OK);
     assert_int_equal(ngi_graph_get(&f.graph, 5)->confidence, 77);
     assert_int_equal(f.graph.count, 2);
     ng_edge out[2];
@@ -202,7 +202,7 @@ static void test_against_twin(void **state)
         uint32_t roll = testing_below(&seed, 100), removals = t->count / 500 % 2 ? 60 : 25;
         uint32_t id = t->count == 0 ? 0 : 1 + testing_below(&seed, t->count);
         if (roll < removals && id != 0 && t->records[id].source != 0) {
-            ngi_graph_remove(&f.graph, id);
+            assert_int_equal(ngi_graph_remove(&f.graph, id), NG_OK);
             t->records[id] = (ng_connection){0};
             live--;
         } else if (roll >= removals) {
@@ -228,7 +228,7 @@ static void test_against_twin(void **state)
         assert_int_equal(record != NULL, t->records[id].source != 0);
         if (record != NULL) {
             assert_memory_equal(record, &t->records[id], sizeof *record);
-            ngi_graph_remove(&f.graph, id);
+            assert_int_equal(ngi_graph_remove(&f.graph, id), NG_OK);
         }
     }
     assert_int_equal(f.graph.count, 0);
@@ -277,6 +277,94 @@ static void test_memory_fails(void **state)
     }
 }
 
+/* Connections of a transaction that commits late have lower ids than some that are there. */
+static void test_late_ids_find_their_place(void **state)
+{
+    (void)state;
+    uint64_t seed = testing_seed(__func__);
+    for (int round = 0; round < 50; round++) {
+        enum { COUNT = 60 };
+        fixture f;
+        fixture_open(&f, SLOTS, LINKS);
+        uint32_t ids[COUNT];
+        for (uint32_t i = 0; i < COUNT; i++) {
+            uint32_t other = testing_below(&seed, i + 1);
+            ids[i] = ids[other];
+            ids[other] = 1 + i;
+        }
+        for (uint32_t i = 0; i < COUNT; i++) {
+            uint32_t source = 1 + testing_below(&seed, 3);
+            put(&f, ids[i], source, 4 + testing_below(&seed, 3), 0);
+            if (i % 7 == 6)
+                assert_int_equal(ngi_graph_remove(&f.graph, ids[testing_below(&seed, i)]), NG_OK);
+            expect_ok(&f.graph);
+            if (i % 7 == 6)
+                break;
+        }
+        for (uint32_t i = 7; i < COUNT; i++)
+            put(&f, ids[i], 1 + testing_below(&seed, 3), 4 + testing_below(&seed, 3), 0);
+        expect_ok(&f.graph);
+        assert_int_equal(f.graph.count, COUNT - 1);
+        ng_edge out[COUNT];
+        for (uint32_t slot = 1; slot <= 6; slot++) {
+            size_t count = ngi_graph_edges(&f.graph, slot, NG_BOTH, NULL, out, COUNT);
+            for (size_t i = 1; i < count; i++)
+                assert_true(out[i].id < out[i - 1].id);
+        }
+        fixture_close(&f);
+    }
+}
+
+static void expect_refused(ngi_graph *graph, uint32_t id, uint32_t source, uint32_t target,
+                           const char *message)
+{
+    ng_connection record = connection(source, target, 0);
+    uint64_t count = graph->count;
+    uint32_t id_end = graph->id_end;
+    assert_int_equal(ngi_graph_put(graph, id, &record), NG_E_INTERNAL);
+    assert_string_equal(ng_last_error(), message);
+    assert_int_equal(graph->count, count);
+    assert_int_equal(graph->id_end, id_end);
+    expect_ok(graph);
+}
+
+static void test_broken_calls_change_nothing(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f, 100000, 100000);
+    expect_refused(&f.graph, 1, 1, 2, "graph: no room was made for connection 1 of 1 and 2");
+    put(&f, 3, 1, 2, 0);
+    expect_refused(&f.graph, 0, 1, 2, "graph: no room was made for connection 0 of 1 and 2");
+    expect_refused(&f.graph, 99999, 1, 2,
+                   "graph: no room was made for connection 99999 of 1 and 2");
+    expect_refused(&f.graph, 4, 1, 3, "graph: no room was made for connection 4 of 1 and 3");
+    expect_refused(&f.graph, 4, 0, 2, "graph: ends 0 and 2 of connection 4");
+    expect_refused(&f.graph, 4, 1, 0, "graph: ends 1 and 0 of connection 4");
+    expect_refused(&f.graph, 4, 2, 2, "graph: ends 2 and 2 of connection 4");
+    expect_refused(&f.graph, 3, 2, 1, "graph: connection 3 has other ends, 1 and 2");
+    for (uint32_t id = 0; id < 6; id++) {
+        if (id == 3)
+            continue;
+        assert_int_equal(ngi_graph_remove(&f.graph, id), NG_E_INTERNAL);
+        expect_ok(&f.graph);
+    }
+    assert_int_equal(ngi_graph_remove(&f.graph, UINT32_MAX), NG_E_INTERNAL);
+    /* A list that goes round in a circle. */
+    put(&f, 5, 1, 2, 0);
+    ngi_graph_links *links = (ngi_graph_links *)(void *)f.graph.links.base;
+    links[3].next_out = 5;
+    ng_connection late = connection(1, 2, 1);
+    assert_int_equal(ngi_graph_put(&f.graph, 2, &late), NG_E_INTERNAL);
+    assert_string_equal(ng_last_error(), "graph: a list of token 1 does not end");
+    assert_null(ngi_graph_get(&f.graph, 2));
+    links[3].next_out = 0;
+    expect_ok(&f.graph);
+    assert_int_equal(ngi_graph_remove(&f.graph, 3), NG_OK);
+    assert_int_equal(ngi_graph_remove(&f.graph, 3), NG_E_INTERNAL);
+    fixture_close(&f);
+}
+
 static void expect_broken(const ngi_graph *graph, const char *message)
 {
     assert_int_equal(ngi_graph_check(graph), NG_E_INTERNAL);
@@ -316,6 +404,15 @@ static void test_check_sees_damage(void **state)
     links[2].previous_in = 1;
     expect_broken(&f.graph, "connection 2 has the wrong incoming predecessor");
     links[2].previous_in = 0;
+    ngi_graph_links kept[4];
+    memcpy(kept, links, sizeof kept);
+    links[3].next_out = 1; /* a whole list, in the wrong order */
+    links[1].previous_out = 3;
+    links[1].next_out = 2;
+    links[2].previous_out = 1;
+    links[2].next_out = 0;
+    expect_broken(&f.graph, "connection 2 follows 1 in the outgoing list of token 1");
+    memcpy(links, kept, sizeof kept);
     f.graph.count++;
     expect_broken(&f.graph, "6 connections counted, 5 stored");
     f.graph.count--;
@@ -332,6 +429,8 @@ int main(void)
         cmocka_unit_test(test_against_twin),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_memory_fails),
+        cmocka_unit_test(test_late_ids_find_their_place),
+        cmocka_unit_test(test_broken_calls_change_nothing),
         cmocka_unit_test(test_check_sees_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,37 +13,28 @@
  * A free text begins with the unit + 1 of the next free one of its class, 0 at the end. */
 #include "index/index_labels.h"
 
-#include <assert.h>
 #include <string.h>
 #include <xxhash.h>
 
-/* 16 bytes, so that a table of ten million slots takes 160 MB when every token has a label.
- * `hash` is the low half: it chooses the bucket, and 32 bits of it weed out other texts. */
-typedef struct labels_entry {
-    uint64_t place; /* first unit of the text << 11 | bytes; 0 = no label */
-    uint32_t hash;
-    uint32_t collection;
-} labels_entry;
-
-#define PLACE_BYTES_BITS 11
-#define PLACE_BYTES_MASK ((1u << PLACE_BYTES_BITS) - 1)
 #define BUCKETS_MIN 64
 /* Beyond one longest text for every slot: room for the size classes to fill unevenly. */
 #define ARENA_SPARE_BYTES (64u << 20)
 
-_Static_assert(NGI_LABEL_BYTES_MAX <= PLACE_BYTES_MASK, "the length of a label fits its place");
-_Static_assert(sizeof(labels_entry) == 16, "four entries in a cache line");
+#define INDEX_BATCH 64u /* labels whose memory is fetched at the same time; see ngi_labels_index */
+
+_Static_assert(NGI_LABEL_BYTES_MAX < 1 << NGI_LABELS_BYTES_BITS, "the length fits its place");
+_Static_assert(sizeof(ngi_labels_entry) == 16, "four entries in a cache line");
 
 static const char labels_what[] = "label index";
 
-static labels_entry *labels_entry_at(const ngi_labels *labels, uint32_t slot)
+static ngi_labels_entry *labels_entry_at(const ngi_labels *labels, uint32_t slot)
 {
-    return (labels_entry *)(void *)labels->entries.base + slot;
+    return (ngi_labels_entry *)(void *)labels->entries.base + slot;
 }
 
 static size_t labels_entry_end(const ngi_labels *labels)
 {
-    return labels->entries.committed_bytes / sizeof(labels_entry);
+    return labels->entries.committed_bytes / sizeof(ngi_labels_entry);
 }
 
 static char *labels_unit_at(const ngi_labels *labels, uint64_t unit)
@@ -51,17 +42,12 @@ static char *labels_unit_at(const ngi_labels *labels, uint64_t unit)
     return (char *)labels->arena.base + unit * NGI_LABELS_UNIT_BYTES;
 }
 
-static const char *labels_text(const ngi_labels *labels, const labels_entry *entry)
+static const char *labels_text(const ngi_labels *labels, const ngi_labels_entry *entry)
 {
-    return labels_unit_at(labels, entry->place >> PLACE_BYTES_BITS);
+    return labels_unit_at(labels, ngi_labels_entry_unit(entry));
 }
 
-static size_t labels_units(size_t bytes)
-{
-    return (bytes + NGI_LABELS_UNIT_BYTES - 1) / NGI_LABELS_UNIT_BYTES;
-}
-
-static uint32_t labels_hash(uint32_t collection, const char *text, size_t bytes)
+uint32_t ngi_labels_hash(uint32_t collection, const char *text, size_t bytes)
 {
     return (uint32_t)XXH3_64bits_withSeed(text, bytes, collection);
 }
@@ -73,7 +59,7 @@ ng_status ngi_labels_init(ngi_labels *labels, ngi_os *os, ngi_mem *mem, uint32_t
     labels->mem = mem;
     size_t arena_units =
         ((size_t)max_slots * NGI_LABEL_BYTES_MAX + ARENA_SPARE_BYTES) / NGI_LABELS_UNIT_BYTES;
-    ng_status status = ngi_table_init(&labels->entries, os, mem, sizeof(labels_entry),
+    ng_status status = ngi_table_init(&labels->entries, os, mem, sizeof(ngi_labels_entry),
                                       (size_t)max_slots + 1, "label table");
     if (status == NG_OK)
         status = ngi_table_init(&labels->arena, os, mem, NGI_LABELS_UNIT_BYTES, arena_units,
@@ -137,34 +123,159 @@ out:
     return status;
 }
 
-/* Takes a free text of that many units, or the next units of the arena. */
-static uint64_t labels_take_units(ngi_labels *labels, size_t units)
+/* Takes a free text of that many units, or the next units of the arena; false if they are not
+ * there. */
+static bool labels_take_units(ngi_labels *labels, size_t units, uint64_t *out)
 {
     uint64_t first = labels->free_units[units];
     if (first == 0) {
-        uint64_t unit = labels->arena_bytes / NGI_LABELS_UNIT_BYTES;
-        labels->arena_bytes += units * NGI_LABELS_UNIT_BYTES;
-        assert(labels->arena_bytes <= labels->arena.committed_bytes);
-        return unit;
+        size_t bytes = units * NGI_LABELS_UNIT_BYTES;
+        if (bytes > labels->arena.committed_bytes - labels->arena_bytes)
+            return false;
+        *out = labels->arena_bytes / NGI_LABELS_UNIT_BYTES;
+        labels->arena_bytes += bytes;
+        return true;
     }
     memcpy(&labels->free_units[units], labels_unit_at(labels, first - 1), sizeof(uint64_t));
     labels->wasted_bytes -= units * NGI_LABELS_UNIT_BYTES;
-    return first - 1;
+    *out = first - 1;
+    return true;
 }
 
-void ngi_labels_put(ngi_labels *labels, uint32_t slot, uint32_t collection, const char *text,
-                    size_t bytes)
+/* Writes the text and the entry; false if there is no room for the text. */
+static bool labels_store(ngi_labels *labels, uint32_t slot, uint32_t collection, const char *text,
+                         size_t bytes)
 {
-    labels_entry *entry = labels_entry_at(labels, slot);
-    assert(slot != 0 && slot < labels_entry_end(labels) && entry->place == 0);
-    assert(bytes >= 1 && bytes <= NGI_LABEL_BYTES_MAX);
-    uint64_t unit = labels_take_units(labels, labels_units(bytes));
+    uint64_t unit;
+    size_t units = ngi_labels_units(bytes);
+    if (!labels_take_units(labels, units, &unit))
+        return false;
+    ngi_table_touch(&labels->arena, (size_t)unit, units);
+    ngi_table_touch(&labels->entries, slot, 1);
     memcpy(labels_unit_at(labels, unit), text, bytes);
-    entry->place = unit << PLACE_BYTES_BITS | bytes;
-    entry->hash = labels_hash(collection, text, bytes);
-    entry->collection = collection;
-    labels_insert(labels->buckets, labels->bucket_count, slot, entry->hash);
+    *labels_entry_at(labels, slot) =
+        (ngi_labels_entry){.place = unit << NGI_LABELS_BYTES_BITS | bytes,
+                           .hash = ngi_labels_hash(collection, text, bytes),
+                           .collection = collection};
+    return true;
+}
+
+ng_status ngi_labels_put(ngi_labels *labels, uint32_t slot, uint32_t collection, const char *text,
+                         size_t bytes)
+{
+    if (NGI_UNLIKELY(slot == 0 || slot >= labels_entry_end(labels)))
+        return ngi_fail(NG_E_INTERNAL, "label index: no room was made for token %u", slot);
+    if (NGI_UNLIKELY(labels_entry_at(labels, slot)->place != 0))
+        return ngi_fail(NG_E_INTERNAL, "label index: token %u has a label", slot);
+    if (NGI_UNLIKELY(bytes < 1 || bytes > NGI_LABEL_BYTES_MAX))
+        return ngi_fail(NG_E_INTERNAL, "label index: label of %zu bytes is outside 1..%d", bytes,
+                        NGI_LABEL_BYTES_MAX);
+    if (NGI_UNLIKELY(labels->used_count >= labels->bucket_count / 4 * 3 ||
+                     !labels_store(labels, slot, collection, text, bytes)))
+        return ngi_fail(NG_E_INTERNAL, "label index: no room was made for the label of token %u",
+                        slot);
+    labels_insert(labels->buckets, labels->bucket_count, slot, labels_entry_at(labels, slot)->hash);
     labels->used_count++;
+    return NG_OK;
+}
+
+ng_status ngi_labels_load(ngi_labels *labels, uint32_t slot, uint32_t collection, const char *text,
+                          size_t bytes)
+{
+    if (slot == 0)
+        return ngi_fail(NG_E_CORRUPT, "label of token 0, which does not exist");
+    if (bytes < 1 || bytes > NGI_LABEL_BYTES_MAX)
+        return ngi_fail(NG_E_CORRUPT, "label of token %u has %zu bytes, outside 1..%d", slot, bytes,
+                        NGI_LABEL_BYTES_MAX);
+    ng_status status = ngi_table_reserve(&labels->entries, (size_t)slot + 1);
+    if (status != NG_OK)
+        return status;
+    if (labels_entry_at(labels, slot)->place != 0)
+        return ngi_fail(NG_E_CORRUPT, "token %u is given two labels", slot);
+    size_t units = labels->arena_bytes / NGI_LABELS_UNIT_BYTES + ngi_labels_units(bytes);
+    status = ngi_table_reserve(&labels->arena, units);
+    if (status == NG_OK && !labels_store(labels, slot, collection, text, bytes))
+        status = ngi_fail(NG_E_INTERNAL, "label index: no room for the label of token %u", slot);
+    return status;
+}
+
+static bool labels_equal(const ngi_labels *labels, const ngi_labels_entry *a,
+                         const ngi_labels_entry *b)
+{
+    size_t bytes = ngi_labels_entry_bytes(a);
+    return a->hash == b->hash && a->collection == b->collection &&
+           ngi_labels_entry_bytes(b) == bytes &&
+           memcmp(labels_text(labels, a), labels_text(labels, b), bytes) == 0;
+}
+
+/* Every insertion misses the cache, at its home bucket and at the entry of whoever stands there. So
+ * the buckets of a batch are fetched together, then the entries of those who are in the way. */
+static ng_status labels_insert_batch(const ngi_labels *labels, uint32_t *buckets, size_t mask,
+                                     const uint32_t *slots, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        __builtin_prefetch(&buckets[labels_entry_at(labels, slots[i])->hash & mask], 1);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t holder = buckets[labels_entry_at(labels, slots[i])->hash & mask];
+        if (holder != 0)
+            __builtin_prefetch(labels_entry_at(labels, holder));
+    }
+    for (size_t i = 0; i < count; i++) {
+        const ngi_labels_entry *entry = labels_entry_at(labels, slots[i]);
+        size_t at = entry->hash & mask;
+        for (; buckets[at] != 0; at = (at + 1) & mask)
+            if (labels_equal(labels, entry, labels_entry_at(labels, buckets[at])))
+                return ngi_fail(NG_E_CORRUPT, "tokens %u and %u have the same label '%.*s'",
+                                buckets[at], slots[i],
+                                (int)(ngi_labels_entry_bytes(entry) > 80
+                                          ? 80
+                                          : ngi_labels_entry_bytes(entry)),
+                                labels_text(labels, entry));
+        buckets[at] = slots[i];
+    }
+    return NG_OK;
+}
+
+static ng_status labels_insert_all(const ngi_labels *labels, uint32_t *buckets, size_t mask)
+{
+    uint32_t slots[INDEX_BATCH];
+    size_t count = 0, end = labels_entry_end(labels);
+    ng_status status = NG_OK;
+    for (size_t slot = 1; slot < end && status == NG_OK; slot++) {
+        if (labels_entry_at(labels, (uint32_t)slot)->place == 0)
+            continue;
+        slots[count++] = (uint32_t)slot;
+        if (count == INDEX_BATCH) {
+            status = labels_insert_batch(labels, buckets, mask, slots, count);
+            count = 0;
+        }
+    }
+    return status == NG_OK ? labels_insert_batch(labels, buckets, mask, slots, count) : status;
+}
+
+ng_status ngi_labels_index(ngi_labels *labels)
+{
+    size_t used_count = 0, end = labels_entry_end(labels);
+    for (size_t slot = 1; slot < end; slot++)
+        used_count += labels_entry_at(labels, (uint32_t)slot)->place != 0;
+    size_t bucket_count = BUCKETS_MIN;
+    while (bucket_count / 4 * 3 < used_count)
+        bucket_count *= 2;
+    void *block = NULL;
+    ng_status status = ngi_alloc(labels->mem, bucket_count * sizeof(uint32_t), labels_what, &block);
+    if (status != NG_OK)
+        return status;
+    memset(block, 0, bucket_count * sizeof(uint32_t));
+    status = labels_insert_all(labels, block, bucket_count - 1);
+    if (status != NG_OK) {
+        ngi_free(labels->mem, block, bucket_count * sizeof(uint32_t));
+        return status;
+    }
+    ngi_free(labels->mem, labels->buckets, labels->bucket_count * sizeof(uint32_t));
+    labels->buckets = block;
+    labels->bucket_count = bucket_count;
+    labels->used_count = used_count;
+    return NG_OK;
 }
 
 /* Empties a bucket and moves later ones of the run back, each at most to its home. */
@@ -185,7 +296,7 @@ void ngi_labels_remove(ngi_labels *labels, uint32_t slot)
 {
     if (slot >= labels_entry_end(labels))
         return;
-    labels_entry *entry = labels_entry_at(labels, slot);
+    ngi_labels_entry *entry = labels_entry_at(labels, slot);
     if (entry->place == 0)
         return;
     size_t mask = labels->bucket_count - 1;
@@ -193,13 +304,15 @@ void ngi_labels_remove(ngi_labels *labels, uint32_t slot)
     while (labels->buckets[at] != slot)
         at = (at + 1) & mask;
     labels_close_gap(labels, at);
-    size_t units = labels_units(entry->place & PLACE_BYTES_MASK);
-    uint64_t unit = entry->place >> PLACE_BYTES_BITS;
+    size_t units = ngi_labels_units(ngi_labels_entry_bytes(entry));
+    uint64_t unit = ngi_labels_entry_unit(entry);
+    ngi_table_touch(&labels->arena, (size_t)unit, 1);
+    ngi_table_touch(&labels->entries, slot, 1);
     memcpy(labels_unit_at(labels, unit), &labels->free_units[units], sizeof(uint64_t));
     labels->free_units[units] = unit + 1;
     labels->wasted_bytes += units * NGI_LABELS_UNIT_BYTES;
     labels->used_count--;
-    *entry = (labels_entry){0};
+    *entry = (ngi_labels_entry){0};
 }
 
 uint32_t ngi_labels_find(const ngi_labels *labels, uint32_t collection, const char *text,
@@ -207,12 +320,12 @@ uint32_t ngi_labels_find(const ngi_labels *labels, uint32_t collection, const ch
 {
     if (labels->used_count == 0)
         return 0;
-    uint32_t hash = labels_hash(collection, text, bytes);
+    uint32_t hash = ngi_labels_hash(collection, text, bytes);
     size_t mask = labels->bucket_count - 1;
     for (size_t at = hash & mask; labels->buckets[at] != 0; at = (at + 1) & mask) {
-        const labels_entry *entry = labels_entry_at(labels, labels->buckets[at]);
+        const ngi_labels_entry *entry = labels_entry_at(labels, labels->buckets[at]);
         if (entry->hash == hash && entry->collection == collection &&
-            (entry->place & PLACE_BYTES_MASK) == bytes &&
+            ngi_labels_entry_bytes(entry) == bytes &&
             memcmp(labels_text(labels, entry), text, bytes) == 0)
             return labels->buckets[at];
     }
@@ -224,10 +337,10 @@ const char *ngi_labels_get(const ngi_labels *labels, uint32_t slot, size_t *byte
     *bytes = 0;
     if (slot >= labels_entry_end(labels))
         return NULL;
-    const labels_entry *entry = labels_entry_at(labels, slot);
+    const ngi_labels_entry *entry = labels_entry_at(labels, slot);
     if (entry->place == 0)
         return NULL;
-    *bytes = entry->place & PLACE_BYTES_MASK;
+    *bytes = ngi_labels_entry_bytes(entry);
     return labels_text(labels, entry);
 }
 
@@ -239,15 +352,15 @@ uint64_t ngi_labels_memory_bytes(const ngi_labels *labels)
 
 static ng_status labels_check_slot(const ngi_labels *labels, uint32_t slot, size_t *live_bytes)
 {
-    const labels_entry *entry = labels_entry_at(labels, slot);
-    size_t bytes = entry->place & PLACE_BYTES_MASK;
-    size_t taken = labels_units(bytes) * NGI_LABELS_UNIT_BYTES;
-    uint64_t begin = (entry->place >> PLACE_BYTES_BITS) * NGI_LABELS_UNIT_BYTES;
+    const ngi_labels_entry *entry = labels_entry_at(labels, slot);
+    size_t bytes = ngi_labels_entry_bytes(entry);
+    size_t taken = ngi_labels_units(bytes) * NGI_LABELS_UNIT_BYTES;
+    uint64_t begin = ngi_labels_entry_unit(entry) * NGI_LABELS_UNIT_BYTES;
     if (bytes == 0 || bytes > NGI_LABEL_BYTES_MAX || begin > labels->arena_bytes ||
         taken > labels->arena_bytes - begin)
         return ngi_fail(NG_E_INTERNAL, "label index: text of token %u is outside the arena", slot);
     const char *text = labels_text(labels, entry);
-    if (labels_hash(entry->collection, text, bytes) != entry->hash)
+    if (ngi_labels_hash(entry->collection, text, bytes) != entry->hash)
         return ngi_fail(NG_E_INTERNAL, "label index: text and hash of token %u differ", slot);
     uint32_t found = ngi_labels_find(labels, entry->collection, text, bytes);
     if (found != slot)

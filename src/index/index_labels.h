@@ -14,10 +14,37 @@
 #define NGI_LABELS_UNIT_BYTES 8 /* texts begin at and take up multiples of it */
 #define NGI_LABELS_CLASS_COUNT (NGI_LABEL_BYTES_MAX / NGI_LABELS_UNIT_BYTES + 1)
 
+/** What an element of the table `entries` says of its slot; views read old ones. 16 bytes, so that
+ * a table of ten million slots takes 160 MB when every token has a label. */
+typedef struct ngi_labels_entry {
+    uint64_t place; /* first unit of the text << 11 | bytes; 0 = no label */
+    uint32_t hash;  /* of the collection and the text */
+    uint32_t collection;
+} ngi_labels_entry;
+
+#define NGI_LABELS_BYTES_BITS 11
+
+static inline size_t ngi_labels_entry_bytes(const ngi_labels_entry *entry)
+{
+    return entry->place & ((1u << NGI_LABELS_BYTES_BITS) - 1);
+}
+
+/** The first element of the table `arena` that the text is in. */
+static inline size_t ngi_labels_entry_unit(const ngi_labels_entry *entry)
+{
+    return (size_t)(entry->place >> NGI_LABELS_BYTES_BITS);
+}
+
+/** How many elements of the table `arena` a text takes up. */
+static inline size_t ngi_labels_units(size_t bytes)
+{
+    return (bytes + NGI_LABELS_UNIT_BYTES - 1) / NGI_LABELS_UNIT_BYTES;
+}
+
 typedef struct ngi_labels {
     ngi_os *os;
     ngi_mem *mem;
-    ngi_table entries; /* per slot: where its text is; see index_labels.c */
+    ngi_table entries; /* ngi_labels_entry by slot */
     ngi_table arena;   /* texts, in units */
     uint32_t *buckets; /* slots; power of two, at most 3/4 used; 0 = empty */
     size_t bucket_count;
@@ -35,9 +62,18 @@ void ngi_labels_release(ngi_labels *labels);
  *  fail. Leaves no trace when it fails. */
 NG_MUST_USE ng_status ngi_labels_reserve(ngi_labels *labels, size_t count, size_t bytes,
                                          uint32_t max_slot);
-/** Gives `slot` a label; it has none and no other slot of the collection has it. */
-void ngi_labels_put(ngi_labels *labels, uint32_t slot, uint32_t collection, const char *text,
-                    size_t bytes);
+/** Gives `slot` a label; it has none and no other slot of the collection has it. NG_E_INTERNAL if
+ *  it has one, or there is no room, which reserve has made; then nothing is changed. */
+NG_MUST_USE ng_status ngi_labels_put(ngi_labels *labels, uint32_t slot, uint32_t collection,
+                                     const char *text, size_t bytes);
+/** Bulk loading: gives `slot` a label, which is found only after ngi_labels_index, and until then
+ *  there is no put, no remove and no find. Makes its own room. Errors: NG_E_CORRUPT (slot 0, a slot
+ *  that has a label, bytes outside 1..1024), NG_E_LIMIT, NG_E_NOMEM; nothing is changed then. */
+NG_MUST_USE ng_status ngi_labels_load(ngi_labels *labels, uint32_t slot, uint32_t collection,
+                                      const char *text, size_t bytes);
+/** Indexes all labels anew, loaded or put. Errors: NG_E_CORRUPT (two slots have the same label:
+ *  names both), NG_E_NOMEM; the index is as it was then. */
+NG_MUST_USE ng_status ngi_labels_index(ngi_labels *labels);
 /** Takes the label from `slot`, if it has one. */
 void ngi_labels_remove(ngi_labels *labels, uint32_t slot);
 /** The slot with that label, or 0. */
@@ -46,6 +82,8 @@ uint32_t ngi_labels_find(const ngi_labels *labels, uint32_t collection, const ch
 /** The text of a slot (not NUL-terminated) and its length, or NULL. Valid while the store's lock
  *  is held. */
 const char *ngi_labels_get(const ngi_labels *labels, uint32_t slot, size_t *bytes);
+/** `hash` of the entry that such a label has. */
+uint32_t ngi_labels_hash(uint32_t collection, const char *text, size_t bytes);
 uint64_t ngi_labels_memory_bytes(const ngi_labels *labels);
 /** Verifies the invariants; NG_E_INTERNAL says which is broken. */
 NG_MUST_USE ng_status ngi_labels_check(const ngi_labels *labels);

@@ -17,7 +17,7 @@ static void put_reserved(ngi_labels *labels, uint32_t slot, uint32_t collection,
                          size_t bytes)
 {
     assert_int_equal(ngi_labels_reserve(labels, 1, bytes, slot), NG_OK);
-    ngi_labels_put(labels, slot, collection, text, bytes);
+    assert_int_equal(ngi_labels_put(labels, slot, collection, text, bytes), NG_OK);
 }
 
 static void put_text(ngi_labels *labels, uint32_t slot, uint32_t collection, const char *text)
@@ -310,7 +310,7 @@ static void test_many(void **state)
     char text[16];
     for (uint32_t slot = 1; slot <= count; slot++) {
         int bytes = snprintf(text, sizeof text, "w%u", slot);
-        ngi_labels_put(&labels, slot, 1, text, (size_t)bytes);
+        assert_int_equal(ngi_labels_put(&labels, slot, 1, text, (size_t)bytes), NG_OK);
     }
     for (uint32_t slot = 1; slot <= count; slot++) {
         int bytes = snprintf(text, sizeof text, "w%u", slot);
@@ -356,7 +356,7 @@ static void test_memory_fails(void **state)
             status = ngi_labels_reserve(&labels, 1, (size_t)bytes, slot);
             if (status != NG_OK)
                 break;
-            ngi_labels_put(&labels, slot, 0, text, (size_t)bytes);
+            assert_int_equal(ngi_labels_put(&labels, slot, 0, text, (size_t)bytes), NG_OK);
         }
         assert_int_equal(labels.used_count, slot - 1);
         expect_ok(&labels);
@@ -373,6 +373,56 @@ static void test_memory_fails(void **state)
             break;
     }
     assert_true(failures >= 5);
+}
+
+static void expect_refused(ngi_labels *labels, uint32_t slot, const char *text, size_t bytes,
+                           const char *message)
+{
+    size_t arena_bytes = labels->arena_bytes, used_count = labels->used_count;
+    assert_int_equal(ngi_labels_put(labels, slot, 0, text, bytes), NG_E_INTERNAL);
+    if (strstr(ng_last_error(), message) == NULL)
+        fail_msg("\"%s\" does not contain \"%s\"", ng_last_error(), message);
+    assert_int_equal(labels->arena_bytes, arena_bytes);
+    assert_int_equal(labels->used_count, used_count);
+    expect_ok(labels);
+}
+
+static void test_broken_puts_change_nothing(void **state)
+{
+    (void)state;
+    static char text[NGI_LABEL_BYTES_MAX + 1];
+    memset(text, 'x', sizeof text);
+    testing_memory memory;
+    testing_memory_init(&memory);
+    ngi_labels labels;
+    assert_int_equal(ngi_labels_init(&labels, &memory.os, &memory.mem, 100000), NG_OK);
+    expect_refused(&labels, 1, "a", 1, "no room was made for token 1");
+    put_text(&labels, 1, 0, "a");
+    expect_refused(&labels, 0, "b", 1, "no room was made for token 0");
+    expect_refused(&labels, 100000, "b", 1, "no room was made for token 100000");
+    expect_refused(&labels, 1, "b", 1, "token 1 has a label");
+    expect_refused(&labels, 2, "", 0, "label of 0 bytes is outside 1..1024");
+    expect_refused(&labels, 2, text, sizeof text, "label of 1025 bytes is outside 1..1024");
+    char name[16];
+    uint32_t slot = 2; /* until the buckets of one reserve are used up */
+    for (; slot <= labels.bucket_count / 4 * 3; slot++)
+        assert_int_equal(ngi_labels_put(&labels, slot, 0, name,
+                                        (size_t)snprintf(name, 16, "%u", slot)),
+                         NG_OK);
+    expect_refused(&labels, slot, "b", 1, "no room was made for the label of token 49");
+    assert_int_equal(ngi_labels_find(&labels, 0, "b", 1), 0);
+    put_text(&labels, slot, 0, "b");
+    assert_int_equal(ngi_labels_reserve(&labels, 1000, 1000, 2000), NG_OK);
+    while (labels.arena.committed_bytes - labels.arena_bytes >= NGI_LABEL_BYTES_MAX) {
+        text[0] = (char)('A' + ++slot % 26);
+        text[1] = (char)('A' + slot / 26 % 26);
+        assert_int_equal(ngi_labels_put(&labels, slot, 0, text, NGI_LABEL_BYTES_MAX), NG_OK);
+    }
+    text[2] = 'y';
+    expect_refused(&labels, slot + 1, text, NGI_LABEL_BYTES_MAX,
+                   "no room was made for the label of token");
+    ngi_labels_release(&labels);
+    testing_memory_check(&memory);
 }
 
 static void expect_broken(const ngi_labels *labels, const char *message)
@@ -423,11 +473,17 @@ static void test_check_sees_damage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_empty),        cmocka_unit_test(test_few),
-        cmocka_unit_test(test_one_run),      cmocka_unit_test(test_equal_hashes),
-        cmocka_unit_test(test_against_twin), cmocka_unit_test(test_renaming_does_not_grow),
-        cmocka_unit_test(test_many),         cmocka_unit_test(test_beyond_the_last_slot),
-        cmocka_unit_test(test_memory_fails), cmocka_unit_test(test_check_sees_damage),
+        cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_few),
+        cmocka_unit_test(test_one_run),
+        cmocka_unit_test(test_equal_hashes),
+        cmocka_unit_test(test_against_twin),
+        cmocka_unit_test(test_renaming_does_not_grow),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_beyond_the_last_slot),
+        cmocka_unit_test(test_memory_fails),
+        cmocka_unit_test(test_broken_puts_change_nothing),
+        cmocka_unit_test(test_check_sees_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,6 +58,21 @@ uint64_t ngi_vectors_count(const ngi_vectors *vectors)
     return vectors->count;
 }
 
+ngi_table *ngi_vectors_slot_table(ngi_vectors *vectors)
+{
+    return &vectors->slot_rows;
+}
+
+ngi_table *ngi_vectors_row_table(ngi_vectors *vectors)
+{
+    return &vectors->rows;
+}
+
+uint32_t ngi_vectors_row_end(const ngi_vectors *vectors)
+{
+    return vectors->row_end;
+}
+
 uint64_t ngi_vectors_memory_bytes(const ngi_vectors *vectors)
 {
     size_t bytes = sizeof *vectors + vectors->projection_capacity * sizeof(float);
@@ -211,6 +226,7 @@ void ngi_vectors_put(ngi_vectors *vectors, uint32_t slot, const uint8_t *little_
 {
     uint32_t *place = vectors_slot_row(vectors, slot);
     if (*place == 0) {
+        ngi_table_touch(&vectors->slot_rows, slot, 1);
         *place = vectors_take_row(vectors) + 1;
         vectors->count++;
     }
@@ -218,6 +234,7 @@ void ngi_vectors_put(ngi_vectors *vectors, uint32_t slot, const uint8_t *little_
     vectors_forget(vectors, row);
     *ngi_vectors_info_at(vectors, row) = (ngi_vectors_row){.slot = slot};
     *ngi_vectors_error_at(vectors, row) = NAN;
+    ngi_table_touch(&vectors->rows, row, 1);
     float *floats = (float *)(void *)vectors->rows.base + (size_t)row * vectors->dimensions;
     vectors_copy_floats(floats, little_endian_floats, vectors->dimensions);
     vectors->change_count++;
@@ -229,6 +246,7 @@ void ngi_vectors_remove(ngi_vectors *vectors, uint32_t slot)
     if (place == NULL || *place == 0)
         return;
     uint32_t row = *place - 1;
+    ngi_table_touch(&vectors->slot_rows, slot, 1);
     *place = 0;
     vectors_forget(vectors, row);
     /* With a gain of 1 the error of minus infinity tells the filter that nothing is here. */

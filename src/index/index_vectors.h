@@ -40,6 +40,13 @@ void ngi_vectors_remove(ngi_vectors *vectors, uint32_t slot);
 /** The row, or NULL. */
 const float *ngi_vectors_get(const ngi_vectors *vectors, uint32_t slot);
 
+/** Tables that a view mirrors: row + 1 by slot (u32, 0 = none), and rows (float [dimensions]).
+ *  Zeroed until the dimensions are fixed. */
+ngi_table *ngi_vectors_slot_table(ngi_vectors *vectors);
+ngi_table *ngi_vectors_row_table(ngi_vectors *vectors);
+/** Rows from this one on have never been used. */
+uint32_t ngi_vectors_row_end(const ngi_vectors *vectors);
+
 /** Installs mean [dimensions] and components [component_count][dimensions] (copied; NULL mean
  *  removes them) after ngi_vectors_reserve_projection. Norms are derived anew by prepare. */
 NG_MUST_USE ng_status ngi_vectors_reserve_projection(ngi_vectors *vectors, uint32_t dimensions,

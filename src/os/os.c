@@ -120,8 +120,13 @@ static ng_status os_file_write(ngi_os *os, ngi_file file, const void *data, size
 static ng_status os_file_sync(ngi_os *os, ngi_file file)
 {
     (void)os;
-    /* Not retried: after a failed sync the kernel may have dropped the dirty pages. */
-    return fdatasync(file) == 0 ? NG_OK : os_fail_file(errno, file, "sync");
+    /* Only an interruption is retried: after a failed sync the kernel may have dropped the dirty
+     * pages. */
+    int result;
+    do {
+        result = fdatasync(file);
+    } while (result != 0 && errno == EINTR);
+    return result == 0 ? NG_OK : os_fail_file(errno, file, "sync");
 }
 
 static ng_status os_file_allocate(ngi_os *os, ngi_file file, uint64_t bytes)
@@ -154,17 +159,36 @@ static ng_status os_file_size(ngi_os *os, ngi_file file, uint64_t *out)
     return NG_OK;
 }
 
-static ng_status os_file_lock(ngi_os *os, ngi_file file)
+static ng_status os_file_lock(ngi_os *os, ngi_file file, bool exclusive)
 {
     (void)os;
     /* Open file description locks, unlike classic ones, also exclude a second open in this
      * process, and closing another handle of the file does not drop them. */
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    struct flock lock = {.l_type = exclusive ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET};
     if (fcntl(file, F_OFD_SETLK, &lock) == 0)
         return NG_OK;
     if (errno == EACCES || errno == EAGAIN)
         return ngi_fail(NG_E_BUSY, "locked by another process");
     return os_fail_file(errno, file, "lock");
+}
+
+static ng_status os_file_map(ngi_os *os, ngi_file file, size_t bytes, void **out)
+{
+    /* Storing into a hole of a file whose disk is full, or beyond its end, would be a SIGBUS. */
+    ng_status status = os_file_allocate(os, file, bytes);
+    if (status != NG_OK)
+        return status;
+    void *address = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (address == MAP_FAILED)
+        return os_fail_file(errno, file, "map");
+    *out = address;
+    return NG_OK;
+}
+
+static void os_file_unmap(ngi_os *os, void *address, size_t bytes)
+{
+    (void)os;
+    munmap(address, bytes);
 }
 
 static ng_status os_rename(ngi_os *os, const char *from, const char *to)
@@ -185,13 +209,23 @@ static ng_status os_make_directory(ngi_os *os, const char *path)
     return mkdir(path, 0700) == 0 ? NG_OK : os_fail(errno, path);
 }
 
+static ng_status os_remove_directory(ngi_os *os, const char *path)
+{
+    (void)os;
+    return rmdir(path) == 0 ? NG_OK : os_fail(errno, path);
+}
+
 static ng_status os_sync_directory(ngi_os *os, const char *path)
 {
     (void)os;
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return os_fail(errno, path);
-    ng_status status = fsync(fd) == 0 ? NG_OK : os_fail(errno, path);
+    int result;
+    do {
+        result = fsync(fd);
+    } while (result != 0 && errno == EINTR);
+    ng_status status = result == 0 ? NG_OK : os_fail(errno, path);
     close(fd);
     return status;
 }
@@ -253,6 +287,19 @@ static void os_memory_release(ngi_os *os, void *address, size_t bytes)
     munmap(address, bytes);
 }
 
+static ng_status os_memory_map_sparse(ngi_os *os, size_t bytes, void **out)
+{
+    (void)os;
+    void *address = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (address == MAP_FAILED)
+        return ngi_fail(NG_E_NOMEM, "cannot map %zu bytes of memory: %s", bytes, strerror(errno));
+    /* One touched byte must not take up 2 MiB. */
+    (void)madvise(address, bytes, MADV_NOHUGEPAGE);
+    *out = address;
+    return NG_OK;
+}
+
 static uint64_t os_clock_us(ngi_os *os)
 {
     (void)os;
@@ -266,6 +313,14 @@ static uint64_t os_monotonic_ns(ngi_os *os)
     (void)os;
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t os_thread_ns(ngi_os *os)
+{
+    (void)os;
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
@@ -297,16 +352,21 @@ ngi_os *ngi_os_system(void)
         .file_truncate = os_file_truncate,
         .file_size = os_file_size,
         .file_lock = os_file_lock,
+        .file_map = os_file_map,
+        .file_unmap = os_file_unmap,
         .rename = os_rename,
         .remove = os_remove,
         .make_directory = os_make_directory,
+        .remove_directory = os_remove_directory,
         .sync_directory = os_sync_directory,
         .list_directory = os_list_directory,
         .memory_reserve = os_memory_reserve,
         .memory_commit = os_memory_commit,
         .memory_release = os_memory_release,
+        .memory_map_sparse = os_memory_map_sparse,
         .clock_us = os_clock_us,
         .monotonic_ns = os_monotonic_ns,
+        .thread_ns = os_thread_ns,
         .random = os_random,
     };
     return &system_table;
@@ -315,6 +375,11 @@ ngi_os *ngi_os_system(void)
 uint32_t ngi_os_process_id(void)
 {
     return (uint32_t)getpid();
+}
+
+uint32_t ngi_os_thread_id(void)
+{
+    return (uint32_t)gettid();
 }
 
 double ngi_os_parse_double(const char *text, const char **end)

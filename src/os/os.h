@@ -37,12 +37,19 @@ struct ngi_os {
     ng_status (*file_allocate)(ngi_os *os, ngi_file file, uint64_t bytes);
     ng_status (*file_truncate)(ngi_os *os, ngi_file file, uint64_t bytes);
     ng_status (*file_size)(ngi_os *os, ngi_file file, uint64_t *out);
-    /** Takes the exclusive lock of an open file, or fails with NG_E_BUSY. Ends with the handle. */
-    ng_status (*file_lock)(ngi_os *os, ngi_file file);
+    /** Takes the lock of an open file, shared or exclusive, or fails with NG_E_BUSY. Ends with the
+     *  handle. */
+    ng_status (*file_lock)(ngi_os *os, ngi_file file, bool exclusive);
+    /** The first `bytes` of an open file as memory, shared with other processes; what is stored
+     *  there survives the process, not the machine. */
+    ng_status (*file_map)(ngi_os *os, ngi_file file, size_t bytes, void **out);
+    void (*file_unmap)(ngi_os *os, void *address, size_t bytes);
 
     ng_status (*rename)(ngi_os *os, const char *from, const char *to);
     ng_status (*remove)(ngi_os *os, const char *path);
     ng_status (*make_directory)(ngi_os *os, const char *path);
+    /** An empty one. */
+    ng_status (*remove_directory)(ngi_os *os, const char *path);
     /** Makes the entries of a directory durable. */
     ng_status (*sync_directory)(ngi_os *os, const char *path);
     /** Calls `each` with every name but "." and ".."; stops at a status that is not NG_OK. */
@@ -54,9 +61,13 @@ struct ngi_os {
     /** Zeroed memory behind [address, address + bytes), page-aligned, inside a reservation. */
     ng_status (*memory_commit)(ngi_os *os, void *address, size_t bytes);
     void (*memory_release)(ngi_os *os, void *address, size_t bytes);
+    /** Zeroed memory that takes up room only where it is touched, in small pages; given back with
+     *  memory_release. */
+    ng_status (*memory_map_sparse)(ngi_os *os, size_t bytes, void **out);
 
     uint64_t (*clock_us)(ngi_os *os);     /* Unix microseconds */
     uint64_t (*monotonic_ns)(ngi_os *os); /* since some moment; never goes back */
+    uint64_t (*thread_ns)(ngi_os *os);    /* processor time of the calling thread */
     ng_status (*random)(ngi_os *os, void *out, size_t bytes);
 };
 
@@ -64,6 +75,8 @@ struct ngi_os {
 ngi_os *ngi_os_system(void);
 /** Number of this process, for the lock file. */
 uint32_t ngi_os_process_id(void);
+/** Number of the calling thread, as the system shows it. */
+uint32_t ngi_os_thread_id(void);
 /** Correctly rounded decimal to double, always with '.', whatever the locale. `text` ends with NUL;
  *  `*end` receives where the number ends. */
 double ngi_os_parse_double(const char *text, const char **end);

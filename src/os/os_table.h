@@ -11,15 +11,28 @@
 #include "base/base_mem.h"
 #include "os/os.h"
 
+typedef struct ngi_mirror ngi_mirror; /* os_mirror.h */
+
 typedef struct ngi_table {
     uint8_t *base;
     size_t element_bytes;
     size_t committed_bytes; /* multiple of the page size; guard: the writer */
     size_t reserved_bytes;
     ngi_os *os;
-    ngi_mem *mem;     /* committed bytes are charged here */
-    const char *what; /* "token table", for messages */
+    ngi_mem *mem;       /* committed bytes are charged here */
+    const char *what;   /* "token table", for messages */
+    ngi_mirror *mirror; /* newest one attached, or NULL; guard: the writer's and readers' lock */
 } ngi_table;
+
+void ngi_table_touch_mirror(ngi_table *table, size_t first, size_t count);
+
+/** Before the writer changes elements [first, first + count): keeps the old ones for open views.
+ *  Cannot fail for the writer; a view that cannot be kept is marked as broken. */
+static inline void ngi_table_touch(ngi_table *table, size_t first, size_t count)
+{
+    if (NGI_UNLIKELY(table->mirror != NULL))
+        ngi_table_touch_mirror(table, first, count);
+}
 
 /** Reserves room for `max_elements` of `element_bytes`; nothing is committed. */
 NG_MUST_USE ng_status ngi_table_init(ngi_table *table, ngi_os *os, ngi_mem *mem,

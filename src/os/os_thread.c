@@ -3,7 +3,12 @@
 #include "os/os_thread.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <signal.h>
 #include <string.h>
+#include <time.h>
+
+#define WAIT_MS_MAX (UINT64_C(365) * 24 * 3600 * 1000)
 
 /* Reports a failed initialisation; everything later can only fail through misuse. */
 static ng_status thread_status(int error, const char *what)
@@ -41,7 +46,15 @@ void ngi_mutex_unlock(ngi_mutex *mutex)
 
 ng_status ngi_cond_init(ngi_cond *cond)
 {
-    return thread_status(pthread_cond_init(&cond->handle, NULL), "condition variable");
+    pthread_condattr_t attributes;
+    ng_status status = thread_status(pthread_condattr_init(&attributes), "condition variable");
+    if (status != NG_OK)
+        return status;
+    /* A clock that is set must not lengthen a wait. */
+    thread_assert(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC));
+    status = thread_status(pthread_cond_init(&cond->handle, &attributes), "condition variable");
+    pthread_condattr_destroy(&attributes);
+    return status;
 }
 
 void ngi_cond_destroy(ngi_cond *cond)
@@ -52,6 +65,22 @@ void ngi_cond_destroy(ngi_cond *cond)
 void ngi_cond_wait(ngi_cond *cond, ngi_mutex *mutex)
 {
     thread_assert(pthread_cond_wait(&cond->handle, &mutex->handle));
+}
+
+bool ngi_cond_wait_ms(ngi_cond *cond, ngi_mutex *mutex, uint64_t ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    /* Years of waiting would overflow the sum. */
+    uint64_t bounded = ms < WAIT_MS_MAX ? ms : WAIT_MS_MAX;
+    uint64_t ns = (uint64_t)until.tv_nsec + bounded % 1000 * 1000000u;
+    until.tv_sec += (time_t)(bounded / 1000 + ns / 1000000000u);
+    until.tv_nsec = (long)(ns % 1000000000u);
+    int error = pthread_cond_timedwait(&cond->handle, &mutex->handle, &until);
+    if (error == ETIMEDOUT)
+        return false;
+    thread_assert(error);
+    return true;
 }
 
 void ngi_cond_signal(ngi_cond *cond)
@@ -99,4 +128,20 @@ void ngi_rwlock_write(ngi_rwlock *lock)
 void ngi_rwlock_write_end(ngi_rwlock *lock)
 {
     thread_assert(pthread_rwlock_unlock(&lock->handle));
+}
+
+ng_status ngi_thread_start(ngi_thread *thread, void *(*run)(void *context), void *context)
+{
+    /* A thread inherits the mask: the signals of the program stay with the program's own threads. */
+    sigset_t all, before;
+    sigfillset(&all);
+    thread_assert(pthread_sigmask(SIG_SETMASK, &all, &before));
+    ng_status status = thread_status(pthread_create(&thread->handle, NULL, run, context), "thread");
+    thread_assert(pthread_sigmask(SIG_SETMASK, &before, NULL));
+    return status;
+}
+
+void ngi_thread_join(ngi_thread *thread)
+{
+    thread_assert(pthread_join(thread->handle, NULL));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Connections: create, delete, read, walk. */
-#include "store/store_private.h"
+#include "store/store_txn.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -9,10 +9,11 @@ typedef struct link_job {
     ng_store *store;
     const ng_connection_fields *fields;
     size_t count;
+    const ng_write_options *write; /* or NULL */
     unsigned put_flags;
     uint32_t origin;
     uint32_t now_s;
-    uint32_t id_end;
+    uint32_t id_next;
     uint32_t *buckets; /* of this batch: index of the encoded item + 1, by (source, target, type) */
     size_t mask;
     uint8_t *items; /* encoded so far */
@@ -76,6 +77,20 @@ static ng_status link_check_degree(const link_job *job, uint32_t slot, bool outg
     return NG_OK;
 }
 
+/* For a connection that is there, and `*id` is committed or of this batch. */
+static ng_status link_fail_exists(link_job *job, uint32_t id, const ng_connection *record,
+                                  bool committed)
+{
+    const char *type = ng_connection_type_name(record->type);
+    ng_conflict conflict = {.kind = NG_CONFLICT_PRESENT, .connection = id};
+    if (committed && job->write != NULL && (job->write->flags & NG_WRITE_IF_ABSENT))
+        return ngi_store_fail_conflict(job->store, &conflict, 0,
+                                       "connection %u already joins %u to %u as %s", id,
+                                       record->source, record->target, type);
+    return ngi_fail(NG_E_EXISTS, "connection %u already joins %u to %u as %s", id, record->source,
+                    record->target, type);
+}
+
 /* Checks item `index`; `*id` receives the id it has or gets, `*skipped` whether it is there. */
 static ng_status link_check(link_job *job, size_t index, uint32_t *id, bool *skipped)
 {
@@ -90,23 +105,23 @@ static ng_status link_check(link_job *job, size_t index, uint32_t *id, bool *ski
     NGI_TRY(ngi_connection_from_fields(&record, fields, &store->cdna, job->origin, job->now_s));
     size_t bucket = 0;
     *id = ngi_graph_find(&store->graph, record.source, record.target, record.type);
-    if (*id == 0)
+    bool committed = *id != 0;
+    if (!committed)
         *id = link_find_in_batch(job, record.source, record.target, record.type, &bucket);
     if (*id != 0) {
         *skipped = true;
         return job->put_flags & NGI_CONNECTION_SKIP_EXISTING
                    ? NG_OK
-                   : ngi_fail(NG_E_EXISTS, "connection %u already joins %u to %u as %s", *id,
-                              record.source, record.target, ng_connection_type_name(record.type));
+                   : link_fail_exists(job, *id, &record, committed);
     }
     if (!(job->put_flags & NGI_CONNECTION_CURATED)) {
         NGI_TRY(link_check_degree(job, record.source, true));
         NGI_TRY(link_check_degree(job, record.target, false));
     }
-    if (job->id_end > store->max_connections)
+    if (job->id_next > store->max_connections)
         return ngi_fail(NG_E_LIMIT, "the store holds at most %u connections",
                         store->max_connections);
-    *id = job->id_end++;
+    *id = job->id_next++;
     ngi_op_connection_encode(job->items + job->item_count * NGI_OP_CONNECTION_BYTES, *id, &record);
     job->buckets[bucket] = ++job->item_count;
 out:
@@ -133,11 +148,12 @@ static ng_status link_encode(link_job *job, ng_connection_id *out)
 }
 
 /* With the log locked: checks, and commits if there is anything to write. Ends the write. */
-static ng_status link_commit(link_job *job, const ng_write_options *write, ng_connection_id *out)
+static ng_status link_commit(link_job *job, ng_connection_id *out)
 {
     ng_store *store = job->store;
+    const ng_write_options *write = job->write;
     uint8_t *body = ngi_wal_body(store->wal);
-    job->id_end = store->graph.id_end;
+    job->id_next = store_next_connection(store);
     job->now_s = (uint32_t)(store->os->clock_us(store->os) / 1000000);
     job->items = body + NGI_OP_LIST_HEADER;
     ng_status status = link_encode(job, out);
@@ -153,6 +169,27 @@ static ng_status link_commit(link_job *job, const ng_write_options *write, ng_co
                                   write);
 }
 
+static ng_status link_fail_version(const ng_write_options *write)
+{
+    return ngi_fail(NG_E_INVALID, "if_version %u is for tokens; connections have no version",
+                    write->if_version);
+}
+
+/* In a transaction. What bootstrap asks for (`special`) is not for transactions. */
+static ng_status link_stage(ng_store *store, const ng_connection_fields *fields, size_t count,
+                            uint32_t special, const ng_write_options *write, ng_connection_id *out,
+                            size_t *created)
+{
+    ng_status status = ngi_store_check_txn(store, write);
+    if (status == NG_OK && special != 0)
+        status = ngi_fail(NG_E_INVALID, "write.txn: bootstrap is not part of a transaction");
+    if (status == NG_OK)
+        status = ngi_txn_connection_put(write->txn, fields, count, write, out);
+    if (created != NULL)
+        *created = status == NG_OK ? count : 0;
+    return status;
+}
+
 ng_status ngi_store_connection_put(ng_store *store, const ng_connection_fields *fields,
                                    size_t count, unsigned put_flags, uint32_t origin,
                                    const ng_write_options *write, ng_connection_id *out,
@@ -160,12 +197,17 @@ ng_status ngi_store_connection_put(ng_store *store, const ng_connection_fields *
 {
     if (count == 0 || count > NGI_BATCH_MAX)
         return ngi_fail(NG_E_INVALID, "count %zu is outside 1..%d", count, NGI_BATCH_MAX);
+    if (write != NULL && write->if_version != 0)
+        return link_fail_version(write);
+    if (write != NULL && write->txn != NULL)
+        return link_stage(store, fields, count, put_flags | origin, write, out, created);
     size_t buckets = 4;
     while (buckets < 2 * count)
         buckets *= 2;
     link_job job = {.store = store,
                     .fields = fields,
                     .count = count,
+                    .write = write,
                     .put_flags = put_flags,
                     .origin = origin,
                     .mask = buckets - 1};
@@ -176,9 +218,10 @@ ng_status ngi_store_connection_put(ng_store *store, const ng_connection_fields *
         return status;
     memset(block, 0, buckets * sizeof(uint32_t));
     job.buckets = block;
-    status = ngi_store_write_begin(store, NGI_OP_LIST_HEADER + count * NGI_OP_CONNECTION_BYTES);
+    status =
+        ngi_store_write_begin(store, NGI_OP_LIST_HEADER + count * NGI_OP_CONNECTION_BYTES, write);
     if (status == NG_OK)
-        status = link_commit(&job, write, out);
+        status = link_commit(&job, out);
     ngi_free(store->mem, job.buckets, buckets * sizeof(uint32_t));
     if (created != NULL)
         *created = status == NG_OK ? job.item_count : 0;
@@ -212,7 +255,16 @@ ng_status ngi_store_connection_get(const ng_store *store, ng_connection_id id, n
 ng_status ngi_store_connection_delete(ng_store *store, ng_connection_id id,
                                       const ng_write_options *write)
 {
-    ng_status status = ngi_store_write_begin(store, NGI_OP_LIST_HEADER + 4);
+    ng_status status = ngi_store_check_delete(write);
+    if (status != NG_OK)
+        return status;
+    if (write != NULL && write->if_version != 0)
+        return link_fail_version(write);
+    if (write != NULL && write->txn != NULL) {
+        status = ngi_store_check_txn(store, write);
+        return status != NG_OK ? status : ngi_txn_connection_delete(write->txn, id, write);
+    }
+    status = ngi_store_write_begin(store, NGI_OP_LIST_HEADER + 4, write);
     if (status != NG_OK)
         return status;
     if (link_get(store, id) == NULL) {

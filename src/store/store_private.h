@@ -7,7 +7,8 @@
  *
  * Invariants (verified by ngi_store_check):
  *  1. Every connection's ends are live tokens; every label and vector belongs to a live token.
- *  2. A slot below slot_end is live or was deleted; it is never used again.
+ *  2. A slot below slot_end is live, was deleted, or was given to a transaction that has not
+ *     committed. The id of a deleted token is never used again.
  *  3. Counters equal what a count would give.
  *  4. Applying the same ops gives the same ngi_store_hash on every machine.
  *
@@ -36,10 +37,46 @@ typedef struct store_side {
     uint32_t collection;
 } store_side;
 
+/* The id of a token that was given to a transaction is its own: slots from slot_given on are free. */
+typedef struct store_given {
+    uint32_t slot_given;       /* next slot to hand out, >= slot_end */
+    uint32_t id_given;         /* next connection id to hand out, >= graph.id_end */
+    ngi_buffer returned_slots; /* u32 each: handed out, never written, free again */
+    ngi_buffer returned_ids;
+} store_given;
+
 typedef struct store_collection {
     char name[NGI_COLLECTION_NAME_MAX + 1];
     uint64_t token_count;
 } store_collection;
+
+/* What happens on its own: syncs of an interval, expired views, checkpoints (store_upkeep.c). */
+typedef struct store_upkeep {
+    uint32_t interval_ms;
+    uint64_t checkpoint_bytes, checkpoint_seconds; /* NG_NEVER = not on their own */
+    uint64_t retain_bytes, retain_seconds;         /* these four are immutable after open */
+
+    atomic_bool flush_due; /* an op waits for the next sync; set by writers, cleared before it */
+    atomic_bool stopping;  /* stored under `lock` */
+
+    ngi_mutex lock; /* guards all below; taken after every other lock */
+    ngi_cond wake;
+    ngi_thread thread;       /* flushes and expires */
+    ngi_thread checkpointer; /* runs while a checkpoint that fell due is written */
+    bool has_thread;
+    bool has_checkpointer; /* it must be joined */
+    bool checkpointer_done;
+    bool urgent;          /* the log's buffer fills faster than the interval empties it */
+    uint64_t flush_at_ns; /* 0 = no flush is due */
+    uint64_t retry_at_ns; /* no checkpoint on its own before, after one failed */
+    uint64_t opened_us;
+    bool checkpointing;
+    ng_seq snapshot_seq; /* 0 = none */
+    uint64_t snapshot_bytes;
+    uint64_t snapshot_us;
+    uint64_t checkpoint_count;
+    uint64_t checkpoint_failures;
+} store_upkeep;
 
 struct ng_store {
     ngi_store_head head; /* first, see store.h */
@@ -50,12 +87,19 @@ struct ng_store {
     ngi_os *os;
     ngi_mem *mem;
     ngi_wal *wal;
-    char *path;            /* NULL: memory only; immutable */
-    ngi_encoding encoding; /* immutable */
-    uint32_t max_tokens;   /* immutable */
+    char *path; /* NULL: memory only; immutable */
+    ngi_blackbox *box;
+    bool read_only;           /* immutable */
+    bool manual;              /* NG_OPEN_MANUAL; immutable */
+    bool follows;             /* of another store; immutable after open */
+    ng_durability durability; /* never DEFAULT; immutable */
+    ngi_encoding encoding;    /* immutable */
+    uint32_t max_tokens;      /* immutable */
     uint32_t max_connections;
     uint32_t dimensions_wanted; /* of ng_open_options, 0 = any; immutable */
     uint8_t uuid[16];
+    uint8_t origin_uuid[16]; /* of the store that this one follows */
+    ng_seq recovered_snapshot_seq;
     uint64_t created_us;
     uint64_t open_us;
 
@@ -70,11 +114,23 @@ struct ng_store {
     uint32_t collection_count;
     uint32_t collection_capacity;
     ng_cdna cdna;
+    uint64_t cdna_version;       /* counts changes since opening */
     ngi_buffer projection;       /* body of the last PROJECTION_PUT; empty = none */
     uint64_t projection_version; /* counts them, so that a search sees that its norms changed */
     uint64_t token_count;
     uint64_t active_token_count;
     uint64_t active_connection_count;
+
+    ng_view *newest_view; /* open ones, by `older` */
+    uint32_t open_view_count;
+
+    store_given given; /* guard: the log's lock */
+    atomic_uint open_txn_count;
+    atomic_uint_fast64_t commit_count;
+    atomic_uint_fast64_t conflict_count;
+    atomic_uint_fast64_t expired_view_count;
+
+    store_upkeep upkeep;
 
     atomic_uint stripes[STORE_STRIPES]; /* odd while a record of the stripe is being written */
 };
@@ -109,6 +165,26 @@ static inline uint32_t store_live_slot(const ng_store *store, ng_token_id id)
     return store_records(store)[slot].slot;
 }
 
+/** Of a token that is changed: never 0, which means that there is no token. */
+static inline uint32_t store_next_version(uint32_t version)
+{
+    return version == UINT32_MAX ? 1 : version + 1;
+}
+
+/** The next slot, or connection id, that has never been handed out. For the holder of the log's
+ *  lock. */
+static inline uint32_t store_next_slot(const ng_store *store)
+{
+    uint32_t end = store_slot_end(store);
+    return store->given.slot_given > end ? store->given.slot_given : end;
+}
+
+static inline uint32_t store_next_connection(const ng_store *store)
+{
+    uint32_t end = store->graph.id_end;
+    return store->given.id_given > end ? store->given.id_given : end;
+}
+
 /** The read without a lock that suits this processor; see store_read.c. */
 ngi_store_reader ngi_store_choose_reader(void);
 /** Writes a record beside readers that copy it without a lock; for the holder of the log's lock. */
@@ -124,19 +200,63 @@ NG_MUST_USE ng_status ngi_store_read_begin(const ng_store *store);
 void ngi_store_read_end(const ng_store *store);
 /** As ngi_store_read_begin, and finds a token; unlocked again when it fails. */
 NG_MUST_USE ng_status ngi_store_read_token(const ng_store *store, ng_token_id id, uint32_t *slot);
-/** Locks the log and makes room; on success the caller ends with commit or abandon. */
-NG_MUST_USE ng_status ngi_store_write_begin(ng_store *store, size_t body_bytes);
+/** Locks the log, makes room and verifies write->if_seq; on success the caller ends with commit or
+ *  abandon. `write` may be NULL. NG_E_READ_ONLY if the store takes no writes. */
+NG_MUST_USE ng_status ngi_store_write_begin(ng_store *store, size_t body_bytes,
+                                            const ng_write_options *write);
 void ngi_store_write_abandon(ng_store *store);
 /** Prepares, commits and applies the encoded body, unlocks, and waits unless told not to. Fails
  *  without a trace, or after the op was applied if it could not be made durable (NG_E_LATCHED). */
 NG_MUST_USE ng_status ngi_store_write_commit(ng_store *store, ngi_op_kind kind, size_t body_bytes,
                                              const ng_write_options *write);
+/** Applies an op of another store with its own stamp: it must be the next. Waits for nothing. */
+NG_MUST_USE ng_status ngi_store_apply_stamped(ng_store *store, const ngi_op *op);
+
+/** NG_E_CONFLICT with its detail for ng_last_conflict; counts it. `slot` 0: no token. The caller holds
+ *  the log's lock. The message comes from `format`. */
+ng_status ngi_store_fail_conflict(ng_store *store, ng_conflict *conflict, uint32_t slot,
+                                  const char *format, ...) NGI_PRINTF(4, 5);
+/** write->if_version, of a token that is there; NG_E_CONFLICT. The caller holds a lock. */
+NG_MUST_USE ng_status ngi_store_if_version(ng_store *store, uint32_t slot,
+                                           const ng_write_options *write);
+/** Whether write->txn, which is not NULL, is one of this store, and whether the options suit a
+ *  deletion: NG_E_INVALID. */
+NG_MUST_USE ng_status ngi_store_check_txn(const ng_store *store, const ng_write_options *write);
+NG_MUST_USE ng_status ngi_store_check_delete(const ng_write_options *write);
+/** Fills what ng_token_get says; the caller holds a lock. */
+void ngi_store_token_info(const ng_store *store, uint32_t slot, ng_token_info *out);
+/** A broken invariant: latches the store, dumps the black box and returns NG_E_INTERNAL. */
+ng_status ngi_store_broken(ng_store *store, const char *what);
+
+/** Makes all tables empty again, for a second attempt at loading. Before the store is shared. */
+NG_MUST_USE ng_status ngi_store_reset_tables(ng_store *store);
+/** An empty store in memory with the encoding and creation time of another one, which takes ops from
+ *  seq 1, or, after ngi_wal_begin_after, from a later one. */
+NG_MUST_USE ng_status ngi_store_create_memory(ngi_os *os, ngi_mem *mem,
+                                              const ngi_manifest *identity, ng_store **out);
+
+/** 1..64 bytes of [a-z0-9_.-]. Errors: NG_E_INVALID. */
+NG_MUST_USE ng_status ngi_collection_check_name(const char *name, size_t bytes);
+
+/** What a stream of this store says it comes from: uuid, creation time, encoding. */
+void ngi_store_identity(const ng_store *store, ngi_manifest *out);
+
+/** Starts and stops the background threads. */
+NG_MUST_USE ng_status ngi_upkeep_start(ng_store *store);
+void ngi_upkeep_stop(ng_store *store);
+/** An op of interval durability has been appended: it is to be on disk within the interval. */
+void ngi_upkeep_flush_soon(ng_store *store);
+/** See ng_tick. */
+NG_MUST_USE ng_status ngi_store_tick(ng_store *store);
 
 /** Derives what a search with this setting uses, in slices. */
 NG_MUST_USE ng_status ngi_store_prepare_search(const ng_store *store, int32_t remove_components);
 /** Validates an op against the state and reserves what apply needs. Leaves no trace on failure. */
 NG_MUST_USE ng_status ngi_store_prepare(ng_store *store, const ngi_op *op);
-/** Applies a prepared op; cannot fail. */
-void ngi_store_apply(ng_store *store, const ngi_op *op);
+/** The same of an op that another store made: verifies in addition what this library's own writes
+ *  cannot get wrong. */
+NG_MUST_USE ng_status ngi_store_prepare_foreign(ng_store *store, const ngi_op *op);
+/** Applies a prepared op; fails only if an invariant is broken (NG_E_INTERNAL). */
+NG_MUST_USE ng_status ngi_store_apply(ng_store *store, const ngi_op *op);
 
 #endif

@@ -33,6 +33,8 @@ void ngi_store_record_write(ng_store *store, uint32_t slot, const ng_token *reco
 {
     store_word words[RECORD_WORDS];
     memcpy(words, record, sizeof words);
+    /* Before the counter goes odd: readers would wait for the copy of a page. */
+    ngi_table_touch(&store->records, slot, 1);
     store_word *target = (store_word *)(void *)&store_records(store)[slot];
     atomic_uint *stripe = &store->stripes[slot % STORE_STRIPES];
     unsigned count = atomic_load_explicit(stripe, memory_order_relaxed);

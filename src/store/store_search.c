@@ -438,7 +438,7 @@ ng_status ngi_store_projection_set(ng_store *store, const ngi_projection *projec
         return ngi_fail(NG_E_INVALID, "dimensions %u: the store was opened for vectors of %u",
                         projection->dimensions, store->dimensions_wanted);
     size_t bytes = ngi_op_projection_bytes(projection->dimensions, projection->component_count);
-    ng_status status = ngi_store_write_begin(store, bytes);
+    ng_status status = ngi_store_write_begin(store, bytes, write);
     if (status != NG_OK)
         return status;
     uint8_t *body = ngi_wal_body(store->wal);

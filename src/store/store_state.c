@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* The store as a whole: information, verification, hash, constitution, collections. */
-#include "store/store_private.h"
+/* The store as a whole: information, verification, constitution, collections. */
+#include "store/store_snapshot.h"
 
 #include <stdio.h>
 #include <string.h>
-#define XXH_STATIC_LINKING_ONLY /* for the size of its state */
-#include <xxhash.h>
 
 /* --- information ----------------------------------------------------------------------------- */
 
@@ -30,6 +28,27 @@ static void info_projection(const ng_store *store, ng_info *out)
     out->component_count = decoded.component_count;
     out->clipped_count = decoded.clipped_count;
     memcpy(out->explained_variance, decoded.explained, sizeof out->explained_variance);
+}
+
+static void info_upkeep(const ng_store *store, ng_info *out)
+{
+    store_upkeep *upkeep = &store_mutable(store)->upkeep;
+    ngi_mutex_lock(&upkeep->lock);
+    out->snapshot_seq = upkeep->snapshot_seq;
+    out->snapshot_bytes = upkeep->snapshot_bytes;
+    out->snapshot_us = upkeep->snapshot_us;
+    out->checkpoint_count = upkeep->checkpoint_count;
+    out->checkpoint_failures = upkeep->checkpoint_failures;
+    ngi_mutex_unlock(&upkeep->lock);
+    out->durability = store->durability;
+    out->read_only = store->read_only;
+    out->follows = store->follows;
+    out->open_txn_count = atomic_load_explicit(&store->open_txn_count, memory_order_relaxed);
+    out->commit_count = atomic_load_explicit(&store->commit_count, memory_order_relaxed);
+    out->conflict_count = atomic_load_explicit(&store->conflict_count, memory_order_relaxed);
+    out->expired_view_count =
+        atomic_load_explicit(&store->expired_view_count, memory_order_relaxed);
+    out->disk_bytes += out->snapshot_bytes;
 }
 
 ng_status ngi_store_info(const ng_store *store, ng_info *out)
@@ -63,11 +82,17 @@ ng_status ngi_store_info(const ng_store *store, ng_info *out)
     out->disk_bytes = log.disk_bytes;
     out->log_bytes = log.log_bytes;
     out->segment_count = (uint32_t)log.segment_count;
+    out->log_first_seq = log.first_seq;
+    out->log_since_snapshot_bytes = log.bytes_since_snapshot;
+    out->recovered_snapshot_seq = store->recovered_snapshot_seq;
     out->recovered_ops = log.recovered_ops;
     out->recovered_bytes_cut = log.recovered_bytes_cut;
     out->open_us = store->open_us;
     out->sync_count = log.sync_count;
     out->op_count = log.op_count;
+    out->open_view_count = store->open_view_count;
+    out->view_bytes = ngi_view_bytes(store);
+    info_upkeep(store, out);
     info_projection(store, out);
     memcpy(out->scales, store->encoding.scale, sizeof out->scales);
     memcpy(out->origins, store->encoding.origin, sizeof out->origins);
@@ -160,16 +185,46 @@ static void check_index(ng_check_report *report, ng_status status)
         check_problem(report, "%s", ngi_last_error());
 }
 
-ng_status ngi_store_check(ng_store *store, ng_check_report *out)
+/* Damage becomes a problem of the report; anything else ends the check. */
+static ng_status check_files(ng_check_report *report, ng_status status)
 {
-    *out = (ng_check_report){0};
+    if (status != NG_E_CORRUPT)
+        return status;
+    check_index(report, status);
+    return NG_OK;
+}
+
+#define CHECK_SNAPSHOTS_MAX 64 /* more than retention ever keeps by default */
+
+static ng_status check_snapshots(ng_store *store, ng_check_report *report)
+{
+    ng_seq seqs[CHECK_SNAPSHOTS_MAX];
+    size_t count = 0;
+    ngi_manifest manifest;
+    ngi_store_identity(store, &manifest);
+    ng_status status = ngi_snapshot_list(store->os, store->path, seqs, CHECK_SNAPSHOTS_MAX, &count);
+    for (size_t i = 0; i < count && i < CHECK_SNAPSHOTS_MAX && status == NG_OK; i++) {
+        char path[4416];
+        uint64_t bytes = 0;
+        ngi_snapshot_path(store->path, seqs[i], path, sizeof path);
+        status = ngi_snapshot_verify(store->os, store->mem, path, &manifest, &bytes);
+        if (status == NG_E_NOT_FOUND) {
+            status = NG_OK; /* a checkpoint has just removed it */
+            continue;
+        }
+        status = check_files(report, status);
+        report->snapshots++;
+        report->snapshot_bytes += bytes;
+    }
+    return status;
+}
+
+static ng_status check_tables(ng_store *store, ng_check_report *report)
+{
     void *per_collection = NULL;
     size_t bytes = 0;
-    ngi_wal_lock(store->wal);
-    /* Verifies the log as it is on disk, so everything must be there first. */
-    ng_status status = ngi_wal_drain(store->wal);
-    if (status == NG_OK)
-        status = ngi_store_read_begin(store);
+    ngi_wal_lock(store->wal); /* no writer */
+    ng_status status = ngi_store_read_begin(store);
     if (status != NG_OK) {
         ngi_wal_unlock(store->wal);
         return status;
@@ -177,16 +232,11 @@ ng_status ngi_store_check(ng_store *store, ng_check_report *out)
     bytes = store->collection_count * sizeof(uint64_t);
     NGI_TRY(ngi_alloc(store->mem, bytes, "check", &per_collection));
     memset(per_collection, 0, bytes);
-    status = ngi_wal_verify(store->wal, &out->log_ops, &out->log_bytes);
-    if (status == NG_E_CORRUPT) {
-        check_index(out, status);
-        status = NG_OK;
-    }
-    check_tokens(store, per_collection, out);
-    check_connections(store, out);
-    check_index(out, ngi_labels_check(&store->labels));
-    check_index(out, ngi_graph_check(&store->graph));
-    check_index(out, ngi_vectors_check(store->vectors));
+    check_tokens(store, per_collection, report);
+    check_connections(store, report);
+    check_index(report, ngi_labels_check(&store->labels));
+    check_index(report, ngi_graph_check(&store->graph));
+    check_index(report, ngi_vectors_check(store->vectors));
 out:
     ngi_free(store->mem, per_collection, bytes);
     ngi_store_read_end(store);
@@ -194,81 +244,20 @@ out:
     return status;
 }
 
-/* --- hash ------------------------------------------------------------------------------------ */
-
-static void hash_u64(XXH3_state_t *state, uint64_t value)
+ng_status ngi_store_check(ng_store *store, ng_check_report *out)
 {
-    uint8_t bytes[8];
-    ngi_put_u64(bytes, value);
-    XXH3_64bits_update(state, bytes, sizeof bytes);
-}
-
-static void hash_token(const ng_store *store, XXH3_state_t *state, uint32_t slot)
-{
-    uint8_t image[64];
-    ngi_token_encode(&store_records(store)[slot], image);
-    XXH3_64bits_update(state, image, sizeof image);
-    const store_side *side = &store_sides(store)[slot];
-    hash_u64(state, side->updated_us);
-    hash_u64(state, (uint64_t)side->version << 32 | side->collection);
-    size_t label_bytes = 0;
-    const char *label = ngi_labels_get(&store->labels, slot, &label_bytes);
-    hash_u64(state, label != NULL ? label_bytes : 0);
-    if (label != NULL)
-        XXH3_64bits_update(state, label, label_bytes);
-    const float *row = ngi_vectors_get(store->vectors, slot);
-    hash_u64(state, row != NULL);
-    for (uint32_t i = 0; row != NULL && i < ngi_vectors_dimensions(store->vectors); i++) {
-        uint8_t bytes[4];
-        ngi_put_f32(bytes, row[i]);
-        XXH3_64bits_update(state, bytes, sizeof bytes);
+    ng_status status = NG_OK;
+    *out = (ng_check_report){0};
+    if (store->path != NULL) {
+        /* Everything that has been written so far is verified as it is on disk. */
+        if (!store->read_only)
+            NGI_TRY(ngi_store_wait_durable(store, ngi_wal_applied(store->wal)));
+        status = ngi_wal_verify(store->wal, &out->log_ops, &out->log_bytes);
+        NGI_TRY(check_files(out, status));
+        NGI_TRY(check_snapshots(store, out));
     }
-}
-
-static void hash_state(const ng_store *store, XXH3_state_t *state)
-{
-    hash_u64(state, ngi_wal_applied(store->wal));
-    hash_u64(state, store_slot_end(store));
-    for (uint32_t slot = 1; slot < store_slot_end(store); slot++)
-        if (store_records(store)[slot].slot != 0)
-            hash_token(store, state, slot);
-    hash_u64(state, store->graph.id_end);
-    for (uint32_t id = 1; id < store->graph.id_end; id++) {
-        const ng_connection *record = ngi_graph_get(&store->graph, id);
-        if (record == NULL)
-            continue;
-        uint8_t image[64];
-        ngi_connection_encode(record, image);
-        hash_u64(state, id);
-        XXH3_64bits_update(state, image, sizeof image);
-    }
-    for (uint32_t i = 0; i < store->collection_count; i++)
-        XXH3_64bits_update(state, store->collections[i].name, sizeof store->collections[i].name);
-    uint8_t cdna[NGI_CDNA_BYTES];
-    ngi_cdna_encode(&store->cdna, cdna);
-    XXH3_64bits_update(state, cdna, sizeof cdna);
-    if (store->projection.bytes > 0)
-        XXH3_64bits_update(state, store->projection.data, store->projection.bytes);
-}
-
-ng_status ngi_store_hash(ng_store *store, uint64_t *out)
-{
-    void *block; /* XXH3 wants 64-byte alignment */
-    ng_status status = ngi_alloc(store->mem, sizeof(XXH3_state_t) + 64, "state hash", &block);
-    if (status != NG_OK)
-        return status;
-    XXH3_state_t *state = (XXH3_state_t *)(((uintptr_t)block + 63) & ~(uintptr_t)63);
-    XXH3_INITSTATE(state);
-    XXH3_64bits_reset(state);
-    ngi_wal_lock(store->wal); /* no writer */
-    status = ngi_store_read_begin(store);
-    if (status == NG_OK) {
-        hash_state(store, state);
-        ngi_store_read_end(store);
-    }
-    ngi_wal_unlock(store->wal);
-    *out = XXH3_64bits_digest(state);
-    ngi_free(store->mem, block, sizeof(XXH3_state_t) + 64);
+    NGI_TRY(check_tables(store, out));
+out:
     return status;
 }
 
@@ -286,7 +275,7 @@ ng_status ngi_store_cdna_get(const ng_store *store, ng_cdna *out)
 
 ng_status ngi_store_cdna_set(ng_store *store, const ng_cdna *cdna, const ng_write_options *write)
 {
-    ng_status status = ngi_store_write_begin(store, NGI_CDNA_BYTES);
+    ng_status status = ngi_store_write_begin(store, NGI_CDNA_BYTES, write);
     if (status != NG_OK)
         return status;
     ng_cdna next = *cdna;
@@ -305,21 +294,6 @@ ng_status ngi_store_cdna_set(ng_store *store, const ng_cdna *cdna, const ng_writ
 
 /* --- collections ----------------------------------------------------------------------------- */
 
-static ng_status collection_check_name(const char *name)
-{
-    size_t bytes = strnlen(name, NGI_COLLECTION_NAME_MAX + 1);
-    if (bytes == 0 || bytes > NGI_COLLECTION_NAME_MAX)
-        return ngi_fail(NG_E_INVALID, "collection name of %zu bytes is outside 1..%d", bytes,
-                        NGI_COLLECTION_NAME_MAX);
-    for (size_t i = 0; i < bytes; i++) {
-        char c = name[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.'))
-            return ngi_fail(NG_E_INVALID,
-                            "collection name '%s' has a character outside [a-z0-9_.-]", name);
-    }
-    return NG_OK;
-}
-
 static bool collection_find(const ng_store *store, const char *name, ng_collection_id *out)
 {
     for (uint32_t i = 0; i < store->collection_count; i++) {
@@ -334,11 +308,11 @@ static bool collection_find(const ng_store *store, const char *name, ng_collecti
 ng_status ngi_store_collection_create(ng_store *store, const char *name,
                                       const ng_write_options *write, ng_collection_id *out)
 {
-    ng_status status = collection_check_name(name);
+    ng_status status = ngi_collection_check_name(name, strnlen(name, NGI_COLLECTION_NAME_MAX + 1));
     if (status != NG_OK)
         return status;
     size_t bytes = strlen(name);
-    status = ngi_store_write_begin(store, 8 + bytes);
+    status = ngi_store_write_begin(store, 8 + bytes, write);
     if (status != NG_OK)
         return status;
     if (collection_find(store, name, out)) {

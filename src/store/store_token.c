@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Tokens: create, update, delete, read, find, list. */
-#include "store/store_private.h"
+#include "store/store_txn.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -14,16 +14,7 @@ ng_status ngi_store_token_get(const ng_store *store, ng_token_id id, ng_token_in
     ng_status status = ngi_store_read_token(store, id, &slot);
     if (status != NG_OK)
         return status;
-    const store_side *side = &store_sides(store)[slot];
-    ngi_graph_node node = ngi_graph_node_of(&store->graph, slot);
-    *out = (ng_token_info){.id = id,
-                           .record = store_records(store)[slot],
-                           .updated_us = side->updated_us,
-                           .version = side->version,
-                           .collection = side->collection,
-                           .out_degree = node.out_degree,
-                           .in_degree = node.in_degree,
-                           .has_vector = ngi_vectors_get(store->vectors, slot) != NULL};
+    ngi_store_token_info(store, slot, out);
     ngi_store_read_end(store);
     return NG_OK;
 }
@@ -125,6 +116,34 @@ bool ngi_store_token_coordinates(const ng_store *store, const ng_token *record, 
     return ngi_space_decode(&store->encoding, space, raw, out);
 }
 
+/* --- conditions ------------------------------------------------------------------------------ */
+
+ng_status ngi_store_check_txn(const ng_store *store, const ng_write_options *write)
+{
+    if (ngi_txn_store(write->txn) == store)
+        return NG_OK;
+    return ngi_fail(NG_E_INVALID, "write.txn is a transaction of another store");
+}
+
+ng_status ngi_store_check_delete(const ng_write_options *write)
+{
+    if (write != NULL && (write->flags & NG_WRITE_IF_ABSENT))
+        return ngi_fail(NG_E_INVALID, "NG_WRITE_IF_ABSENT is for creating");
+    return NG_OK;
+}
+
+ng_status ngi_store_if_version(ng_store *store, uint32_t slot, const ng_write_options *write)
+{
+    uint32_t version = store_sides(store)[slot].version;
+    if (write == NULL || write->if_version == 0 || write->if_version == version)
+        return NG_OK;
+    ng_conflict conflict = {.kind = NG_CONFLICT_VERSION,
+                            .expected_version = write->if_version,
+                            .version = version};
+    return ngi_store_fail_conflict(store, &conflict, slot, "token %u has version %u, not %u", slot,
+                                   version, write->if_version);
+}
+
 /* --- writes ---------------------------------------------------------------------------------- */
 
 /* The labels of one batch, so that the same label twice in it is found: open addressing over item
@@ -140,8 +159,9 @@ typedef struct put_job {
     const ng_token_id *ids; /* NULL: all are created */
     const ng_token_fields *fields;
     size_t count;
+    const ng_write_options *write; /* or NULL */
     uint32_t now_s;
-    uint32_t slot_end;   /* the next new slot */
+    uint32_t slot_next;  /* for the next new token */
     uint32_t dimensions; /* of the vectors in this batch, 0 = none yet */
     label_set labels;
 } put_job;
@@ -214,6 +234,17 @@ static ng_status put_labels_add(put_job *job, size_t index, uint32_t collection)
     return NG_OK;
 }
 
+static ng_status put_fail_label(put_job *job, const ng_token_fields *fields, uint32_t holder)
+{
+    int shown = fields->label_bytes > 80 ? 80 : (int)fields->label_bytes;
+    ng_conflict conflict = {.kind = NG_CONFLICT_PRESENT};
+    if (job->write != NULL && (job->write->flags & NG_WRITE_IF_ABSENT))
+        return ngi_store_fail_conflict(job->store, &conflict, holder,
+                                       "label '%.*s' belongs to token %u", shown, fields->label,
+                                       holder);
+    return ngi_fail(NG_E_EXISTS, "label '%.*s' belongs to token %u", shown, fields->label, holder);
+}
+
 static ng_status put_check_label(put_job *job, size_t index, ngi_op_token *token)
 {
     const ng_token_fields *fields = &job->fields[index];
@@ -231,9 +262,7 @@ static ng_status put_check_label(put_job *job, size_t index, ngi_op_token *token
         return NG_OK;
     }
     if (holder != 0)
-        return ngi_fail(NG_E_EXISTS, "label '%.*s' belongs to token %u",
-                        fields->label_bytes > 80 ? 80 : (int)fields->label_bytes, fields->label,
-                        holder);
+        return put_fail_label(job, fields, holder);
     return put_labels_add(job, index, token->collection);
 }
 
@@ -270,16 +299,20 @@ static ng_status put_check(put_job *job, size_t index, ngi_op_token *token)
         ng_status status = ngi_store_slot(store, id, &slot);
         if (status != NG_OK)
             return status;
+        const store_side *side = &store_sides(store)[slot];
+        status = ngi_store_if_version(store, slot, job->write);
+        if (status != NG_OK)
+            return status;
         token->record = store_records(store)[slot];
-        token->collection = store_sides(store)[slot].collection;
-        token->version = store_sides(store)[slot].version + 1;
+        token->collection = side->collection;
+        token->version = store_next_version(side->version);
     } else {
         if (fields->collection >= store->collection_count)
             return ngi_fail(NG_E_NOT_FOUND, "collection %u not found", fields->collection);
-        if (job->slot_end > store->max_tokens)
+        if (job->slot_next > store->max_tokens)
             return ngi_fail(NG_E_LIMIT, "the store holds at most %u tokens", store->max_tokens);
         token->collection = fields->collection;
-        ngi_token_default(&token->record, job->slot_end++, job->now_s);
+        ngi_token_default(&token->record, job->slot_next++, job->now_s);
     }
     ng_status status = NG_OK;
     NGI_TRY(ngi_token_apply_fields(&token->record, fields, &store->encoding, &store->cdna));
@@ -313,6 +346,24 @@ static ng_status put_encode(put_job *job, ng_token_id *out, size_t *body_bytes)
     return NG_OK;
 }
 
+/* Which conditions suit which write. */
+static ng_status put_check_conditions(const ng_token_id *ids, size_t count,
+                                      const ng_write_options *write)
+{
+    bool creates = ids == NULL;
+    bool updates = false;
+    for (size_t i = 0; ids != NULL && i < count; i++) {
+        creates |= ids[i] == 0;
+        updates |= ids[i] != 0;
+    }
+    if (write->if_version != 0 && (creates || count > 1))
+        return ngi_fail(NG_E_INVALID, "if_version %u is for changing or deleting one token",
+                        write->if_version);
+    if ((write->flags & NG_WRITE_IF_ABSENT) && updates)
+        return ngi_fail(NG_E_INVALID, "NG_WRITE_IF_ABSENT is for creating");
+    return NG_OK;
+}
+
 ng_status ngi_store_token_put(ng_store *store, const ng_token_id *ids,
                               const ng_token_fields *fields, size_t count,
                               const ng_write_options *write, ng_token_id *out)
@@ -321,17 +372,24 @@ ng_status ngi_store_token_put(ng_store *store, const ng_token_id *ids,
         return ngi_fail(NG_E_INVALID, "count %zu is outside 1..%d", count, NGI_BATCH_MAX);
     size_t bytes = 0;
     ng_status status = put_body_bytes(fields, count, &bytes);
+    if (status == NG_OK && write != NULL)
+        status = put_check_conditions(ids, count, write);
     if (status != NG_OK)
         return status;
-    put_job job = {.store = store, .ids = ids, .fields = fields, .count = count};
+    if (write != NULL && write->txn != NULL) {
+        status = ngi_store_check_txn(store, write);
+        return status != NG_OK ? status
+                               : ngi_txn_token_put(write->txn, ids, fields, count, write, out);
+    }
+    put_job job = {.store = store, .ids = ids, .fields = fields, .count = count, .write = write};
     if (count > 1) {
         status = put_labels_init(&job);
         if (status != NG_OK)
             return status;
     }
-    status = ngi_store_write_begin(store, bytes);
+    status = ngi_store_write_begin(store, bytes, write);
     if (status == NG_OK) {
-        job.slot_end = store_slot_end(store);
+        job.slot_next = store_next_slot(store);
         job.now_s = (uint32_t)(store->os->clock_us(store->os) / 1000000);
         status = put_encode(&job, out, &bytes);
         if (status == NG_OK)
@@ -345,11 +403,20 @@ ng_status ngi_store_token_put(ng_store *store, const ng_token_id *ids,
 
 ng_status ngi_store_token_delete(ng_store *store, ng_token_id id, const ng_write_options *write)
 {
-    ng_status status = ngi_store_write_begin(store, NGI_OP_LIST_HEADER + 4);
+    ng_status status = ngi_store_check_delete(write);
+    if (status != NG_OK)
+        return status;
+    if (write != NULL && write->txn != NULL) {
+        status = ngi_store_check_txn(store, write);
+        return status != NG_OK ? status : ngi_txn_token_delete(write->txn, id, write);
+    }
+    status = ngi_store_write_begin(store, NGI_OP_LIST_HEADER + 4, write);
     if (status != NG_OK)
         return status;
     uint32_t slot;
     status = ngi_store_slot(store, id, &slot);
+    if (status == NG_OK)
+        status = ngi_store_if_version(store, slot, write);
     if (status != NG_OK) {
         ngi_store_write_abandon(store);
         return status;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Reading and replacing MANIFEST: 256 bytes, offsets below and in docs/format/manifest.md. */
+/* Reading and replacing MANIFEST: 512 bytes, offsets below and in docs/format/manifest.md. */
 #include "wal/wal_manifest.h"
 
 #include "base/base_bytes.h"
@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#define MANIFEST_BYTES 256
+#define MANIFEST_BYTES 512
 #define MANIFEST_MAGIC "NGMANIF\n"
 #define PATH_BYTES 4352
 
@@ -17,10 +17,13 @@ enum {
     AT_UUID = 16,
     AT_CREATED = 32,
     AT_CLEAN_SEQ = 40,
+    AT_SNAPSHOT_SEQ = 48,
     AT_SCALE = 56,
-    AT_ORIGIN = 152
+    AT_ORIGIN = 152,
+    AT_FIRST_SEGMENT = 248,
+    AT_ORIGIN_UUID = 256
 };
-_Static_assert(AT_ORIGIN + 4 * NG_SPACE_COUNT * NG_AXIS_COUNT <= MANIFEST_BYTES, "fits");
+_Static_assert(AT_ORIGIN + 4 * NG_SPACE_COUNT * NG_AXIS_COUNT <= AT_FIRST_SEGMENT, "fits");
 
 static void manifest_encode(const ngi_manifest *manifest, uint8_t out[MANIFEST_BYTES])
 {
@@ -30,6 +33,9 @@ static void manifest_encode(const ngi_manifest *manifest, uint8_t out[MANIFEST_B
     memcpy(out + AT_UUID, manifest->uuid, sizeof manifest->uuid);
     ngi_put_u64(out + AT_CREATED, manifest->created_us);
     ngi_put_u64(out + AT_CLEAN_SEQ, manifest->clean_seq);
+    ngi_put_u64(out + AT_SNAPSHOT_SEQ, manifest->snapshot_seq);
+    ngi_put_u64(out + AT_FIRST_SEGMENT, manifest->first_segment != 0 ? manifest->first_segment : 1);
+    memcpy(out + AT_ORIGIN_UUID, manifest->origin_uuid, sizeof manifest->origin_uuid);
     for (int i = 0; i < NG_SPACE_COUNT * NG_AXIS_COUNT; i++) {
         int space = i / NG_AXIS_COUNT;
         int axis = i % NG_AXIS_COUNT;
@@ -54,6 +60,12 @@ static ng_status manifest_decode(const uint8_t in[MANIFEST_BYTES], size_t bytes,
     memcpy(out->uuid, in + AT_UUID, sizeof out->uuid);
     out->created_us = ngi_get_u64(in + AT_CREATED);
     out->clean_seq = ngi_get_u64(in + AT_CLEAN_SEQ);
+    out->snapshot_seq = ngi_get_u64(in + AT_SNAPSHOT_SEQ);
+    out->first_segment = ngi_get_u64(in + AT_FIRST_SEGMENT);
+    memcpy(out->origin_uuid, in + AT_ORIGIN_UUID, sizeof out->origin_uuid);
+    if (out->first_segment == 0 || out->first_segment > INT64_MAX)
+        return ngi_fail(NG_E_CORRUPT, "%s: number %llu of the first segment is outside 1..2^63-1",
+                        path, (unsigned long long)out->first_segment);
     out->encoding.clip = false; /* chosen anew each time a store is opened */
     for (int i = 0; i < NG_SPACE_COUNT * NG_AXIS_COUNT; i++) {
         int space = i / NG_AXIS_COUNT;
@@ -103,4 +115,14 @@ ng_status ngi_manifest_write(ngi_os *os, const char *directory, const ngi_manife
     if (status == NG_OK)
         status = os->sync_directory(os, directory);
     return status;
+}
+
+ng_status ngi_manifest_new_uuid(ngi_os *os, uint8_t out[16])
+{
+    ng_status status = os->random(os, out, 16);
+    if (status != NG_OK)
+        return status;
+    out[6] = (uint8_t)((out[6] & 0x0F) | 0x40);
+    out[8] = (uint8_t)((out[8] & 0x3F) | 0x80);
+    return NG_OK;
 }

@@ -6,9 +6,9 @@
 #include "base/base_limits.h"
 #include "model/model_token.h"
 
-static size_t op_pad4(size_t bytes)
+static size_t op_pad(size_t bytes, size_t unit)
 {
-    return (bytes + 3) & ~(size_t)3;
+    return (bytes + unit - 1) & ~(unit - 1);
 }
 
 static ng_status op_malformed(const char *what)
@@ -24,30 +24,86 @@ void ngi_op_list_encode(uint8_t *body, uint32_t count, uint32_t second)
 
 size_t ngi_op_token_bytes(size_t label_bytes, size_t floats)
 {
-    return NGI_OP_TOKEN_FIXED + op_pad4(label_bytes) + 4 * floats;
+    return NGI_OP_TOKEN_FIXED + NG_SPACE_COUNT * NGI_OP_SPACE_BYTES + op_pad(label_bytes, 4) +
+           4 * floats;
+}
+
+/* On a little-endian machine coordinates and floats are in memory what they are in the body: a
+ * copy, because a batch is mostly these. */
+#define OP_IS_LITTLE (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+
+static void op_put_space(uint8_t *at, const int16_t raw[NG_AXIS_COUNT])
+{
+    if (OP_IS_LITTLE) {
+        memcpy(at, raw, NGI_OP_SPACE_BYTES);
+        return;
+    }
+    for (int axis = 0; axis < NG_AXIS_COUNT; axis++)
+        ngi_put_u16(at + 2 * axis, (uint16_t)raw[axis]);
+}
+
+static void op_get_space(const uint8_t *at, int16_t raw[NG_AXIS_COUNT])
+{
+    if (OP_IS_LITTLE) {
+        memcpy(raw, at, NGI_OP_SPACE_BYTES);
+        return;
+    }
+    for (int axis = 0; axis < NG_AXIS_COUNT; axis++)
+        raw[axis] = (int16_t)ngi_get_u16(at + 2 * axis);
+}
+
+static uint8_t *op_put_floats(uint8_t *at, const float *floats, size_t count)
+{
+    if (OP_IS_LITTLE) {
+        memcpy(at, floats, 4 * count);
+    } else {
+        for (size_t i = 0; i < count; i++)
+            ngi_put_f32(at + 4 * i, floats[i]);
+    }
+    return at + 4 * count;
+}
+
+static uint8_t *op_put_coordinates(uint8_t *at, const ng_token *record, uint8_t *spaces)
+{
+    unsigned present = 0;
+    for (unsigned space = 0; space < NG_SPACE_COUNT; space++) {
+        if (record->coordinates[space][0] == NG_COORDINATE_ABSENT)
+            continue;
+        present |= 1u << space;
+        op_put_space(at, record->coordinates[space]);
+        at += NGI_OP_SPACE_BYTES;
+    }
+    *spaces = (uint8_t)present;
+    if (__builtin_popcount(present) & 1) {
+        ngi_put_u16(at, 0);
+        at += 2;
+    }
+    return at;
 }
 
 uint8_t *ngi_op_token_encode(uint8_t *at, const ngi_op_token *token, const float *floats,
                              size_t dimensions)
 {
-    ngi_token_encode(&token->record, at);
-    ngi_put_u32(at + 64, token->collection);
-    ngi_put_u32(at + 68, token->version);
-    ngi_put_u16(at + 72, token->label_bytes);
-    ngi_put_u16(at + 74, token->vector);
-    at += NGI_OP_TOKEN_FIXED;
+    const ng_token *record = &token->record;
+    uint8_t *fixed = at;
+    ngi_put_u32(fixed, record->slot);
+    ngi_put_u32(fixed + 4, token->collection);
+    ngi_put_u32(fixed + 8, token->version);
+    ngi_put_u32(fixed + 12, record->timestamp);
+    ngi_put_f32(fixed + 16, record->weight);
+    ngi_put_u16(fixed + 20, record->flags);
+    ngi_put_u16(fixed + 22, token->label_bytes);
+    fixed[24] = record->field_radius;
+    fixed[25] = record->field_strength;
+    fixed[27] = (uint8_t)token->vector;
+    at = op_put_coordinates(at + NGI_OP_TOKEN_FIXED, record, &fixed[26]);
     if (token->label_bytes != NGI_OP_LABEL_KEEP && token->label_bytes > 0) {
-        size_t padded = op_pad4(token->label_bytes);
+        size_t padded = op_pad(token->label_bytes, 4);
         memset(at + padded - 4, 0, 4);
         memcpy(at, token->label, token->label_bytes);
         at += padded;
     }
-    if (token->vector == NGI_VECTOR_SET) {
-        for (size_t i = 0; i < dimensions; i++)
-            ngi_put_f32(at + 4 * i, floats[i]);
-        at += 4 * dimensions;
-    }
-    return at;
+    return token->vector == NGI_VECTOR_SET ? op_put_floats(at, floats, dimensions) : at;
 }
 
 uint8_t *ngi_op_connection_encode(uint8_t *at, uint32_t id, const ng_connection *record)
@@ -83,34 +139,87 @@ static const uint8_t *op_take(ngi_op_reader *reader, size_t bytes)
     return at;
 }
 
+/* Takes what follows the fixed part of an item: `*spaces` coordinates, label, floats. */
+static ng_status op_take_rest(ngi_op_reader *reader, const uint8_t *fixed, const uint8_t **spaces,
+                              const uint8_t **label, const uint8_t **floats)
+{
+    unsigned label_bytes = ngi_get_u16(fixed + 22);
+    unsigned vector = fixed[27];
+    size_t space_count = (size_t)__builtin_popcount(fixed[26]);
+    *spaces = op_take(reader, op_pad(space_count * NGI_OP_SPACE_BYTES, 4));
+    if (*spaces == NULL)
+        return op_malformed("coordinates are cut off");
+    *label = NULL;
+    *floats = NULL;
+    if (label_bytes != NGI_OP_LABEL_KEEP && label_bytes > 0) {
+        if (label_bytes > NGI_LABEL_BYTES_MAX)
+            return op_malformed("length of a label");
+        *label = op_take(reader, op_pad(label_bytes, 4));
+        if (*label == NULL)
+            return op_malformed("a label is cut off");
+    }
+    if (vector > NGI_VECTOR_SET)
+        return op_malformed("mark of a vector");
+    if (vector == NGI_VECTOR_SET) {
+        *floats = op_take(reader, 4 * (size_t)reader->dimensions);
+        if (*floats == NULL || reader->dimensions < NGI_DIMENSIONS_MIN)
+            return op_malformed("a vector is cut off");
+    }
+    reader->left--;
+    return NG_OK;
+}
+
+static ng_status op_get_coordinates(const uint8_t *at, unsigned spaces, ng_token *record)
+{
+    bool is_partial = false;
+    for (unsigned space = 0; space < NG_SPACE_COUNT; space++) {
+        int16_t *raw = record->coordinates[space];
+        if (!(spaces >> space & 1)) {
+            raw[0] = raw[1] = raw[2] = NG_COORDINATE_ABSENT;
+            continue;
+        }
+        op_get_space(at, raw);
+        at += NGI_OP_SPACE_BYTES;
+        is_partial |= raw[0] == NG_COORDINATE_ABSENT || raw[1] == NG_COORDINATE_ABSENT ||
+                      raw[2] == NG_COORDINATE_ABSENT;
+    }
+    return is_partial ? op_malformed("an absent coordinate in a space that is given") : NG_OK;
+}
+
 ng_status ngi_op_token_next(ngi_op_reader *reader, ngi_op_token *out)
 {
     const uint8_t *at = op_take(reader, NGI_OP_TOKEN_FIXED);
     if (at == NULL)
         return op_malformed("a token is cut off");
-    ngi_token_decode(at, &out->record);
-    out->collection = ngi_get_u32(at + 64);
-    out->version = ngi_get_u32(at + 68);
-    out->label_bytes = ngi_get_u16(at + 72);
-    out->vector = ngi_get_u16(at + 74);
-    out->label = NULL;
-    out->floats = NULL;
-    if (out->label_bytes != NGI_OP_LABEL_KEEP && out->label_bytes > 0) {
-        if (out->label_bytes > NGI_LABEL_BYTES_MAX)
-            return op_malformed("length of a label");
-        out->label = (const char *)op_take(reader, op_pad4(out->label_bytes));
-        if (out->label == NULL)
-            return op_malformed("a label is cut off");
-    }
-    if (out->vector > NGI_VECTOR_SET)
-        return op_malformed("mark of a vector");
-    if (out->vector == NGI_VECTOR_SET) {
-        out->floats = op_take(reader, 4 * (size_t)reader->dimensions);
-        if (out->floats == NULL || reader->dimensions < NGI_DIMENSIONS_MIN)
-            return op_malformed("a vector is cut off");
-    }
-    reader->left--;
-    return NG_OK;
+    const uint8_t *spaces;
+    const uint8_t *label;
+    ng_status status = op_take_rest(reader, at, &spaces, &label, &out->floats);
+    if (status != NG_OK)
+        return status;
+    out->label = (const char *)label;
+    out->record.slot = ngi_get_u32(at);
+    out->collection = ngi_get_u32(at + 4);
+    out->version = ngi_get_u32(at + 8);
+    out->record.timestamp = ngi_get_u32(at + 12);
+    out->record.weight = ngi_get_f32(at + 16);
+    out->record.flags = ngi_get_u16(at + 20);
+    out->label_bytes = ngi_get_u16(at + 22);
+    out->record.field_radius = at[24];
+    out->record.field_strength = at[25];
+    out->vector = at[27];
+    return op_get_coordinates(spaces, at[26], &out->record);
+}
+
+ng_status ngi_op_token_skip(ngi_op_reader *reader, ngi_op_token_key *out)
+{
+    const uint8_t *at = op_take(reader, NGI_OP_TOKEN_FIXED);
+    if (at == NULL)
+        return op_malformed("a token is cut off");
+    const uint8_t *spaces;
+    const uint8_t *label;
+    const uint8_t *floats;
+    *out = (ngi_op_token_key){.slot = ngi_get_u32(at), .label_bytes = ngi_get_u16(at + 22)};
+    return op_take_rest(reader, at, &spaces, &label, &floats);
 }
 
 ng_status ngi_op_connection_next(ngi_op_reader *reader, uint32_t *id, ng_connection *out)
@@ -138,6 +247,81 @@ ng_status ngi_op_list_close(const ngi_op_reader *reader)
 {
     return reader->next == reader->end ? NG_OK : op_malformed("bytes behind the last item");
 }
+
+/* --- transactions ---------------------------------------------------------------------------- */
+
+/* Where a kind of op stands among the parts of a transaction, from 1; 0 = it is no part of one. */
+static unsigned op_part_rank(unsigned kind)
+{
+    switch (kind) {
+    case NGI_OP_CONNECTIONS_DELETE:
+        return 1;
+    case NGI_OP_TOKENS_DELETE:
+        return 2;
+    case NGI_OP_TOKENS_PUT:
+        return 3;
+    case NGI_OP_CONNECTIONS_PUT:
+        return 4;
+    default:
+        return 0;
+    }
+}
+
+uint8_t *ngi_op_parts_begin(uint8_t *body)
+{
+    return body + NGI_OP_PARTS_HEADER + NGI_OP_PART_HEADER;
+}
+
+uint8_t *ngi_op_part_end(uint8_t *part, ngi_op_kind kind, size_t bytes)
+{
+    uint8_t *header = part - NGI_OP_PART_HEADER;
+    ngi_put_u16(header, (uint16_t)kind);
+    ngi_put_u16(header + 2, 0);
+    ngi_put_u32(header + 4, (uint32_t)bytes);
+    size_t padded = op_pad(bytes, 8);
+    memset(part + bytes, 0, padded - bytes);
+    return part + padded + NGI_OP_PART_HEADER;
+}
+
+size_t ngi_op_parts_end(uint8_t *body, uint32_t count, const uint8_t *next)
+{
+    ngi_put_u32(body, count);
+    ngi_put_u32(body + 4, 0);
+    return (size_t)(next - body) - NGI_OP_PART_HEADER;
+}
+
+ng_status ngi_op_parts_decode(const ngi_op *op, ngi_op_parts *out)
+{
+    if (op->body_bytes < NGI_OP_PARTS_HEADER)
+        return op_malformed("no header");
+    const uint8_t *at = op->body + NGI_OP_PARTS_HEADER;
+    size_t left = op->body_bytes - NGI_OP_PARTS_HEADER;
+    unsigned rank = 0;
+    out->count = ngi_get_u32(op->body);
+    if (out->count == 0 || out->count > NGI_OP_PARTS_MAX || ngi_get_u32(op->body + 4) != 0)
+        return op_malformed("number of parts");
+    for (uint32_t i = 0; i < out->count; i++) {
+        if (left < NGI_OP_PART_HEADER)
+            return op_malformed("a part is cut off");
+        unsigned kind = ngi_get_u16(at);
+        size_t bytes = ngi_get_u32(at + 4);
+        left -= NGI_OP_PART_HEADER;
+        if (op_part_rank(kind) <= rank || ngi_get_u16(at + 2) != 0)
+            return op_malformed("kind of a part");
+        if (bytes > left || op_pad(bytes, 8) > left)
+            return op_malformed("a part is cut off");
+        rank = op_part_rank(kind);
+        out->part[i] = *op;
+        out->part[i].kind = (uint16_t)kind;
+        out->part[i].body = at + NGI_OP_PART_HEADER;
+        out->part[i].body_bytes = (uint32_t)bytes;
+        at += NGI_OP_PART_HEADER + op_pad(bytes, 8);
+        left -= op_pad(bytes, 8);
+    }
+    return left == 0 ? NG_OK : op_malformed("bytes behind the last part");
+}
+
+/* --- projection ------------------------------------------------------------------------------ */
 
 size_t ngi_op_projection_bytes(uint32_t dimensions, uint32_t component_count)
 {

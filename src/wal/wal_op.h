@@ -4,9 +4,11 @@
  * Kinds are pinned; all integers are little-endian; layouts in docs/format/log.md.
  *
  *   TOKENS_PUT          u32 count, u32 dimensions, then `count` items:
- *                       record 64, u32 collection, u32 version, u16 label_bytes (0xFFFF = keep the
- *                       label, 0 = none), u16 vector (0 keep, 1 none, 2 given), label padded to a
- *                       multiple of 4, then dimensions x f32 if given
+ *                       u32 slot, u32 collection, u32 version, u32 timestamp, f32 weight, u16 flags,
+ *                       u16 label_bytes (0xFFFF = keep the label, 0 = none), u8 field_radius,
+ *                       u8 field_strength, u8 spaces (a bit per space with coordinates), u8 vector
+ *                       (0 keep, 1 none, 2 given), then 3 x i16 for each of those spaces, padded to
+ *                       a multiple of 4, the label, padded likewise, dimensions x f32 if given
  *   TOKENS_DELETE       u32 count, u32 0, u32 slot[count]; the cascade follows from the state
  *   CONNECTIONS_PUT     u32 count, u32 0, then u32 id, u32 0, record 64
  *   CONNECTIONS_DELETE  u32 count, u32 0, u32 id[count]
@@ -15,7 +17,11 @@
  *   PROJECTION_PUT      u32 dimensions, u32 components, u64 vector_count, u64 clipped_count,
  *                       f64 explained[24], f32 mean[dimensions],
  *                       f32 component[components][dimensions]
- */
+ *   TRANSACTION         u32 parts, u32 0, then each part: u16 kind, u16 0, u32 body_bytes, body
+ *                       padded to a multiple of 8. Each of CONNECTIONS_DELETE, TOKENS_DELETE,
+ *                       TOKENS_PUT, CONNECTIONS_PUT at most once, in this order
+ *
+ * Padding is zero, so the same effects are the same bytes. */
 #ifndef NGI_WAL_OP_H
 #define NGI_WAL_OP_H
 
@@ -29,14 +35,19 @@ typedef enum ngi_op_kind {
     NGI_OP_CONNECTIONS_DELETE = 4,
     NGI_OP_COLLECTION_PUT = 5,
     NGI_OP_CDNA_PUT = 6,
-    NGI_OP_PROJECTION_PUT = 7
+    NGI_OP_PROJECTION_PUT = 7,
+    NGI_OP_TRANSACTION = 8
 } ngi_op_kind;
 
 #define NGI_OP_LIST_HEADER 8u
-#define NGI_OP_TOKEN_FIXED 76u
+#define NGI_OP_TOKEN_FIXED 28u
+#define NGI_OP_SPACE_BYTES 6u
 #define NGI_OP_CONNECTION_BYTES 72u
 #define NGI_OP_PROJECTION_HEADER (24u + 8u * 24u)
 #define NGI_OP_LABEL_KEEP 0xFFFFu
+#define NGI_OP_PARTS_HEADER 8u
+#define NGI_OP_PART_HEADER 8u
+#define NGI_OP_PARTS_MAX 4u
 
 typedef enum ngi_op_vector {
     NGI_VECTOR_KEEP = 0,
@@ -73,22 +84,48 @@ typedef struct ngi_op_projection {
     const uint8_t *components; /* little-endian floats */
 } ngi_op_projection;
 
+/** What an item of TOKENS_PUT is about, without the rest of it. */
+typedef struct ngi_op_token_key {
+    uint32_t slot;
+    uint16_t label_bytes; /* as in ngi_op_token */
+} ngi_op_token_key;
+
+/** A TRANSACTION taken apart: ops with the seq, time and actor of the whole. */
+typedef struct ngi_op_parts {
+    ngi_op part[NGI_OP_PARTS_MAX];
+    uint32_t count;
+} ngi_op_parts;
+
 void ngi_op_list_encode(uint8_t *body, uint32_t count, uint32_t second);
-/** Bytes of an item with this label and so many floats (0 unless a vector is given). */
+/** The most bytes that an item with this label and so many floats (0 unless a vector is given)
+ *  takes, whatever its coordinates. */
 size_t ngi_op_token_bytes(size_t label_bytes, size_t floats);
 /** Encodes an item and returns where the next one goes. `floats` native, may be NULL unless SET. */
 uint8_t *ngi_op_token_encode(uint8_t *at, const ngi_op_token *token, const float *floats,
                              size_t dimensions);
 uint8_t *ngi_op_connection_encode(uint8_t *at, uint32_t id, const ng_connection *record);
 
+/** Begins a TRANSACTION; returns where the body of the first part goes. */
+uint8_t *ngi_op_parts_begin(uint8_t *body);
+/** Ends the part whose body of `bytes` bytes stands at `part`, and returns where the body of the next
+ *  one goes. */
+uint8_t *ngi_op_part_end(uint8_t *part, ngi_op_kind kind, size_t bytes);
+/** After the last part: `next` as returned by ngi_op_part_end. Returns the bytes of the body. */
+size_t ngi_op_parts_end(uint8_t *body, uint32_t count, const uint8_t *next);
+
 /** Opens a list body. Errors: NG_E_CORRUPT when it is malformed, like all below. */
 NG_MUST_USE ng_status ngi_op_list_open(const ngi_op *op, ngi_op_reader *out);
 NG_MUST_USE ng_status ngi_op_token_next(ngi_op_reader *reader, ngi_op_token *out);
+/** Reads past an item; what it says about coordinates and floats is not looked at. */
+NG_MUST_USE ng_status ngi_op_token_skip(ngi_op_reader *reader, ngi_op_token_key *out);
 NG_MUST_USE ng_status ngi_op_connection_next(ngi_op_reader *reader, uint32_t *id,
                                              ng_connection *out);
 NG_MUST_USE ng_status ngi_op_u32_next(ngi_op_reader *reader, uint32_t *out);
 /** All items read and nothing behind them. */
 NG_MUST_USE ng_status ngi_op_list_close(const ngi_op_reader *reader);
+
+/** Takes a TRANSACTION apart; the bodies of the parts are not looked at. */
+NG_MUST_USE ng_status ngi_op_parts_decode(const ngi_op *op, ngi_op_parts *out);
 
 size_t ngi_op_projection_bytes(uint32_t dimensions, uint32_t component_count);
 NG_MUST_USE ng_status ngi_op_projection_decode(const ngi_op *op, ngi_op_projection *out);

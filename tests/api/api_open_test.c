@@ -84,7 +84,7 @@ static void test_write_options_are_checked(void **state)
     ng_token_id id = 0;
     ng_write_options write = {.struct_size = 1};
     ASSERT_FAILS(ng_token_create(store, NULL, &write, &id), NG_E_INVALID, "struct_size");
-    write = (ng_write_options){.struct_size = sizeof write, .flags = 2};
+    write = (ng_write_options){.struct_size = sizeof write, .flags = 4};
     ASSERT_FAILS(ng_token_create(store, NULL, &write, &id), NG_E_INVALID, "flags");
     ASSERT_FAILS(ng_token_delete(store, 1, &write), NG_E_INVALID, "flags");
     ASSERT_FAILS(ng_connection_delete(store, 1, &write), NG_E_INVALID, "flags");

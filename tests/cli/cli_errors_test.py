@@ -24,8 +24,11 @@ class UsageTest(CliTest):
         self.fails(2, "'--json' takes no argument", "ls", "--json=yes")
         self.fails(2, "--color", "ls", "--color", "sometimes")
         self.fails(2, "--store", "--store", "", "ls", store=None)
-        for command in ("stats", "check", "ls", "serve"):
+        for command in ("ls", "serve"):
             self.fails(2, "unexpected argument 'x'", command, "x")
+        for command in ("stats", "check", "hash", "checkpoint"):
+            self.fails(2, "the store is given twice, by --store and as 'x'", command, "x")
+            self.fails(2, "unexpected argument 'y'", command, "x", "y", store=None)
         self.fails(2, "which token", "rm")
         self.fails(2, "which connection", "unlink")
         self.fails(2, "one token", "get")
@@ -132,14 +135,31 @@ class BusyTest(CliTest):
     def test_a_second_process_is_told_which_one_has_it(self):
         self.load_words()
         before = self.state()
+        with subprocess.Popen([BINARY, "--store", self.store, "apply", "-", "--batch", "1"],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              env=self.environment()) as holder:
+            holder.stdin.write(b'{"op":"update","token":"dog","weight":1}\n')
+            holder.stdin.flush()
+            holder.stdout.readline()
+            for command in (["put", "x"], ["stats"], ["serve"]):
+                self.fails(4, str(holder.pid), *command)
+            holder.stdin.close()
+        self.assertEqual(holder.returncode, 0)
+        self.assertEqual(self.state()["token_count"], before["token_count"])
+
+    def test_readers_do_not_disturb_each_other_and_keep_writers_out(self):
+        self.load_words()
+        before = self.state()
         with subprocess.Popen([BINARY, "--store", self.store, "query", "--file", "-", "--json"],
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                               env=self.environment()) as holder:
             holder.stdin.write(b"dog\n")
             holder.stdin.flush()
             holder.stdout.readline()
-            for command in (["put", "x"], ["stats"], ["serve"]):
-                self.fails(4, str(holder.pid), *command)
+            self.ok("stats")
+            self.ok("query", "dog")
+            for command in (["put", "x"], ["serve"], ["checkpoint"]):
+                self.fails(4, "reading", *command)
             holder.stdin.close()
         self.assertEqual(holder.returncode, 0)
         self.assertEqual(self.state(), before)
@@ -147,9 +167,7 @@ class BusyTest(CliTest):
 
 class DamagedTest(CliTest):
     def largest_log(self):
-        files = [path for path in glob.glob(os.path.join(self.store, "**"), recursive=True)
-                 if os.path.isfile(path) and "manifest" not in os.path.basename(path).lower()]
-        return max(files, key=os.path.getsize)
+        return max(glob.glob(os.path.join(self.store, "*.log")), key=os.path.getsize)
 
     def flip(self, path, offset):
         with open(path, "r+b") as file:

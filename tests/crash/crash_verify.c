@@ -43,6 +43,40 @@ static ng_connection_id verify_link(ng_store *store, const crash_lane *lane)
     return 0;
 }
 
+/* A transaction: the update, every new token and the connection, or none of them. */
+static const char *settle_transaction(crash_lane *lane, uint32_t writer, ng_store *store, char *out,
+                                      size_t capacity)
+{
+    uint32_t number = lane->pending_item, found = 0;
+    crash_item *old = &lane->items[lane->pending_to], *items = &lane->items[number];
+    if (lane->count > number)
+        return NULL; /* noted */
+    bool is_noted = items[0].life == CRASH_ALIVE && items[0].link != 0 &&
+                    verify_find(store, writer, lane->pending_to, old->revision) != 0 &&
+                    verify_find(store, writer, lane->pending_to, old->revision + 1) == 0;
+    for (uint32_t i = 0; i < lane->pending_count; i++) {
+        ng_token_id id = verify_find(store, writer, number + i, 0);
+        items[i] = (crash_item){.life = CRASH_ALIVE, .id = id};
+        found += id != 0;
+    }
+    bool is_updated = verify_find(store, writer, lane->pending_to, old->revision + 1) != 0;
+    items[0].link_to = lane->pending_to;
+    items[0].link = found == lane->pending_count ? verify_link(store, lane) : 0;
+    bool has_link = items[0].link != 0;
+    if (found == 0 && !is_updated) {
+        memset(items, 0, lane->pending_count * sizeof *items);
+        return NULL;
+    }
+    if (found != lane->pending_count || !has_link || (!is_updated && !is_noted))
+        return WRONG(out, capacity,
+                     "writer %u: of a transaction, %u of %u tokens, the connection %d and the "
+                     "update %d are there",
+                     writer, found, lane->pending_count, has_link, is_updated);
+    old->revision += is_updated;
+    lane->count = number + lane->pending_count;
+    return NULL;
+}
+
 /* The op that was under way: in the store or not, both are right, but nothing between. */
 static const char *settle(crash_lane *lane, uint32_t writer, ng_store *store, char *out,
                           size_t capacity)
@@ -71,6 +105,12 @@ static const char *settle(crash_lane *lane, uint32_t writer, ng_store *store, ch
         else
             lane->count = number + lane->pending_count;
         break;
+    case CRASH_TRANSACTION: {
+        const char *wrong = settle_transaction(lane, writer, store, out, capacity);
+        if (wrong != NULL)
+            return wrong;
+        break;
+    }
     case CRASH_UPDATE:
         if (verify_find(store, writer, number, item->revision + 1) != 0)
             item->revision++;
@@ -94,10 +134,10 @@ static const char *settle(crash_lane *lane, uint32_t writer, ng_store *store, ch
     return NULL;
 }
 
-static const char *verify_item(const crash_lane *lane, uint32_t writer, uint32_t number,
+static const char *verify_item(const crash_item *items, uint32_t writer, uint32_t number,
                                ng_store *store, char *out, size_t capacity)
 {
-    const crash_item *item = &lane->items[number];
+    const crash_item *item = &items[number];
     ng_token record;
     ng_status status = ng_token_read(store, item->id, &record);
     if (item->life == CRASH_DEAD)
@@ -106,8 +146,8 @@ static const char *verify_item(const crash_lane *lane, uint32_t writer, uint32_t
                    : WRONG(out, capacity, "writer %u: item %u was deleted and is there", writer,
                            number);
     if (status != NG_OK)
-        return WRONG(out, capacity, "writer %u: item %u of %u was acknowledged and is lost (%s)",
-                     writer, number, lane->count, ng_last_error());
+        return WRONG(out, capacity, "writer %u: item %u was acknowledged and is lost (%s)", writer,
+                     number, ng_last_error());
     ng_token_fields wanted;
     char label[40], stored[64] = "";
     float at[3] = {0};
@@ -128,8 +168,7 @@ static const char *verify_item(const crash_lane *lane, uint32_t writer, uint32_t
         count != (item->link != 0))
         return WRONG(out, capacity, "writer %u: item %u has %zu connections, expected %d", writer,
                      number, count, item->link != 0);
-    if (count == 1 &&
-        (edges[0].id != item->link || edges[0].target != lane->items[item->link_to].id))
+    if (count == 1 && (edges[0].id != item->link || edges[0].target != items[item->link_to].id))
         return WRONG(out, capacity, "writer %u: item %u is connected elsewhere", writer, number);
     return NULL;
 }
@@ -142,7 +181,7 @@ const char *crash_verify(crash_board *board, ng_store *store, char *out, size_t 
         crash_lane *lane = &board->lanes[writer];
         const char *wrong = settle(lane, writer, store, out, capacity);
         for (uint32_t i = 0; i < lane->count && wrong == NULL; i++) {
-            wrong = verify_item(lane, writer, i, store, out, capacity);
+            wrong = verify_item(lane->items, writer, i, store, out, capacity);
             tokens += lane->items[i].life == CRASH_ALIVE;
             links += lane->items[i].link != 0;
         }
@@ -163,4 +202,24 @@ const char *crash_verify(crash_board *board, ng_store *store, char *out, size_t 
     if (report.problem_count != 0)
         return WRONG(out, capacity, "ng_check: %s", report.first_problem);
     return NULL;
+}
+
+const char *crash_verify_backup(const crash_board *board, ng_store *store, char *out,
+                                size_t capacity)
+{
+    const crash_backup *note = &board->backups[board->backup - 1];
+    ng_seq applied = 0;
+    ng_positions(store, &applied, NULL);
+    if (applied != note->seq)
+        return WRONG(out, capacity, "the backup of op %llu restores op %llu",
+                     (unsigned long long)note->seq, (unsigned long long)applied);
+    const char *wrong = NULL;
+    for (uint32_t i = 0; i < note->count && wrong == NULL; i++)
+        wrong = verify_item(note->items, 0, i, store, out, capacity);
+    ng_check_report report;
+    if (wrong == NULL && ng_check(store, &report) != NG_OK)
+        return WRONG(out, capacity, "ng_check of the backup: %s", ng_last_error());
+    if (wrong == NULL && report.problem_count != 0)
+        return WRONG(out, capacity, "ng_check of the backup: %s", report.first_problem);
+    return wrong;
 }

@@ -28,7 +28,8 @@ typedef enum crash_kind {
     CRASH_UPDATE,
     CRASH_DELETE,
     CRASH_CONNECT, /* item -> next item of the writer */
-    CRASH_DISCONNECT
+    CRASH_DISCONNECT,
+    CRASH_TRANSACTION /* an update of pending_to, and new items of which the first leads to it */
 } crash_kind;
 
 typedef enum crash_life { CRASH_UNBORN, CRASH_ALIVE, CRASH_DEAD } crash_life;
@@ -49,23 +50,37 @@ typedef struct crash_lane {
     uint32_t pending_to;
     uint32_t pending_count;
     uint64_t acknowledged;
+    uint64_t transactions, checkpoints, backups;
     char problem[200]; /* why the writer gave up; empty if it did not */
     crash_item items[CRASH_ITEMS_MAX];
 } crash_lane;
 
+/** A backup that was reported done, and what its writer's own items were then. */
+typedef struct crash_backup {
+    ng_seq seq;
+    uint32_t count;
+    crash_item items[CRASH_ITEMS_MAX];
+} crash_backup;
+
 /** In memory shared between the processes; survives the kill. */
 typedef struct crash_board {
     crash_lane lanes[CRASH_WRITERS];
+    crash_backup backups[2]; /* of writer 0; while one is being noted the other is whole */
+    uint32_t backup;         /* 1 or 2: the newest; 0 = none yet */
 } crash_board;
 
-/** In the child: opens the store and writes until it is killed; one byte goes to `pipe_fd` for each
+/** In the child: opens the store in `directory`/store and writes until it is killed, with backups
+ *  to `directory`/backup; one byte goes to `pipe_fd` for each
  *  acknowledgement. Returns only if it could not go on. */
-void crash_write_until_killed(crash_board *board, const char *path, int pipe_fd);
+void crash_write_until_killed(crash_board *board, const char *directory, int pipe_fd);
 /** What an item of that revision looks like. */
 void crash_expect(uint32_t writer, uint32_t number, uint32_t revision, ng_token_fields *out,
                   char label[40]);
 /** Settles every pending op by looking, and compares the store with the board. Returns NULL, or
  *  what is wrong. Afterwards the board says exactly what the store holds. */
 const char *crash_verify(crash_board *board, ng_store *store, char *out, size_t capacity);
+/** Compares a store restored from the newest backup with what was noted of it. */
+const char *crash_verify_backup(const crash_board *board, ng_store *store, char *out,
+                                size_t capacity);
 
 #endif

@@ -2,8 +2,9 @@
 /* Power loss: after a crash at any call of the system, with any of the unsynced writes lost, torn
  * or out of order, every acknowledged op is there, the rest is a prefix of what was done, whole.
  *
- * NG_TEST_SEED repeats a run, NG_TEST_SCHEDULES sets how many histories are tried. */
-#include "fault_run.h"
+ * NG_TEST_SEED repeats a run, NG_TEST_SCHEDULES sets how many histories are tried, NG_TEST_HISTORY
+ * plays the one that a failure printed. */
+#include "fault_schedule.h"
 
 #include "model/model_cdna.h"
 
@@ -14,127 +15,54 @@
 
 #include <cmocka.h>
 
-/* What the histories met, so that a test that meets nothing fails. */
-typedef struct schedule_seen {
-    uint64_t recoveries, ops_kept, ops_lost, tails_cut, doubts_kept, doubts_lost, rotations;
-} schedule_seen;
+static fault_schedule current; /* the history that runs, for when it fails */
 
-static uint64_t schedule_seed; /* of the history that runs, for the one that fails */
-
-static const twin_mix schedule_mix = {.target_tokens = 60,
-                                      .bad_percent = 5,
-                                      .use_projection = true,
-                                      .dimensions = 56};
+static const twin_mix disk_mix = {.target_tokens = 60,
+                                  .bad_percent = 5,
+                                  .use_projection = true,
+                                  .dimensions = 56};
 
 /* Writes until the machine stops or the session is over. */
-static void schedule_write(fault_run *run, test_random *random, size_t steps)
+static void disk_write(fault_run *run, test_random *random, size_t steps)
 {
-    unsigned nowait_percent = (unsigned)test_random_below(random, 101);
     for (size_t i = 0; i < steps; i++) {
-        uint32_t flags = test_random_chance(random, nowait_percent) ? NG_WRITE_NOWAIT : 0;
-        if (fault_run_step(run, &schedule_mix, random, flags) != NG_OK)
+        uint32_t flags = test_random_chance(random, 50) ? NG_WRITE_NOWAIT : 0;
+        if (fault_run_step(run, &disk_mix, random, flags) != NG_OK)
             return;
-        if (test_random_chance(random, 5) && run->count != 0) {
-            ng_seq newest = run->journal[run->count - 1].seq;
-            if (ng_wait_durable(run->store, newest) == NG_OK && newest > run->acknowledged)
-                run->acknowledged = newest;
-        }
     }
 }
 
-static void schedule_crash(fault_run *run, test_random *random)
+static void disk_crash(fault_run *run, test_random *random)
 {
     sim_disk *next = sim_disk_crash(run->disk, test_random_next(random));
     sim_disk_destroy(run->disk);
     run->disk = next;
 }
 
-/* Opens after the crash; the machine may stop again while it recovers. */
-static void schedule_reopen(fault_run *run, test_random *random)
-{
-    for (int crash = 0; crash < 3 && test_random_chance(random, 40); crash++) {
-        sim_disk_stop_at(run->disk, 1 + test_random_below(random, 25));
-        if (fault_run_open(run) == NG_OK)
-            (void)fault_run_close(run);
-        schedule_crash(run, random);
-    }
-    if (fault_run_open(run) != NG_OK)
-        fail_msg("the store does not open after the crash: %s", ng_last_error());
-}
-
-static void schedule_recovered(fault_run *run, schedule_seen *seen)
-{
-    size_t before = run->count;
-    bool had_doubt = run->has_doubt;
-    ng_info info;
-    assert_int_equal(ng_store_info(run->store, &info), NG_OK);
-    fault_run_recovered(run);
-    bool kept_doubt = had_doubt && run->count == before + 1;
-    seen->recoveries++;
-    seen->ops_kept += run->count;
-    seen->ops_lost += before + kept_doubt - run->count;
-    seen->tails_cut += info.recovered_bytes_cut != 0;
-    seen->doubts_kept += kept_doubt;
-    seen->doubts_lost += had_doubt && !kept_doubt;
-    seen->rotations += info.segment_count > 1;
-}
-
-/* The recovered store is a store: it goes on, closes cleanly, and opens with nothing to recover. */
-static void schedule_go_on(fault_run *run, test_random *random)
-{
-    schedule_write(run, random, 15);
-    uint64_t before = 0, after = 0;
-    ng_info info;
-    assert_int_equal(ng_state_hash(run->store, &before), NG_OK);
-    assert_int_equal(fault_run_close(run), NG_OK);
-    assert_int_equal(fault_run_open(run), NG_OK);
-    fault_run_verify(run);
-    assert_int_equal(ng_state_hash(run->store, &after), NG_OK);
-    assert_int_equal(before, after);
-    assert_int_equal(ng_store_info(run->store, &info), NG_OK);
-    assert_int_equal(info.recovered_bytes_cut, 0);
-    assert_int_equal(fault_run_close(run), NG_OK);
-}
-
-static void schedule_run(uint64_t seed, schedule_seen *seen)
-{
-    test_random random = {seed};
-    fault_run run;
-    fault_run_init(&run, sim_disk_create(test_random_next(&random)));
-    size_t sessions = 1 + test_random_below(&random, 5);
-    for (size_t i = 0; i < sessions; i++) {
-        size_t steps = 2 + test_random_below(&random, test_random_chance(&random, 30) ? 500 : 60);
-        /* Half of the crashes come early, in the creation or in the first segment. */
-        uint64_t reach = test_random_chance(&random, 50) ? 40 : 3 * steps;
-        sim_disk_stop_at(run.disk, 1 + test_random_below(&random, reach));
-        uint64_t faults = sim_disk_fault_count(run.disk);
-        if (fault_run_open(&run) == NG_OK) {
-            bool is_stopped = sim_disk_fault_count(run.disk) != faults;
-            if (i != 0 && !is_stopped) {
-                sim_disk_fail(run.disk, NULL); /* what is compared must be readable */
-                schedule_recovered(&run, seen);
-                sim_disk_stop_at(run.disk, 1 + test_random_below(&random, reach));
-            }
-            if (!is_stopped)
-                schedule_write(&run, &random, steps);
-            if (test_random_chance(&random, 80))
-                sim_disk_stop_at(run.disk, 1 + test_random_below(&random, 12));
-            (void)fault_run_close(&run);
-        }
-        schedule_crash(&run, &random);
-    }
-    schedule_reopen(&run, &random);
-    schedule_recovered(&run, seen);
-    schedule_go_on(&run, &random);
-    fault_run_release(&run);
-}
-
-static int print_last_seed(void **state)
+/* A history that is still there when the test is over has failed. */
+static int minimise_failed(void **state)
 {
     (void)state;
-    print_message("last history: NG_TEST_SEED=%llu NG_TEST_SCHEDULES=1\n",
-                  (unsigned long long)schedule_seed);
+    if (current.steps != NULL)
+        schedule_minimise_and_print(&current);
+    schedule_release(&current);
     return 0;
+}
+
+static void schedules_print(const schedule_seen *seen)
+{
+    print_message("%llu recoveries (%llu from a snapshot), ops kept %llu, lost %llu; torn tails "
+                  "%llu; in doubt kept %llu, lost %llu; with several segments %llu\n",
+                  (unsigned long long)seen->recoveries, (unsigned long long)seen->snapshots_loaded,
+                  (unsigned long long)seen->ops_kept, (unsigned long long)seen->ops_lost,
+                  (unsigned long long)seen->tails_cut, (unsigned long long)seen->doubts_kept,
+                  (unsigned long long)seen->doubts_lost, (unsigned long long)seen->rotations);
+    print_message("%llu transactions, %llu conflicts, %llu views and %llu copies compared; %llu "
+                  "failed calls, %llu of them for a full disk, %llu latched the store\n",
+                  (unsigned long long)seen->transactions, (unsigned long long)seen->conflicts,
+                  (unsigned long long)seen->views_compared, (unsigned long long)seen->copies,
+                  (unsigned long long)seen->faulted, (unsigned long long)seen->full,
+                  (unsigned long long)seen->latched);
 }
 
 static void test_schedules(void **state)
@@ -143,21 +71,29 @@ static void test_schedules(void **state)
     uint64_t seed = test_environment("NG_TEST_SEED", 1);
     uint64_t count = test_environment("NG_TEST_SCHEDULES", 300);
     schedule_seen seen = {0};
+    const char *history = getenv("NG_TEST_HISTORY");
+    if (history != NULL && *history != '\0') {
+        schedule_read(&current, history);
+        schedule_play(&current, &seen);
+        schedule_release(&current);
+        return;
+    }
     for (uint64_t i = 0; i < count; i++) {
-        schedule_seed = seed + i;
-        schedule_run(seed + i, &seen);
+        schedule_make(&current, seed + i);
+        schedule_play(&current, &seen);
+        schedule_release(&current);
     }
-    print_message("%llu recoveries, ops kept %llu, lost %llu; torn tails %llu; ops in doubt kept "
-                  "%llu, lost %llu; with several segments %llu\n",
-                  (unsigned long long)seen.recoveries, (unsigned long long)seen.ops_kept,
-                  (unsigned long long)seen.ops_lost, (unsigned long long)seen.tails_cut,
-                  (unsigned long long)seen.doubts_kept, (unsigned long long)seen.doubts_lost,
-                  (unsigned long long)seen.rotations);
-    if (count >= 300) {
-        assert_true(seen.ops_kept > 1000 && seen.ops_lost > 100);
-        assert_true(seen.tails_cut > 10 && seen.rotations > 10);
-        assert_true(seen.doubts_kept > 10 && seen.doubts_lost > 10);
-    }
+    schedules_print(&seen);
+    if (count < 300)
+        return;
+    assert_true(seen.ops_kept > 1000 && seen.ops_lost > 100);
+    assert_true(seen.tails_cut > 10 && seen.rotations > 10 && seen.snapshots_loaded > 10);
+    assert_true(seen.doubts_kept > 5 && seen.doubts_lost > 5);
+    assert_true(seen.transactions > 100 && seen.conflicts > 100 && seen.views_compared > 10);
+    assert_true(seen.copies > 10);
+    assert_true(seen.full > 5 && seen.latched > 10);
+    for (int kind = 0; kind < STEP_KINDS; kind++)
+        assert_true(seen.steps[kind] > 50);
 }
 
 /* Ops of one size, so that a frame left over from a lost group would stand exactly where the next
@@ -197,13 +133,13 @@ static void stop_at_every_call(size_t filled, size_t count)
             is_through = uniform_write(&run, count, 6) == NG_OK;
             sim_disk_stop_at(run.disk, 1);
             (void)fault_run_close(&run);
-            schedule_crash(&run, &random);
+            disk_crash(&run, &random);
             assert_int_equal(fault_run_open(&run), NG_OK);
             fault_run_recovered(&run);
             assert_int_equal(uniform_write(&run, 1 + seed % 3, 1), NG_OK);
             sim_disk_stop_at(run.disk, 1);
             (void)fault_run_close(&run);
-            schedule_crash(&run, &random);
+            disk_crash(&run, &random);
             assert_int_equal(fault_run_open(&run), NG_OK);
             fault_run_recovered(&run);
             assert_int_equal(fault_run_close(&run), NG_OK);
@@ -367,7 +303,7 @@ static void test_failed_sync_latches(void **state)
         fault_run run;
         fault_run_init(&run, sim_disk_create(5));
         assert_int_equal(fault_run_open(&run), NG_OK);
-        schedule_write(&run, &random, 60);
+        disk_write(&run, &random, 60);
         uint32_t kinds = kind == 0 ? SIM_SYNC : SIM_WRITE;
         sim_disk_fail(run.disk, &(sim_fault){.kinds = kinds,
                                              .at = 1,
@@ -385,7 +321,7 @@ static void test_failed_sync_latches(void **state)
         sim_disk_fail(run.disk, NULL);
         assert_int_equal(fault_run_open(&run), NG_OK);
         fault_run_recovered(&run);
-        schedule_write(&run, &random, 20);
+        disk_write(&run, &random, 20);
         assert_int_equal(fault_run_close(&run), NG_OK);
         fault_run_release(&run);
     }
@@ -438,11 +374,11 @@ static void test_disk_full_is_met_before_the_op(void **state)
     fault_run run;
     fault_run_init(&run, sim_disk_create(6));
     assert_int_equal(fault_run_open(&run), NG_OK);
-    schedule_write(&run, &random, 10);
+    disk_write(&run, &random, 10);
     sim_disk_set_capacity(run.disk, sim_disk_used_bytes(run.disk) + 1000);
     ng_status status = NG_OK;
     size_t steps = 0;
-    twin_mix good = schedule_mix;
+    twin_mix good = disk_mix;
     good.bad_percent = 0;
     while (status == NG_OK && steps++ < 2000) {
         twin_op op;
@@ -545,7 +481,7 @@ static void test_clock_that_goes_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(test_schedules, print_last_seed),
+        cmocka_unit_test_teardown(test_schedules, minimise_failed),
         cmocka_unit_test(test_stop_at_every_call),
         cmocka_unit_test(test_crash_during_creation),
         cmocka_unit_test(test_sync_precedes_acknowledgement),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Random operations on a store and on its naive twin, compared after each step and, every so often,
- * completely; with reopening in between.
+/* Random operations and transactions on a store and on its naive twin, compared after each step and,
+ * every so often, completely; with views, checkpoints and reopening in between.
  *
  * NG_TEST_SEED repeats a run, NG_TEST_STEPS sets its length. */
 #include "test_directory.h"
@@ -23,6 +23,9 @@ typedef struct model_run {
     test_random random;
     uint64_t seed;
     uint64_t step;
+    uint64_t transactions, views;
+    ng_view *view;
+    uint64_t view_hash;
     twin_mix mix;
 } model_run;
 
@@ -62,6 +65,8 @@ static void model_compare(model_run *run)
 
 static void model_reopen(model_run *run)
 {
+    ng_view_close(run->view);
+    run->view = NULL;
     uint64_t before = 0, after = 0;
     assert_int_equal(ng_state_hash(run->store, &before), NG_OK);
     if (ng_close(run->store) != NG_OK)
@@ -87,6 +92,59 @@ static const char *model_search(model_run *run, char *text)
     }
 }
 
+static void model_transact(model_run *run)
+{
+    char text[TWIN_DIFFERENCE_BYTES];
+    twin_op op = {.durability = NG_DURABILITY_NONE};
+    ng_status status = twin_transact(&run->twin, run->store, &run->mix, &run->random, &op, text);
+    if (text[0] != '\0')
+        model_fail(run, text);
+    if (status != op.expected) {
+        snprintf(text, sizeof text, "transaction: %s (%s), expected %s", ng_status_name(status),
+                 ng_last_error(), ng_status_name(op.expected));
+        model_fail(run, text);
+    }
+    const char *difference = NULL;
+    if (status == NG_E_CONFLICT)
+        difference = twin_compare_conflict(&run->twin, &op, text);
+    if (status == NG_OK) {
+        if (!twin_learn(&run->twin, run->store, &op, false))
+            model_fail(run, "what a transaction wrote is not there");
+        twin_apply(&run->twin, &op);
+        difference = twin_compare_op(&run->twin, run->store, &op, text);
+        run->transactions++;
+    }
+    if (difference != NULL)
+        model_fail(run, difference);
+    twin_op_release(&op);
+}
+
+/* Opens a view, or compares the open one with what the store was when it was opened. */
+static void model_view(model_run *run)
+{
+    uint64_t hash = 0;
+    if (run->view == NULL) {
+        assert_int_equal(ng_state_hash(run->store, &run->view_hash), NG_OK);
+        assert_int_equal(ng_view_open(run->store, NULL, &run->view), NG_OK);
+        return;
+    }
+    if (ng_view_state_hash(run->view, &hash) != NG_OK)
+        model_fail(run, ng_last_error());
+    if (hash != run->view_hash)
+        model_fail(run, "the view shows another state than when it was opened");
+    ng_view_close(run->view);
+    run->view = NULL;
+    run->views++;
+}
+
+static void model_checkpoint(model_run *run)
+{
+    ng_checkpoint_report report;
+    if (ng_checkpoint(run->store, NULL, NULL, &report) != NG_OK)
+        model_fail(run, ng_last_error());
+    assert_int_equal(report.seq, run->twin.seq);
+}
+
 static void model_step(model_run *run)
 {
     char text[TWIN_DIFFERENCE_BYTES];
@@ -99,6 +157,8 @@ static void model_step(model_run *run)
                  ng_status_name(status), ng_last_error(), ng_status_name(op.expected));
         model_fail(run, text);
     }
+    if (status == NG_E_CONFLICT && twin_compare_conflict(&run->twin, &op, text) != NULL)
+        model_fail(run, text);
     if (status == NG_OK) {
         for (size_t i = 0; op.kind == TWIN_CREATE && i < op.count; i++) {
             if (twin_find(&run->twin, op.items[i].id) != NULL)
@@ -124,7 +184,14 @@ static void model_run_steps(model_run *run, uint64_t steps)
     model_open(run);
     twin_init(&run->twin, run->store);
     for (run->step = 1; run->step <= steps; run->step++) {
-        model_step(run);
+        if (test_random_chance(&run->random, 10))
+            model_transact(run);
+        else
+            model_step(run);
+        if (test_random_chance(&run->random, 2))
+            model_view(run);
+        if (run->directory != NULL && test_random_below(&run->random, 400) == 0)
+            model_checkpoint(run);
         if (run->step % STEPS_BETWEEN_COMPARISONS == 0)
             model_compare(run);
         if (run->directory != NULL && test_random_below(&run->random, 700) == 0)
@@ -135,7 +202,11 @@ static void model_run_steps(model_run *run, uint64_t steps)
         model_reopen(run);
         model_compare(run);
     }
+    ng_view_close(run->view);
+    run->view = NULL;
     assert_int_equal(ng_close(run->store), NG_OK);
+    if (steps >= 1000)
+        assert_true(run->transactions > 50 && run->views > 5);
     twin_release(&run->twin);
     test_directory_remove(run->directory);
 }
@@ -148,26 +219,32 @@ static uint64_t model_steps(unsigned percent)
 static void test_file_store(void **state)
 {
     (void)state;
-    model_run run = {
-        .name = "file store",
-        .directory = test_directory_create(),
-        .seed = test_environment("NG_TEST_SEED", 20),
-        .options = {.struct_size = sizeof run.options,
-                    .max_tokens = 100000,
-                    .max_connections = 100000,
-                    .segment_bytes = 1 << 20},
-        .mix = {.target_tokens = 400, .bad_percent = 8, .use_projection = true, .dimensions = 6}};
+    model_run run = {.name = "file store",
+                     .directory = test_directory_create(),
+                     .seed = test_environment("NG_TEST_SEED", 20),
+                     .options = {.struct_size = sizeof run.options,
+                                 .max_tokens = 100000,
+                                 .max_connections = 100000,
+                                 .segment_bytes = 1 << 20},
+                     .mix = {.target_tokens = 400,
+                             .bad_percent = 8,
+                             .condition_percent = 8,
+                             .use_projection = true,
+                             .dimensions = 6}};
     model_run_steps(&run, model_steps(60));
 }
 
 static void test_memory_store(void **state)
 {
     (void)state;
-    model_run run = {
-        .name = "memory store",
-        .seed = test_environment("NG_TEST_SEED", 21),
-        .options = {.struct_size = sizeof run.options},
-        .mix = {.target_tokens = 300, .bad_percent = 8, .use_projection = true, .dimensions = 33}};
+    model_run run = {.name = "memory store",
+                     .seed = test_environment("NG_TEST_SEED", 21),
+                     .options = {.struct_size = sizeof run.options},
+                     .mix = {.target_tokens = 300,
+                             .bad_percent = 8,
+                             .condition_percent = 8,
+                             .use_projection = true,
+                             .dimensions = 33}};
     model_run_steps(&run, model_steps(30));
 }
 
@@ -175,11 +252,12 @@ static void test_memory_store(void **state)
 static void test_own_scales(void **state)
 {
     (void)state;
-    model_run run = {.name = "own scales",
-                     .directory = test_directory_create(),
-                     .seed = test_environment("NG_TEST_SEED", 22),
-                     .options = {.struct_size = sizeof run.options, .segment_bytes = 64 << 10},
-                     .mix = {.target_tokens = 8, .bad_percent = 10, .dimensions = 2}};
+    model_run run = {
+        .name = "own scales",
+        .directory = test_directory_create(),
+        .seed = test_environment("NG_TEST_SEED", 22),
+        .options = {.struct_size = sizeof run.options, .segment_bytes = 64 << 10},
+        .mix = {.target_tokens = 8, .bad_percent = 10, .condition_percent = 10, .dimensions = 2}};
     static const uint32_t scales[NG_SPACE_COUNT] = {1, 7, 10, 64, 100, 1000, 4, 12};
     for (int space = 0; space < NG_SPACE_COUNT; space++) {
         for (int axis = 0; axis < NG_AXIS_COUNT; axis++) {

@@ -63,6 +63,7 @@ static sim_disk *disk_after(const sim_disk *from, const sim_crash_plan *plan, ui
         sim_inode scratch = *old;
         size_t bytes = old->capacity_bytes;
         scratch.seen = NULL;
+        scratch.map = NULL;
         scratch.durable = bytes != 0 ? malloc(bytes) : NULL;
         if (bytes != 0 && scratch.durable == NULL)
             abort();
@@ -70,6 +71,8 @@ static sim_disk *disk_after(const sim_disk *from, const sim_crash_plan *plan, ui
             memcpy(scratch.durable, old->durable, bytes);
         sim_crash_plan mine = *plan;
         mine.is_lost_inode = (int)i == plan->lost_inode;
+        mine.keeps_inode =
+            plan->mode == SIM_KEEP_FILES && test_random_chance(plan->random, plan->keep_percent);
         sim_inode_settle(&scratch, &mine);
         if (scratch.durable_bytes != 0)
             sim_inode_write(&disk->inodes[number], scratch.durable, scratch.durable_bytes, 0, 0);
@@ -115,6 +118,7 @@ sim_disk *sim_disk_crash(sim_disk *disk, uint64_t seed)
 {
     test_random random = {seed};
     pthread_mutex_lock(&disk->mutex);
+    sim_disk_absorb(disk);
     sim_crash_plan plan = {.mode = (sim_crash_mode)test_random_below(&random, SIM_CRASH_MODES),
                            .random = &random};
     plan.keep_percent = (unsigned)(10 + test_random_below(&random, 81));
@@ -133,6 +137,7 @@ sim_disk *sim_disk_crash(sim_disk *disk, uint64_t seed)
 sim_disk *sim_disk_clone(sim_disk *disk)
 {
     pthread_mutex_lock(&disk->mutex);
+    sim_disk_absorb(disk);
     sim_crash_plan plan = {.mode = SIM_KEEP_ALL};
     sim_disk *after = disk_after(disk, &plan, disk->random.state);
     pthread_mutex_unlock(&disk->mutex);
@@ -146,6 +151,7 @@ void sim_disk_fail(sim_disk *disk, const sim_fault *fault)
     if (fault != NULL)
         disk->fault = *fault;
     disk->fault_matches = 0;
+    disk->is_stopped = false;
     memset(disk->calls, 0, sizeof disk->calls);
     pthread_mutex_unlock(&disk->mutex);
 }
@@ -157,6 +163,14 @@ void sim_disk_stop_at(sim_disk *disk, uint64_t at)
                                      .from_then_on = true,
                                      .partial_write = true,
                                      .status = NG_E_IO});
+}
+
+bool sim_disk_is_stopped(sim_disk *disk)
+{
+    pthread_mutex_lock(&disk->mutex);
+    bool is_stopped = disk->is_stopped;
+    pthread_mutex_unlock(&disk->mutex);
+    return is_stopped;
 }
 
 uint64_t sim_disk_call_count(sim_disk *disk, uint32_t kinds)
@@ -208,6 +222,8 @@ size_t sim_disk_open_count(sim_disk *disk)
     pthread_mutex_lock(&disk->mutex);
     for (size_t i = 0; i < disk->handle_count; i++)
         count += disk->handles[i].inode >= 0;
+    for (size_t i = 0; i < disk->inode_count; i++)
+        count += disk->inodes[i].map_count;
     pthread_mutex_unlock(&disk->mutex);
     return count;
 }
@@ -300,6 +316,17 @@ void sim_disk_file_put(sim_disk *disk, const char *path, const void *data, size_
     sim_inode_resize(inode, 0, ++disk->order);
     sim_inode_write(inode, data, bytes, 0, ++disk->order);
     sim_inode_sync(inode);
+}
+
+void sim_disk_flip(sim_disk *disk, const char *path, uint64_t bit)
+{
+    int number = sim_names_find(&disk->seen, path);
+    sim_inode *inode = number < 0 ? NULL : &disk->inodes[number];
+    if (inode == NULL || bit / 8 >= inode->seen_bytes)
+        abort();
+    inode->seen[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    if (bit / 8 < inode->durable_bytes)
+        inode->durable[bit / 8] ^= (uint8_t)(1u << bit % 8);
 }
 
 void sim_disk_file_erase(sim_disk *disk, const char *path)

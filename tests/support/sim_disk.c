@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static sim_disk *disk_of(ngi_os *os)
+sim_disk *sim_disk_of(ngi_os *os)
 {
     return os->context;
 }
@@ -20,10 +20,25 @@ static void disk_path(char out[SIM_PATH_BYTES], const char *path)
 
 static const char *call_name(sim_call call)
 {
-    static const char *const names[] = {"open",     "read",     "write",          "sync",
-                                        "allocate", "truncate", "size",           "lock",
-                                        "rename",   "remove",   "make_directory", "sync_directory",
-                                        "list",     "reserve",  "commit",         "random",
+    static const char *const names[] = {"open",
+                                        "read",
+                                        "write",
+                                        "sync",
+                                        "allocate",
+                                        "truncate",
+                                        "size",
+                                        "lock",
+                                        "map",
+                                        "rename",
+                                        "remove",
+                                        "make_directory",
+                                        "remove_directory",
+                                        "sync_directory",
+                                        "list",
+                                        "reserve",
+                                        "commit",
+                                        "sparse",
+                                        "random",
                                         "mark"};
     return names[__builtin_ctz((unsigned)call)];
 }
@@ -35,22 +50,25 @@ static ng_status disk_count(sim_disk *disk, sim_call call, const char *path)
     if (!disk->has_fault || !(disk->fault.kinds & (uint32_t)call))
         return NG_OK;
     disk->fault_matches++;
-    bool fires = disk->fault.from_then_on ? disk->fault_matches >= disk->fault.at
-                                          : disk->fault_matches == disk->fault.at;
-    if (!fires)
+    uint64_t last = disk->fault.at + (disk->fault.times == 0 ? 0 : disk->fault.times - 1);
+    if (disk->fault_matches < disk->fault.at ||
+        (disk->fault_matches > last && !disk->fault.from_then_on))
         return NG_OK;
+    if (disk->fault.from_then_on && !disk->is_stopped) {
+        sim_disk_absorb(disk); /* what is stored into mapped files from now on is lost */
+        disk->is_stopped = true;
+    }
     disk->fault_count++;
     return ngi_fail(disk->fault.status, "%s: %s failed (simulated)", path, call_name(call));
 }
 
-/* The mutex is held from here to disk_leave. */
-static ng_status disk_enter(sim_disk *disk, sim_call call, const char *path)
+ng_status sim_disk_enter(sim_disk *disk, sim_call call, const char *path)
 {
     pthread_mutex_lock(&disk->mutex);
     return disk_count(disk, call, path);
 }
 
-static ng_status disk_leave(sim_disk *disk, const sim_event *event, const char *path)
+ng_status sim_disk_leave(sim_disk *disk, const sim_event *event, const char *path)
 {
     ng_status status = event->status;
     if (disk->is_tracing) {
@@ -78,6 +96,10 @@ void sim_disk_change_names(sim_disk *disk, sim_name_change kind, const char *pat
 {
     disk->changes =
         sim_grow(disk->changes, disk->change_count, &disk->change_capacity, sizeof *disk->changes);
+    if (kind == SIM_NAME_RENAME && disk->inodes[inode].is_directory) {
+        for (size_t i = 0; i < disk->change_count; i++)
+            sim_path_move(disk->changes[i].path, path, to);
+    }
     sim_entry_change *change = &disk->changes[disk->change_count++];
     memset(change, 0, sizeof *change);
     change->order = ++disk->order;
@@ -116,8 +138,8 @@ uint64_t sim_disk_used(const sim_disk *disk)
 }
 
 /* Whether a file may grow to `bytes`: only growth can meet a full disk. */
-static ng_status disk_check_room(const sim_disk *disk, const sim_inode *inode, uint64_t bytes,
-                                 const char *path)
+ng_status sim_disk_check_room(const sim_disk *disk, const sim_inode *inode, uint64_t bytes,
+                              const char *path)
 {
     if (disk->capacity_bytes == 0 || bytes <= inode->seen_bytes ||
         sim_disk_used(disk) - inode->seen_bytes + bytes <= disk->capacity_bytes)
@@ -133,14 +155,14 @@ static sim_inode *disk_handle(sim_disk *disk, ngi_file file, int *inode)
 
 static ng_status os_open(ngi_os *os, const char *given, unsigned mode, ngi_file *out)
 {
-    sim_disk *disk = disk_of(os);
+    sim_disk *disk = sim_disk_of(os);
     char path[SIM_PATH_BYTES];
     disk_path(path, given);
-    sim_event event = {.call = SIM_OPEN, .status = disk_enter(disk, SIM_OPEN, path)};
+    sim_event event = {.call = SIM_OPEN, .status = sim_disk_enter(disk, SIM_OPEN, path)};
     int inode = sim_names_find(&disk->seen, path);
     event.file = inode;
     if (event.status != NG_OK)
-        return disk_leave(disk, &event, path);
+        return sim_disk_leave(disk, &event, path);
     if (inode >= 0 && disk->inodes[inode].is_directory)
         event.status = ngi_fail(NG_E_IO, "%s: is a directory", path);
     else if (inode >= 0 && (mode & NGI_OPEN_EXCLUSIVE))
@@ -148,7 +170,7 @@ static ng_status os_open(ngi_os *os, const char *given, unsigned mode, ngi_file 
     else if (inode < 0 && (!(mode & NGI_OPEN_CREATE) || !sim_disk_has_parent(disk, path)))
         event.status = ngi_fail(NG_E_NOT_FOUND, "%s: no such file", path);
     if (event.status != NG_OK)
-        return disk_leave(disk, &event, path);
+        return sim_disk_leave(disk, &event, path);
     if (inode < 0) {
         inode = sim_disk_new_inode(disk, false);
         sim_disk_change_names(disk, SIM_NAME_ADD, path, "", inode);
@@ -161,12 +183,12 @@ static ng_status os_open(ngi_os *os, const char *given, unsigned mode, ngi_file 
     disk->handles[disk->handle_count++] =
         (sim_handle){.inode = inode, .can_write = (mode & NGI_OPEN_WRITE) != 0};
     *out = (ngi_file)disk->handle_count;
-    return disk_leave(disk, &event, path);
+    return sim_disk_leave(disk, &event, path);
 }
 
 static void os_close(ngi_os *os, ngi_file file)
 {
-    sim_disk *disk = disk_of(os);
+    sim_disk *disk = sim_disk_of(os);
     pthread_mutex_lock(&disk->mutex);
     int number;
     sim_inode *inode = disk_handle(disk, file, &number);
@@ -174,15 +196,13 @@ static void os_close(ngi_os *os, ngi_file file)
         fprintf(stderr, "simulated disk: handle %d is closed twice or was never open\n", file);
         abort();
     }
-    if (inode->lock_handle == file)
-        inode->lock_handle = 0;
-    disk->handles[file - 1].inode = -1;
+    disk->handles[file - 1] = (sim_handle){.inode = -1};
     pthread_mutex_unlock(&disk->mutex);
 }
 
 /* What every call on an open file does first; false if the call ends here. */
-static bool file_enter(sim_disk *disk, ngi_file file, sim_call call, sim_inode **inode,
-                       sim_event *event, const char **path)
+bool sim_file_enter(sim_disk *disk, ngi_file file, sim_call call, sim_inode **inode,
+                    sim_event *event, const char **path)
 {
     pthread_mutex_lock(&disk->mutex);
     *inode = disk_handle(disk, file, &event->file);
@@ -197,154 +217,215 @@ static bool file_enter(sim_disk *disk, ngi_file file, sim_call call, sim_inode *
 static ng_status os_read(ngi_os *os, ngi_file file, void *data, size_t bytes, uint64_t offset,
                          size_t *got)
 {
-    sim_disk *disk = disk_of(os);
+    sim_disk *disk = sim_disk_of(os);
     sim_inode *inode;
     const char *path;
     sim_event event = {.offset = offset, .bytes = bytes};
-    if (file_enter(disk, file, SIM_READ, &inode, &event, &path)) {
+    if (sim_file_enter(disk, file, SIM_READ, &inode, &event, &path)) {
+        sim_inode_absorb(inode, &disk->order);
         uint64_t left = offset < inode->seen_bytes ? inode->seen_bytes - offset : 0;
         *got = left < bytes ? (size_t)left : bytes;
         if (*got != 0)
             memcpy(data, inode->seen + offset, *got);
     }
-    return disk_leave(disk, &event, path);
+    return sim_disk_leave(disk, &event, path);
 }
 
 static ng_status os_write(ngi_os *os, ngi_file file, const void *data, size_t bytes,
                           uint64_t offset)
 {
-    sim_disk *disk = disk_of(os);
+    sim_disk *disk = sim_disk_of(os);
     sim_inode *inode;
     const char *path;
     sim_event event = {.offset = offset, .bytes = bytes};
-    bool goes_on = file_enter(disk, file, SIM_WRITE, &inode, &event, &path);
+    bool goes_on = sim_file_enter(disk, file, SIM_WRITE, &inode, &event, &path);
     size_t written = bytes;
     if (!goes_on && inode != NULL)
         written = disk->fault.partial_write ? test_random_below(&disk->random, bytes + 1) : 0;
     if (goes_on && !disk->handles[file - 1].can_write)
         event.status = ngi_fail(NG_E_IO, "%s: opened for reading only", path);
     else if (goes_on)
-        event.status = disk_check_room(disk, inode, offset + bytes, path);
+        event.status = sim_disk_check_room(disk, inode, offset + bytes, path);
     if (goes_on && event.status != NG_OK)
         written = 0;
     if (inode != NULL && written != 0)
         sim_inode_write(inode, data, written, offset, ++disk->order);
-    return disk_leave(disk, &event, path);
+    return sim_disk_leave(disk, &event, path);
 }
 
 static ng_status os_sync(ngi_os *os, ngi_file file)
 {
-    sim_disk *disk = disk_of(os);
+    sim_disk *disk = sim_disk_of(os);
     sim_inode *inode;
     const char *path;
     sim_event event = {0};
-    if (file_enter(disk, file, SIM_SYNC, &inode, &event, &path)) {
+    if (sim_file_enter(disk, file, SIM_SYNC, &inode, &event, &path)) {
+        sim_inode_absorb(inode, &disk->order);
         sim_inode_sync(inode);
     } else if (inode != NULL && !disk->fault.from_then_on) {
         sim_crash_plan plan = {.mode = SIM_KEEP_ANY, .random = &disk->random};
         plan.keep_percent = (unsigned)test_random_below(&disk->random, 101);
         sim_inode_settle(inode, &plan);
     }
-    return disk_leave(disk, &event, path);
+    return sim_disk_leave(disk, &event, path);
 }
 
 static ng_status os_allocate(ngi_os *os, ngi_file file, uint64_t bytes)
 {
-    sim_disk *disk = disk_of(os);
+    sim_disk *disk = sim_disk_of(os);
     sim_inode *inode;
     const char *path;
     sim_event event = {.bytes = bytes};
-    if (file_enter(disk, file, SIM_ALLOCATE, &inode, &event, &path)) {
-        event.status = disk_check_room(disk, inode, bytes, path);
+    if (sim_file_enter(disk, file, SIM_ALLOCATE, &inode, &event, &path)) {
+        event.status = sim_disk_check_room(disk, inode, bytes, path);
         if (event.status == NG_OK && bytes > inode->seen_bytes)
             sim_inode_resize(inode, bytes, ++disk->order);
     }
-    return disk_leave(disk, &event, path);
+    return sim_disk_leave(disk, &event, path);
 }
 
 static ng_status os_truncate(ngi_os *os, ngi_file file, uint64_t bytes)
 {
-    sim_disk *disk = disk_of(os);
+    sim_disk *disk = sim_disk_of(os);
     sim_inode *inode;
     const char *path;
     sim_event event = {.bytes = bytes};
-    if (file_enter(disk, file, SIM_TRUNCATE, &inode, &event, &path)) {
-        event.status = disk_check_room(disk, inode, bytes, path);
+    if (sim_file_enter(disk, file, SIM_TRUNCATE, &inode, &event, &path)) {
+        event.status = sim_disk_check_room(disk, inode, bytes, path);
         if (event.status == NG_OK)
             sim_inode_resize(inode, bytes, ++disk->order);
     }
-    return disk_leave(disk, &event, path);
+    return sim_disk_leave(disk, &event, path);
 }
 
 static ng_status os_size(ngi_os *os, ngi_file file, uint64_t *out)
 {
-    sim_disk *disk = disk_of(os);
+    sim_disk *disk = sim_disk_of(os);
     sim_inode *inode;
     const char *path;
     sim_event event = {0};
-    if (file_enter(disk, file, SIM_SIZE, &inode, &event, &path))
+    if (sim_file_enter(disk, file, SIM_SIZE, &inode, &event, &path))
         *out = inode->seen_bytes;
-    return disk_leave(disk, &event, path);
+    return sim_disk_leave(disk, &event, path);
 }
 
-static ng_status os_lock(ngi_os *os, ngi_file file)
+static bool disk_lock_is_free(const sim_disk *disk, ngi_file file, int inode, bool exclusive)
 {
-    sim_disk *disk = disk_of(os);
+    for (size_t i = 0; i < disk->handle_count; i++) {
+        const sim_handle *other = &disk->handles[i];
+        if (other->inode == inode && (ngi_file)i + 1 != file &&
+            (other->lock == SIM_EXCLUSIVE || (exclusive && other->lock == SIM_SHARED)))
+            return false;
+    }
+    return true;
+}
+
+static ng_status os_lock(ngi_os *os, ngi_file file, bool exclusive)
+{
+    sim_disk *disk = sim_disk_of(os);
     sim_inode *inode;
     const char *path;
     sim_event event = {0};
-    if (file_enter(disk, file, SIM_LOCK, &inode, &event, &path)) {
-        if (inode->lock_handle != 0 && inode->lock_handle != file)
+    if (sim_file_enter(disk, file, SIM_LOCK, &inode, &event, &path)) {
+        if (exclusive && !disk->handles[file - 1].can_write)
+            event.status = ngi_fail(NG_E_IO, "%s: opened for reading only", path);
+        else if (!disk_lock_is_free(disk, file, event.file, exclusive))
             event.status = ngi_fail(NG_E_BUSY, "%s: is locked", path);
         else
-            inode->lock_handle = file;
+            disk->handles[file - 1].lock = exclusive ? SIM_EXCLUSIVE : SIM_SHARED;
     }
-    return disk_leave(disk, &event, path);
+    return sim_disk_leave(disk, &event, path);
+}
+
+/* Whether nothing is in a directory. */
+static bool disk_is_empty(const sim_disk *disk, const char *path)
+{
+    for (size_t i = 0; i < disk->seen.count; i++) {
+        if (sim_path_is_in(disk->seen.items[i].path, path))
+            return false;
+    }
+    return true;
+}
+
+/* As rename(2): over a file, or an empty directory over an empty one. */
+static ng_status rename_check(const sim_disk *disk, const char *path, const char *target, int from)
+{
+    int to = sim_names_find(&disk->seen, target);
+    if (from < 0 || !sim_disk_has_parent(disk, target))
+        return ngi_fail(NG_E_NOT_FOUND, "%s: no such file", path);
+    if (to < 0)
+        return NG_OK;
+    if (disk->inodes[from].is_directory != disk->inodes[to].is_directory)
+        return ngi_fail(NG_E_IO, "%s: file and directory", target);
+    if (disk->inodes[to].is_directory && !disk_is_empty(disk, target))
+        return ngi_fail(NG_E_IO, "%s: directory not empty", target);
+    return NG_OK;
 }
 
 static ng_status os_rename(ngi_os *os, const char *from, const char *to)
 {
-    sim_disk *disk = disk_of(os);
+    sim_disk *disk = sim_disk_of(os);
     char path[SIM_PATH_BYTES], target[SIM_PATH_BYTES];
     disk_path(path, from);
     disk_path(target, to);
-    sim_event event = {.call = SIM_RENAME, .status = disk_enter(disk, SIM_RENAME, path)};
+    sim_event event = {.call = SIM_RENAME, .status = sim_disk_enter(disk, SIM_RENAME, path)};
     event.file = sim_names_find(&disk->seen, path);
-    if (event.status == NG_OK && (event.file < 0 || !sim_disk_has_parent(disk, target)))
-        event.status = ngi_fail(NG_E_NOT_FOUND, "%s: no such file", path);
+    if (event.status == NG_OK)
+        event.status = rename_check(disk, path, target, event.file);
     if (event.status == NG_OK)
         sim_disk_change_names(disk, SIM_NAME_RENAME, path, target, event.file);
-    return disk_leave(disk, &event, path);
+    return sim_disk_leave(disk, &event, path);
 }
 
 static ng_status os_remove(ngi_os *os, const char *given)
 {
-    sim_disk *disk = disk_of(os);
+    sim_disk *disk = sim_disk_of(os);
     char path[SIM_PATH_BYTES];
     disk_path(path, given);
-    sim_event event = {.call = SIM_REMOVE, .status = disk_enter(disk, SIM_REMOVE, path)};
+    sim_event event = {.call = SIM_REMOVE, .status = sim_disk_enter(disk, SIM_REMOVE, path)};
     event.file = sim_names_find(&disk->seen, path);
     if (event.status == NG_OK && event.file < 0)
         event.status = ngi_fail(NG_E_NOT_FOUND, "%s: no such file", path);
+    else if (event.status == NG_OK && disk->inodes[event.file].is_directory)
+        event.status = ngi_fail(NG_E_IO, "%s: is a directory", path);
     if (event.status == NG_OK)
         sim_disk_change_names(disk, SIM_NAME_REMOVE, path, "", event.file);
-    return disk_leave(disk, &event, path);
+    return sim_disk_leave(disk, &event, path);
 }
 
 static ng_status os_make_directory(ngi_os *os, const char *given)
 {
-    sim_disk *disk = disk_of(os);
+    sim_disk *disk = sim_disk_of(os);
     char path[SIM_PATH_BYTES];
     disk_path(path, given);
     sim_event event = {.call = SIM_MAKE_DIRECTORY, .file = -1};
-    event.status = disk_enter(disk, SIM_MAKE_DIRECTORY, path);
+    event.status = sim_disk_enter(disk, SIM_MAKE_DIRECTORY, path);
     if (event.status == NG_OK && sim_names_find(&disk->seen, path) >= 0)
         event.status = ngi_fail(NG_E_EXISTS, "%s: exists", path);
     else if (event.status == NG_OK && !sim_disk_has_parent(disk, path))
         event.status = ngi_fail(NG_E_NOT_FOUND, "%s: its parent does not exist", path);
     if (event.status == NG_OK)
         sim_disk_change_names(disk, SIM_NAME_ADD, path, "", sim_disk_new_inode(disk, true));
-    return disk_leave(disk, &event, path);
+    return sim_disk_leave(disk, &event, path);
+}
+
+static ng_status os_remove_directory(ngi_os *os, const char *given)
+{
+    sim_disk *disk = sim_disk_of(os);
+    char path[SIM_PATH_BYTES];
+    disk_path(path, given);
+    sim_event event = {.call = SIM_REMOVE_DIRECTORY};
+    event.status = sim_disk_enter(disk, SIM_REMOVE_DIRECTORY, path);
+    event.file = sim_names_find(&disk->seen, path);
+    if (event.status == NG_OK && event.file < 0)
+        event.status = ngi_fail(NG_E_NOT_FOUND, "%s: no such directory", path);
+    else if (event.status == NG_OK && !disk->inodes[event.file].is_directory)
+        event.status = ngi_fail(NG_E_IO, "%s: not a directory", path);
+    else if (event.status == NG_OK && !disk_is_empty(disk, path))
+        event.status = ngi_fail(NG_E_IO, "%s: directory not empty", path);
+    if (event.status == NG_OK)
+        sim_disk_change_names(disk, SIM_NAME_REMOVE, path, "", event.file);
+    return sim_disk_leave(disk, &event, path);
 }
 
 static void disk_sync_names(sim_disk *disk, const char *directory)
@@ -361,17 +442,17 @@ static void disk_sync_names(sim_disk *disk, const char *directory)
 
 static ng_status os_sync_directory(ngi_os *os, const char *given)
 {
-    sim_disk *disk = disk_of(os);
+    sim_disk *disk = sim_disk_of(os);
     char path[SIM_PATH_BYTES];
     disk_path(path, given);
     sim_event event = {.call = SIM_SYNC_DIRECTORY};
-    event.status = disk_enter(disk, SIM_SYNC_DIRECTORY, path);
+    event.status = sim_disk_enter(disk, SIM_SYNC_DIRECTORY, path);
     event.file = sim_names_find(&disk->seen, path);
     if (event.status == NG_OK && (event.file < 0 || !disk->inodes[event.file].is_directory))
         event.status = ngi_fail(NG_E_NOT_FOUND, "%s: no such directory", path);
     if (event.status == NG_OK)
         disk_sync_names(disk, path);
-    return disk_leave(disk, &event, path);
+    return sim_disk_leave(disk, &event, path);
 }
 
 /* The names are copied first: `each` may call the disk. */
@@ -379,76 +460,23 @@ static ng_status os_list_directory(ngi_os *os, const char *given,
                                    ng_status (*each)(void *context, const char *name),
                                    void *context)
 {
-    sim_disk *disk = disk_of(os);
+    sim_disk *disk = sim_disk_of(os);
     char path[SIM_PATH_BYTES];
     disk_path(path, given);
-    sim_event event = {.call = SIM_LIST, .status = disk_enter(disk, SIM_LIST, path)};
+    sim_event event = {.call = SIM_LIST, .status = sim_disk_enter(disk, SIM_LIST, path)};
     event.file = sim_names_find(&disk->seen, path);
     if (event.status == NG_OK && event.file < 0)
         event.status = ngi_fail(NG_E_NOT_FOUND, "%s: no such directory", path);
     sim_names copy = {0};
     if (event.status == NG_OK)
         sim_names_copy(&copy, &disk->seen);
-    ng_status status = disk_leave(disk, &event, path);
+    ng_status status = sim_disk_leave(disk, &event, path);
     for (size_t i = 0; i < copy.count && status == NG_OK; i++) {
         if (sim_path_is_in(copy.items[i].path, path))
             status = each(context, strrchr(copy.items[i].path, '/') + 1);
     }
     free(copy.items);
     return status;
-}
-
-static ng_status os_memory_reserve(ngi_os *os, size_t bytes, void **out)
-{
-    sim_disk *disk = disk_of(os);
-    sim_event event = {.call = SIM_MEMORY_RESERVE, .file = -1, .bytes = bytes};
-    event.status = disk_enter(disk, SIM_MEMORY_RESERVE, "memory");
-    if (event.status == NG_OK)
-        event.status = ngi_os_system()->memory_reserve(ngi_os_system(), bytes, out);
-    return disk_leave(disk, &event, "memory");
-}
-
-static ng_status os_memory_commit(ngi_os *os, void *address, size_t bytes)
-{
-    sim_disk *disk = disk_of(os);
-    sim_event event = {.call = SIM_MEMORY_COMMIT, .file = -1, .bytes = bytes};
-    event.status = disk_enter(disk, SIM_MEMORY_COMMIT, "memory");
-    if (event.status == NG_OK)
-        event.status = ngi_os_system()->memory_commit(ngi_os_system(), address, bytes);
-    return disk_leave(disk, &event, "memory");
-}
-
-static void os_memory_release(ngi_os *os, void *address, size_t bytes)
-{
-    (void)os;
-    ngi_os_system()->memory_release(ngi_os_system(), address, bytes);
-}
-
-static uint64_t os_clock_us(ngi_os *os)
-{
-    sim_disk *disk = disk_of(os);
-    pthread_mutex_lock(&disk->mutex);
-    uint64_t now = disk->clock_us;
-    disk->clock_us += disk->clock_step_us;
-    pthread_mutex_unlock(&disk->mutex);
-    return now;
-}
-
-static uint64_t os_monotonic_ns(ngi_os *os)
-{
-    return os_clock_us(os) * 1000;
-}
-
-static ng_status os_random(ngi_os *os, void *out, size_t bytes)
-{
-    sim_disk *disk = disk_of(os);
-    sim_event event = {.call = SIM_RANDOM, .file = -1, .bytes = bytes};
-    event.status = disk_enter(disk, SIM_RANDOM, "random");
-    if (event.status == NG_OK) {
-        for (size_t i = 0; i < bytes; i++)
-            ((uint8_t *)out)[i] = (uint8_t)test_random_next(&disk->random);
-    }
-    return disk_leave(disk, &event, "random");
 }
 
 const ngi_os sim_disk_table = {
@@ -464,12 +492,17 @@ const ngi_os sim_disk_table = {
     .rename = os_rename,
     .remove = os_remove,
     .make_directory = os_make_directory,
+    .remove_directory = os_remove_directory,
     .sync_directory = os_sync_directory,
     .list_directory = os_list_directory,
-    .memory_reserve = os_memory_reserve,
-    .memory_commit = os_memory_commit,
-    .memory_release = os_memory_release,
-    .clock_us = os_clock_us,
-    .monotonic_ns = os_monotonic_ns,
-    .random = os_random,
+    .file_map = sim_os_map,
+    .file_unmap = sim_os_unmap,
+    .memory_reserve = sim_os_memory_reserve,
+    .memory_commit = sim_os_memory_commit,
+    .memory_release = sim_os_memory_release,
+    .memory_map_sparse = sim_os_memory_map_sparse,
+    .clock_us = sim_os_clock_us,
+    .monotonic_ns = sim_os_monotonic_ns,
+    .thread_ns = sim_os_thread_ns,
+    .random = sim_os_random,
 };

@@ -9,9 +9,12 @@
  *             2. A directory's entries are durable as of its last successful sync_directory. Later
  *                creations, renames and removals may be kept or lost each by itself; a rename is
  *                never half done.
+ *                The directory's own name and those in it are kept or lost apart, so that what is in
+ *                a directory whose name is lost is lost with it.
  *             3. After a failed sync the pending changes count as written for later syncs, though
  *                any of them may not be on disk (as on Linux, where pages are marked clean).
- *             4. Equal seeds and equal calls give equal disks.
+ *             4. What is stored into a mapped file is a change that nothing has synced.
+ *             5. Equal seeds and equal calls give equal disks.
  * Threads: every call may be made from any thread; one mutex guards the whole disk. */
 #ifndef SIM_DISK_H
 #define SIM_DISK_H
@@ -36,17 +39,21 @@ typedef enum sim_call {
     SIM_TRUNCATE = 1 << 5,
     SIM_SIZE = 1 << 6,
     SIM_LOCK = 1 << 7,
-    SIM_RENAME = 1 << 8,
-    SIM_REMOVE = 1 << 9,
-    SIM_MAKE_DIRECTORY = 1 << 10,
-    SIM_SYNC_DIRECTORY = 1 << 11,
-    SIM_LIST = 1 << 12,
-    SIM_MEMORY_RESERVE = 1 << 13,
-    SIM_MEMORY_COMMIT = 1 << 14,
-    SIM_RANDOM = 1 << 15,
-    SIM_MARK = 1 << 16, /* in traces only: something the test did */
-    SIM_DISK_CALLS = (1 << 13) - 1,
-    SIM_ALL_CALLS = (1 << 16) - 1
+    SIM_MAP = 1 << 8,
+    SIM_RENAME = 1 << 9,
+    SIM_REMOVE = 1 << 10,
+    SIM_MAKE_DIRECTORY = 1 << 11,
+    SIM_REMOVE_DIRECTORY = 1 << 12,
+    SIM_SYNC_DIRECTORY = 1 << 13,
+    SIM_LIST = 1 << 14,
+    SIM_MEMORY_RESERVE = 1 << 15,
+    SIM_MEMORY_COMMIT = 1 << 16,
+    SIM_MEMORY_SPARSE = 1 << 17,
+    SIM_RANDOM = 1 << 18,
+    SIM_MARK = 1 << 19, /* in traces only: something the test did */
+    SIM_CALL_KINDS = 20,
+    SIM_DISK_CALLS = (1 << 15) - 1,
+    SIM_ALL_CALLS = (1 << 19) - 1
 } sim_call;
 
 /** An empty disk with the directory "/" and, durable in it, "/sim". */
@@ -60,10 +67,12 @@ sim_disk *sim_disk_crash(sim_disk *disk, uint64_t seed);
 /** The disk as programs see it now, with everything durable. */
 sim_disk *sim_disk_clone(sim_disk *disk);
 
-/** Which calls fail: the `at`-th (1 = next) of those in `kinds`, and all later ones if asked. */
+/** Which calls fail: the `at`-th (1 = next) of those in `kinds`, and the `times` - 1 after it, or all
+ *  later ones if asked. */
 typedef struct sim_fault {
     uint32_t kinds;
     uint64_t at;
+    uint64_t times; /* 0 = once */
     bool from_then_on;
     bool partial_write; /* a failing write leaves a random prefix behind */
     ng_status status;
@@ -73,6 +82,8 @@ typedef struct sim_fault {
 void sim_disk_fail(sim_disk *disk, const sim_fault *fault);
 /** Every disk call from the `at`-th on fails, a write half done: the machine stops there. */
 void sim_disk_stop_at(sim_disk *disk, uint64_t at);
+/** Whether a plan that lasts has begun to fail calls. */
+bool sim_disk_is_stopped(sim_disk *disk);
 /** Calls of these kinds since the disk was made or the plan was last installed or taken away. */
 uint64_t sim_disk_call_count(sim_disk *disk, uint32_t kinds);
 /** Calls that failed because of the plan, ever. */
@@ -82,7 +93,7 @@ void sim_disk_set_capacity(sim_disk *disk, uint64_t bytes);
 uint64_t sim_disk_used_bytes(sim_disk *disk);
 /** Sets the clock; each reading adds `step_us` to it. */
 void sim_disk_set_clock(sim_disk *disk, uint64_t now_us, uint64_t step_us);
-/** Files that are open through the table. */
+/** Files that are open or mapped through the table. */
 size_t sim_disk_open_count(sim_disk *disk);
 
 typedef struct sim_event {
@@ -113,6 +124,8 @@ size_t sim_disk_files(sim_disk *disk, char (*paths)[SIM_PATH_BYTES], size_t capa
 uint8_t *sim_disk_file_copy(sim_disk *disk, const char *path, size_t *bytes);
 /** Writes a file as a whole, durable, creating it if absent. */
 void sim_disk_file_put(sim_disk *disk, const char *path, const void *data, size_t bytes);
+/** Turns bit `bit` (of the byte bit / 8) of a file that has it, durable. */
+void sim_disk_flip(sim_disk *disk, const char *path, uint64_t bit);
 /** Removes a file, durable. */
 void sim_disk_file_erase(sim_disk *disk, const char *path);
 

@@ -25,7 +25,6 @@ typedef struct sim_resize {
 
 typedef struct sim_inode {
     bool is_directory;
-    int lock_handle;         /* handle that holds the lock, 0 = none */
     uint8_t *seen, *durable; /* both of capacity_bytes, zero beyond their sizes */
     uint64_t capacity_bytes;
     uint64_t seen_bytes, durable_bytes;
@@ -33,6 +32,9 @@ typedef struct sim_inode {
     size_t sector_count, sector_capacity;
     sim_resize *resizes; /* pending, oldest first */
     size_t resize_count, resize_capacity;
+    uint8_t *map; /* the file as memory, or NULL */
+    size_t map_bytes;
+    unsigned map_count; /* who has it mapped */
 } sim_inode;
 
 typedef struct sim_name {
@@ -61,6 +63,7 @@ typedef enum sim_crash_mode {
     SIM_KEEP_ANY,    /* each by itself, with chance keep_percent */
     SIM_KEEP_PREFIX, /* what was changed before `cut`, nothing after */
     SIM_LOSE_ONE,    /* all but one sector of one file */
+    SIM_KEEP_FILES,  /* each file's contents as a whole, and each name, or nothing of it */
     SIM_CRASH_MODES
 } sim_crash_mode;
 
@@ -71,12 +74,16 @@ typedef struct sim_crash_plan {
     int lost_inode; /* of SIM_LOSE_ONE; -1 = none */
     uint64_t lost_sector;
     bool is_lost_inode; /* the inode being settled is that one */
+    bool keeps_inode;   /* of SIM_KEEP_FILES: the inode being settled is kept */
     test_random *random;
 } sim_crash_plan;
+
+typedef enum sim_lock { SIM_UNLOCKED, SIM_SHARED, SIM_EXCLUSIVE } sim_lock;
 
 typedef struct sim_handle {
     int inode; /* -1 = closed */
     bool can_write;
+    sim_lock lock;
 } sim_handle;
 
 struct sim_disk {
@@ -97,8 +104,9 @@ struct sim_disk {
 
     sim_fault fault;
     bool has_fault;
+    bool is_stopped; /* every call fails from now on: what is stored into mapped files is lost */
     uint64_t fault_matches, fault_count;
-    uint64_t calls[17]; /* by bit of sim_call */
+    uint64_t calls[SIM_CALL_KINDS]; /* by bit of sim_call */
 
     bool is_tracing;
     sim_event *events;
@@ -106,6 +114,33 @@ struct sim_disk {
 };
 
 extern const ngi_os sim_disk_table;
+
+/* What every call of the table does first and last. The mutex is held from enter to leave, whatever
+ * enter returned. */
+sim_disk *sim_disk_of(ngi_os *os);
+ng_status sim_disk_enter(sim_disk *disk, sim_call call, const char *path);
+ng_status sim_disk_leave(sim_disk *disk, const sim_event *event, const char *path);
+/** The same for an open file; false if the call ends here. */
+bool sim_file_enter(sim_disk *disk, ngi_file file, sim_call call, sim_inode **inode,
+                    sim_event *event, const char **path);
+/** Whether a file may grow to `bytes`: only growth can meet a full disk. */
+ng_status sim_disk_check_room(const sim_disk *disk, const sim_inode *inode, uint64_t bytes,
+                              const char *path);
+
+/* Parts of the table in sim_memory.c */
+ng_status sim_os_map(ngi_os *os, ngi_file file, size_t bytes, void **out);
+void sim_os_unmap(ngi_os *os, void *address, size_t bytes);
+ng_status sim_os_memory_reserve(ngi_os *os, size_t bytes, void **out);
+ng_status sim_os_memory_commit(ngi_os *os, void *address, size_t bytes);
+void sim_os_memory_release(ngi_os *os, void *address, size_t bytes);
+ng_status sim_os_memory_map_sparse(ngi_os *os, size_t bytes, void **out);
+uint64_t sim_os_clock_us(ngi_os *os);
+uint64_t sim_os_monotonic_ns(ngi_os *os);
+uint64_t sim_os_thread_ns(ngi_os *os);
+ng_status sim_os_random(ngi_os *os, void *out, size_t bytes);
+/** What was stored into mapped files becomes a change of theirs, not synced. */
+void sim_disk_absorb(sim_disk *disk);
+void sim_inode_absorb(sim_inode *inode, uint64_t *order);
 
 void sim_disk_change_names(sim_disk *disk, sim_name_change kind, const char *path, const char *to,
                            int inode);
@@ -129,6 +164,8 @@ void sim_names_apply(sim_names *names, const sim_entry_change *change);
 void sim_names_copy(sim_names *names, const sim_names *from);
 /** Whether `path` stands directly in directory `parent`. */
 bool sim_path_is_in(const char *path, const char *parent);
+/** If `path` stands below directory `from`, moves it to the same place below `to`. */
+void sim_path_move(char path[SIM_PATH_BYTES], const char *from, const char *to);
 bool sim_crash_keeps(const sim_crash_plan *plan, uint64_t order);
 
 /** Memory of the harness: a test without it cannot go on, so failure ends the program. */

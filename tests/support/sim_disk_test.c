@@ -96,18 +96,232 @@ static void test_open_modes_and_errors(void **state)
     sim_disk_destroy(disk);
 }
 
-static void test_lock_is_exclusive_until_closed(void **state)
+static void test_locks(void **state)
 {
     (void)state;
     sim_disk *disk = sim_disk_create(1);
     ngi_os *os = sim_disk_os(disk);
     ngi_file first = create_file(disk, "/sim/LOCK"), second = create_file(disk, "/sim/LOCK");
-    assert_int_equal(os->file_lock(os, first), NG_OK);
-    assert_int_equal(os->file_lock(os, first), NG_OK);
-    assert_int_equal(os->file_lock(os, second), NG_E_BUSY);
+    ngi_file reader = open_file(disk, "/sim/LOCK", NGI_OPEN_READ);
+    assert_int_equal(os->file_lock(os, first, true), NG_OK);
+    assert_int_equal(os->file_lock(os, first, true), NG_OK);
+    assert_int_equal(os->file_lock(os, second, true), NG_E_BUSY);
+    assert_int_equal(os->file_lock(os, reader, false), NG_E_BUSY);
     os->file_close(os, first);
-    assert_int_equal(os->file_lock(os, second), NG_OK);
+    assert_int_equal(os->file_lock(os, reader, false), NG_OK);
+    assert_int_equal(os->file_lock(os, second, true), NG_E_BUSY);
+    assert_int_equal(os->file_lock(os, second, false), NG_OK);
+    os->file_close(os, reader);
+    assert_int_equal(os->file_lock(os, second, true), NG_OK);
     os->file_close(os, second);
+    sim_disk_destroy(disk);
+}
+
+/* What is stored into a mapped file is seen by readers at once, survives closing, is safe after a
+ * sync, and otherwise a gamble, sector by sector. */
+static void test_mapped_file(void **state)
+{
+    (void)state;
+    sim_disk *disk = sim_disk_create(1);
+    ngi_os *os = sim_disk_os(disk);
+    ngi_file file = create_file(disk, "/sim/a"), other = create_file(disk, "/sim/a");
+    ngi_file reader = open_file(disk, "/sim/a", NGI_OPEN_READ);
+    void *map = NULL, *again = NULL;
+    assert_int_equal(os->file_map(os, reader, 100, &map), NG_E_IO);
+    write_at(disk, file, "before", 0);
+    assert_int_equal(os->file_map(os, file, 2000, &map), NG_OK);
+    assert_int_equal(os->file_map(os, other, 1000, &again), NG_OK);
+    assert_ptr_equal(map, again);
+    assert_int_equal((uintptr_t)map % 4096, 0);
+    assert_memory_equal(map, "before\0", 8);
+    write_at(disk, file, "beside", 10);
+    assert_memory_equal((char *)map + 10, "beside", 6);
+    assert_int_equal(os->file_sync(os, file), NG_OK);
+    assert_int_equal(os->sync_directory(os, "/sim"), NG_OK);
+    memcpy((char *)map + 20, "stored", 6);
+    memcpy((char *)map + 1500, "stored", 6);
+    char data[8];
+    size_t got;
+    assert_int_equal(os->file_read(os, reader, data, 6, 1500, &got), NG_OK);
+    assert_memory_equal(data, "stored", 6);
+    int apart = 0;
+    for (uint64_t seed = 0; seed < 100; seed++) {
+        sim_disk *after = sim_disk_crash(disk, seed);
+        size_t bytes;
+        uint8_t *copy = sim_disk_file_copy(after, "/sim/a", &bytes);
+        assert_non_null(copy);
+        assert_int_equal(bytes, 2000);
+        assert_memory_equal(copy + 10, "beside", 6);
+        bool has_first = memcmp(copy + 20, "stored", 6) == 0;
+        bool has_second = memcmp(copy + 1500, "stored", 6) == 0;
+        assert_true(has_first || copy[20] == 0);
+        apart += has_first != has_second;
+        free(copy);
+        sim_disk_destroy(after);
+    }
+    assert_true(apart > 5);
+    os->file_close(os, file);
+    os->file_close(os, other);
+    os->file_close(os, reader);
+    os->file_unmap(os, map, 2000);
+    assert_int_equal(sim_disk_open_count(disk), 1);
+    os->file_unmap(os, again, 1000);
+    assert_int_equal(sim_disk_open_count(disk), 0);
+    sim_disk *whole = sim_disk_clone(disk);
+    size_t bytes;
+    uint8_t *copy = sim_disk_file_copy(whole, "/sim/a", &bytes);
+    assert_memory_equal(copy + 1500, "stored", 6);
+    free(copy);
+    sim_disk_destroy(whole);
+    sim_disk_destroy(disk);
+}
+
+/* What is stored into mapped memory after the machine stopped never reaches the disk, and a map
+ * that would need more room than there is is refused. */
+static void test_mapped_file_of_a_stopped_machine(void **state)
+{
+    (void)state;
+    sim_disk *disk = sim_disk_create(1);
+    ngi_os *os = sim_disk_os(disk);
+    ngi_file file = create_file(disk, "/sim/a");
+    void *map = NULL;
+    sim_disk_set_capacity(disk, 4096);
+    assert_int_equal(os->file_map(os, file, 4097, &map), NG_E_DISK_FULL);
+    assert_int_equal(os->file_map(os, file, 4096, &map), NG_OK);
+    memcpy(map, "one", 3);
+    sim_disk_stop_at(disk, 1);
+    assert_int_equal(os->file_sync(os, file), NG_E_IO);
+    memcpy(map, "two", 3);
+    os->file_close(os, file);
+    os->file_unmap(os, map, 4096);
+    sim_disk *whole = sim_disk_clone(disk);
+    size_t bytes;
+    uint8_t *copy = sim_disk_file_copy(whole, "/sim/a", &bytes);
+    assert_int_equal(bytes, 4096);
+    assert_memory_equal(copy, "one", 3);
+    free(copy);
+    sim_disk_destroy(whole);
+    sim_disk_destroy(disk);
+}
+
+static void test_directories(void **state)
+{
+    (void)state;
+    sim_disk *disk = sim_disk_create(1);
+    ngi_os *os = sim_disk_os(disk);
+    assert_int_equal(os->make_directory(os, "/sim/new"), NG_OK);
+    assert_int_equal(os->make_directory(os, "/sim/new/deep"), NG_OK);
+    ngi_file file = create_file(disk, "/sim/new/deep/a");
+    write_at(disk, file, "payload", 0);
+    assert_int_equal(os->file_sync(os, file), NG_OK);
+    os->file_close(os, file);
+    assert_int_equal(os->remove(os, "/sim/new"), NG_E_IO);
+    assert_int_equal(os->remove_directory(os, "/sim/new"), NG_E_IO); /* not empty */
+    assert_int_equal(os->remove_directory(os, "/sim/none"), NG_E_NOT_FOUND);
+    assert_int_equal(os->sync_directory(os, "/sim/new/deep"), NG_OK);
+    assert_int_equal(os->sync_directory(os, "/sim/new"), NG_OK);
+    assert_int_equal(os->sync_directory(os, "/sim"), NG_OK);
+
+    /* Renamed as a whole, over an empty directory at most, with all that is in it. */
+    assert_int_equal(os->make_directory(os, "/sim/to"), NG_OK);
+    assert_int_equal(os->rename(os, "/sim/new/deep/a", "/sim/to"), NG_E_IO);
+    assert_int_equal(os->rename(os, "/sim/new", "/sim/to"), NG_OK);
+    assert_true(has_file(disk, "/sim/to/deep/a"));
+    assert_false(has_file(disk, "/sim/new/deep/a"));
+    int moved = 0, stayed = 0;
+    for (uint64_t seed = 0; seed < 100; seed++) {
+        sim_disk *after = sim_disk_crash(disk, seed);
+        bool is_there = has_file(after, "/sim/to/deep/a");
+        assert_true(is_there != has_file(after, "/sim/new/deep/a"));
+        moved += is_there;
+        stayed += !is_there;
+        sim_disk_destroy(after);
+    }
+    assert_true(moved > 5 && stayed > 5);
+    assert_int_equal(os->make_directory(os, "/sim/other"), NG_OK);
+    assert_int_equal(os->rename(os, "/sim/other", "/sim/to"), NG_E_IO); /* not empty */
+    assert_int_equal(os->remove(os, "/sim/to/deep/a"), NG_OK);
+    assert_int_equal(os->remove_directory(os, "/sim/to/deep"), NG_OK);
+    assert_int_equal(os->remove_directory(os, "/sim/to"), NG_OK);
+    assert_int_equal(os->sync_directory(os, "/sim/to"), NG_E_NOT_FOUND);
+    sim_disk_destroy(disk);
+}
+
+/* Of two files, the one written later may be there without the one written first. */
+static void test_crash_reorders_across_files(void **state)
+{
+    (void)state;
+    sim_disk *disk = sim_disk_create(1);
+    ngi_os *os = sim_disk_os(disk);
+    ngi_file first = create_file(disk, "/sim/first"), second = create_file(disk, "/sim/second");
+    char block[8 * SIM_SECTOR_BYTES];
+    memset(block, '-', sizeof block);
+    assert_int_equal(os->file_write(os, first, block, sizeof block, 0), NG_OK);
+    assert_int_equal(os->file_write(os, second, block, sizeof block, 0), NG_OK);
+    assert_int_equal(os->file_sync(os, first), NG_OK);
+    assert_int_equal(os->file_sync(os, second), NG_OK);
+    assert_int_equal(os->sync_directory(os, "/sim"), NG_OK);
+    memset(block, 'x', sizeof block);
+    assert_int_equal(os->file_write(os, first, block, sizeof block, 0), NG_OK);
+    assert_int_equal(os->file_write(os, second, block, sizeof block, 0), NG_OK);
+    int only_first = 0, only_second = 0, whole_second = 0;
+    for (uint64_t seed = 0; seed < 300; seed++) {
+        sim_disk *after = sim_disk_crash(disk, seed);
+        size_t bytes, kept[2] = {0};
+        for (int i = 0; i < 2; i++) {
+            uint8_t *copy =
+                sim_disk_file_copy(after, i == 0 ? "/sim/first" : "/sim/second", &bytes);
+            assert_int_equal(bytes, sizeof block);
+            for (size_t at = 0; at < bytes; at += SIM_SECTOR_BYTES)
+                kept[i] += copy[at] == 'x';
+            free(copy);
+        }
+        only_first += kept[0] != 0 && kept[1] == 0;
+        only_second += kept[0] == 0 && kept[1] != 0;
+        whole_second += kept[0] == 0 && kept[1] == 8;
+        sim_disk_destroy(after);
+    }
+    assert_true(only_first > 3 && only_second > 3 && whole_second > 3);
+    os->file_close(os, first);
+    os->file_close(os, second);
+    sim_disk_destroy(disk);
+}
+
+static void test_flip(void **state)
+{
+    (void)state;
+    sim_disk *disk = sim_disk_create(1);
+    sim_disk_file_put(disk, "/sim/a", "abc", 3);
+    sim_disk_flip(disk, "/sim/a", 8);
+    for (uint64_t seed = 0; seed < 3; seed++) {
+        sim_disk *after = sim_disk_crash(disk, seed);
+        size_t bytes;
+        uint8_t *copy = sim_disk_file_copy(after, "/sim/a", &bytes);
+        assert_memory_equal(copy, "acc", 3); /* 'c' is 'b' with its lowest bit turned */
+        free(copy);
+        sim_disk_destroy(after);
+    }
+    sim_disk_destroy(disk);
+}
+
+static void test_fault_may_last_a_while(void **state)
+{
+    (void)state;
+    sim_disk *disk = sim_disk_create(1);
+    ngi_os *os = sim_disk_os(disk);
+    ngi_file file = create_file(disk, "/sim/a");
+    sim_disk_fail(disk, &(sim_fault){.kinds = SIM_WRITE | SIM_ALLOCATE,
+                                     .at = 2,
+                                     .times = 3,
+                                     .status = NG_E_DISK_FULL});
+    assert_int_equal(os->file_write(os, file, "x", 1, 0), NG_OK);
+    assert_int_equal(os->file_allocate(os, file, 10), NG_E_DISK_FULL);
+    assert_int_equal(os->file_write(os, file, "x", 1, 0), NG_E_DISK_FULL);
+    assert_int_equal(os->file_sync(os, file), NG_OK);
+    assert_int_equal(os->file_write(os, file, "x", 1, 0), NG_E_DISK_FULL);
+    assert_int_equal(os->file_write(os, file, "x", 1, 0), NG_OK);
+    assert_int_equal(sim_disk_fault_count(disk), 3);
+    os->file_close(os, file);
     sim_disk_destroy(disk);
 }
 
@@ -427,7 +641,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reads_what_was_written),
         cmocka_unit_test(test_open_modes_and_errors),
-        cmocka_unit_test(test_lock_is_exclusive_until_closed),
+        cmocka_unit_test(test_locks),
+        cmocka_unit_test(test_mapped_file),
+        cmocka_unit_test(test_mapped_file_of_a_stopped_machine),
+        cmocka_unit_test(test_directories),
+        cmocka_unit_test(test_crash_reorders_across_files),
+        cmocka_unit_test(test_flip),
+        cmocka_unit_test(test_fault_may_last_a_while),
         cmocka_unit_test(test_crash_keeps_synced_and_gambles_the_rest),
         cmocka_unit_test(test_crash_is_repeatable),
         cmocka_unit_test(test_names_need_a_directory_sync),

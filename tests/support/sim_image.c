@@ -83,7 +83,11 @@ void sim_inode_write(sim_inode *inode, const uint8_t *data, size_t bytes, uint64
     if (bytes == 0)
         return;
     inode_reserve(inode, offset + bytes);
-    memcpy(inode->seen + offset, data, bytes);
+    memmove(inode->seen + offset, data, bytes);
+    if (offset < inode->map_bytes && data != inode->map + offset) {
+        size_t mapped = inode->map_bytes - (size_t)offset;
+        memcpy(inode->map + offset, data, bytes < mapped ? bytes : mapped);
+    }
     uint64_t end = (offset + bytes + SIM_SECTOR_BYTES - 1) / SIM_SECTOR_BYTES;
     for (uint64_t index = offset / SIM_SECTOR_BYTES; index < end; index++)
         inode_push_sector(inode, index, order);
@@ -122,6 +126,7 @@ bool sim_crash_keeps(const sim_crash_plan *plan, uint64_t order)
     case SIM_LOSE_ONE:
         return true;
     case SIM_KEEP_ANY:
+    case SIM_KEEP_FILES:
         return test_random_chance(plan->random, plan->keep_percent);
     case SIM_KEEP_PREFIX:
         return order < plan->cut;
@@ -140,13 +145,19 @@ void sim_inode_settle(sim_inode *inode, const sim_crash_plan *plan)
         if (plan->mode == SIM_LOSE_ONE && plan->is_lost_inode &&
             inode->sectors[i].index == plan->lost_sector)
             continue;
+        if (plan->mode == SIM_KEEP_FILES) {
+            if (plan->keeps_inode)
+                inode_store_sector(inode, &inode->sectors[i]);
+            continue;
+        }
         bool is_torn = plan->mode == SIM_KEEP_PREFIX && inode->sectors[i].order == plan->cut;
         if (is_torn ? test_random_chance(plan->random, 50)
                     : sim_crash_keeps(plan, inode->sectors[i].order))
             inode_store_sector(inode, &inode->sectors[i]);
     }
     for (size_t i = 0; i < inode->resize_count; i++) {
-        if (sim_crash_keeps(plan, inode->resizes[i].order))
+        if (plan->mode == SIM_KEEP_FILES ? plan->keeps_inode
+                                         : sim_crash_keeps(plan, inode->resizes[i].order))
             inode->durable_bytes = inode->resizes[i].bytes;
     }
     inode_trim_durable(inode);
@@ -160,6 +171,7 @@ void sim_inode_release(sim_inode *inode)
     free(inode->durable);
     free(inode->sectors);
     free(inode->resizes);
+    free(inode->map);
     memset(inode, 0, sizeof *inode);
 }
 
@@ -212,6 +224,36 @@ static void names_remove(sim_names *names, const char *path, int inode)
             (names->count - position) * sizeof *names->items);
 }
 
+void sim_path_move(char path[SIM_PATH_BYTES], const char *from, const char *to)
+{
+    size_t bytes = strlen(from);
+    if (strncmp(path, from, bytes) != 0 || path[bytes] != '/')
+        return;
+    char moved[2 * SIM_PATH_BYTES];
+    int length = snprintf(moved, sizeof moved, "%s%s", to, path + bytes);
+    if (length >= SIM_PATH_BYTES)
+        abort();
+    memcpy(path, moved, (size_t)length + 1);
+}
+
+/* What is in a directory moves with it. The names below it stand in one run, and may have to stand
+ * elsewhere afterwards. */
+static void names_move_below(sim_names *names, const char *from, const char *to)
+{
+    size_t at = 0;
+    while (at < names->count) {
+        sim_name moved = names->items[at];
+        sim_path_move(moved.path, from, to);
+        if (strcmp(moved.path, names->items[at].path) == 0) {
+            at++;
+            continue;
+        }
+        names_remove(names, names->items[at].path, moved.inode);
+        names_set(names, moved.path, moved.inode);
+        at = 0;
+    }
+}
+
 void sim_names_apply(sim_names *names, const sim_entry_change *change)
 {
     switch (change->change) {
@@ -224,6 +266,7 @@ void sim_names_apply(sim_names *names, const sim_entry_change *change)
     case SIM_NAME_RENAME:
         names_remove(names, change->path, change->inode);
         names_set(names, change->to, change->inode);
+        names_move_below(names, change->path, change->to);
         break;
     }
 }

@@ -40,6 +40,56 @@ void twin_init(twin_state *twin, const ng_store *store)
     snprintf(twin->collections[0], 65, "runtime");
     snprintf(twin->collections[1], 65, "semantic");
     twin->collection_count = 2;
+    ng_positions(store, &twin->seq, NULL);
+}
+
+static void token_copy(twin_token *to, const twin_token *from, uint32_t dimensions)
+{
+    *to = *from;
+    to->label = twin_copy(from->label, from->label_bytes);
+    to->vector = twin_copy(from->vector, dimensions * sizeof(float));
+}
+
+void twin_clone(const twin_state *twin, twin_state *out)
+{
+    *out = *twin;
+    out->tokens = twin_copy(twin->tokens, twin->token_count * sizeof *twin->tokens);
+    out->token_capacity = twin->token_count;
+    for (size_t i = 0; i < twin->token_count; i++)
+        token_copy(&out->tokens[i], &twin->tokens[i], twin->dimensions);
+    out->connections =
+        twin_copy(twin->connections, twin->connection_count * sizeof *twin->connections);
+    out->connection_capacity = twin->connection_count;
+    const twin_projection *from = &twin->projection;
+    out->projection.mean = twin_copy(from->mean, from->dimensions * sizeof(float));
+    out->projection.components = twin_copy(from->components, (size_t)from->component_count *
+                                                                 from->dimensions * sizeof(float));
+}
+
+bool twin_is_same(const twin_token *a, const twin_token *b, uint32_t dimensions)
+{
+    return memcmp(&a->record, &b->record, sizeof a->record) == 0 &&
+           a->label_bytes == b->label_bytes &&
+           (a->label_bytes == 0 || memcmp(a->label, b->label, a->label_bytes) == 0) &&
+           (a->vector == NULL) == (b->vector == NULL) &&
+           (a->vector == NULL || memcmp(a->vector, b->vector, dimensions * sizeof(float)) == 0);
+}
+
+void twin_forget(twin_state *twin, const twin_state *base)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < twin->token_count; i++) {
+        if (twin->tokens[i].alive || twin_find(base, twin->tokens[i].id) != NULL)
+            twin->tokens[kept++] = twin->tokens[i];
+    }
+    twin->token_count = kept;
+    kept = 0;
+    for (size_t i = 0; i < twin->connection_count; i++) {
+        if (twin->connections[i].alive ||
+            twin_find_connection(base, twin->connections[i].id) != NULL)
+            twin->connections[kept++] = twin->connections[i];
+    }
+    twin->connection_count = kept;
 }
 
 void twin_release(twin_state *twin)
@@ -169,9 +219,10 @@ static void token_take_fields(twin_state *twin, twin_token *token, const ng_toke
     }
 }
 
-static void twin_create(twin_state *twin, const twin_item *item)
+/* A place for a token that the twin has never seen. */
+static twin_token *twin_insert(twin_state *twin, ng_token_id id)
 {
-    size_t position = token_position(twin, item->id);
+    size_t position = token_position(twin, id);
     twin->tokens =
         twin_grow(twin->tokens, twin->token_count, &twin->token_capacity, sizeof *twin->tokens);
     memmove(&twin->tokens[position + 1], &twin->tokens[position],
@@ -180,7 +231,13 @@ static void twin_create(twin_state *twin, const twin_item *item)
     twin->live_tokens++;
     twin_token *token = &twin->tokens[position];
     memset(token, 0, sizeof *token);
-    token->id = item->id;
+    token->id = id;
+    return token;
+}
+
+static void twin_create(twin_state *twin, const twin_item *item)
+{
+    twin_token *token = twin_insert(twin, item->id);
     token->alive = true;
     token->version = 1;
     token->updated_us = item->updated_us;
@@ -217,20 +274,55 @@ static void twin_delete(twin_state *twin, ng_token_id id)
     }
 }
 
-static void twin_connect(twin_state *twin, const twin_link *link)
+static void twin_connect(twin_state *twin, const twin_connection *connection)
 {
-    size_t position = connection_position(twin, link->id);
+    size_t position = connection_position(twin, connection->id);
     twin->connections = twin_grow(twin->connections, twin->connection_count,
                                   &twin->connection_capacity, sizeof *twin->connections);
     memmove(&twin->connections[position + 1], &twin->connections[position],
             (twin->connection_count - position) * sizeof *twin->connections);
     twin->connection_count++;
     twin->live_connections++;
-    twin->connections[position] = (twin_connection){.id = link->id,
-                                                    .alive = true,
-                                                    .source = link->fields.source,
-                                                    .target = link->fields.target,
-                                                    .record = link->record};
+    twin->connections[position] = *connection;
+}
+
+static void twin_link_apply(twin_state *twin, const twin_link *link)
+{
+    twin_connect(twin, &(twin_connection){.id = link->id,
+                                          .alive = true,
+                                          .source = link->fields.source,
+                                          .target = link->fields.target,
+                                          .record = link->record});
+}
+
+static void twin_disconnect(twin_state *twin, ng_connection_id id)
+{
+    twin_find_connection(twin, id)->alive = false;
+    twin->live_connections--;
+}
+
+static void twin_put(twin_state *twin, const twin_token *after)
+{
+    twin_token *token = twin_find(twin, after->id);
+    if (token == NULL)
+        token = twin_insert(twin, after->id);
+    free(token->label);
+    free(token->vector);
+    if (after->vector != NULL && twin->dimensions == 0)
+        abort(); /* a transaction never stores the first vector of a store: see twin_transact */
+    token_copy(token, after, twin->dimensions);
+}
+
+static void twin_take_effects(twin_state *twin, const twin_effects *effects)
+{
+    for (size_t i = 0; i < effects->unlinked_count; i++)
+        twin_disconnect(twin, effects->unlinked[i]);
+    for (size_t i = 0; i < effects->deleted_count; i++)
+        twin_delete(twin, effects->deleted[i]);
+    for (size_t i = 0; i < effects->put_count; i++)
+        twin_put(twin, &effects->puts[i]);
+    for (size_t i = 0; i < effects->linked_count; i++)
+        twin_connect(twin, &effects->linked[i]);
 }
 
 static void twin_project(twin_state *twin, const twin_projection *from)
@@ -247,6 +339,7 @@ void twin_apply(twin_state *twin, const twin_op *op)
 {
     if (op->seq == 0)
         return;
+    twin->seq = op->seq;
     switch (op->kind) {
     case TWIN_CREATE:
         for (size_t i = 0; i < op->count; i++)
@@ -264,11 +357,10 @@ void twin_apply(twin_state *twin, const twin_op *op)
         break;
     case TWIN_CONNECT:
         for (size_t i = 0; i < op->count; i++)
-            twin_connect(twin, &op->links[i]);
+            twin_link_apply(twin, &op->links[i]);
         break;
     case TWIN_DISCONNECT:
-        twin_find_connection(twin, op->connection)->alive = false;
-        twin->live_connections--;
+        twin_disconnect(twin, op->connection);
         break;
     case TWIN_COLLECTION:
         snprintf(twin->collections[twin->collection_count++], 65, "%s", op->name);
@@ -278,6 +370,9 @@ void twin_apply(twin_state *twin, const twin_op *op)
         break;
     case TWIN_PROJECTION:
         twin_project(twin, &op->projection);
+        break;
+    case TWIN_TRANSACTION:
+        twin_take_effects(twin, &op->effects);
         break;
     }
 }
@@ -292,12 +387,21 @@ void twin_op_release(twin_op *op)
     free(op->links);
     free(op->projection.mean);
     free(op->projection.components);
+    for (size_t i = 0; i < op->effects.put_count; i++) {
+        free(op->effects.puts[i].label);
+        free(op->effects.puts[i].vector);
+    }
+    free(op->effects.puts);
+    free(op->effects.deleted);
+    free(op->effects.linked);
+    free(op->effects.unlinked);
     memset(op, 0, sizeof *op);
 }
 
 const char *twin_kind_name(twin_kind kind)
 {
-    static const char *const names[] = {"create",     "update",     "delete", "connect",
-                                        "disconnect", "collection", "cdna",   "projection"};
+    static const char *const names[] = {"create",  "update",     "delete",
+                                        "connect", "disconnect", "collection",
+                                        "cdna",    "projection", "transaction"};
     return names[kind];
 }

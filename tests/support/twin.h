@@ -56,6 +56,7 @@ typedef struct twin_state {
     uint32_t scales[NG_SPACE_COUNT][NG_AXIS_COUNT];
     float origins[NG_SPACE_COUNT][NG_AXIS_COUNT];
     size_t live_tokens, live_connections;
+    ng_seq seq; /* of the newest op */
 } twin_state;
 
 typedef enum twin_kind {
@@ -66,7 +67,8 @@ typedef enum twin_kind {
     TWIN_DISCONNECT, /* one connection */
     TWIN_COLLECTION,
     TWIN_CDNA,
-    TWIN_PROJECTION
+    TWIN_PROJECTION,
+    TWIN_TRANSACTION /* see twin_transact */
 } twin_kind;
 
 typedef struct twin_item {
@@ -82,11 +84,29 @@ typedef struct twin_link {
     ng_connection record; /* learned */
 } twin_link;
 
+/** What a transaction left behind. */
+typedef struct twin_effects {
+    twin_token *puts; /* created or changed, as they are afterwards */
+    size_t put_count;
+    ng_token_id *deleted;
+    size_t deleted_count;
+    twin_connection *linked;
+    size_t linked_count;
+    ng_connection_id *unlinked; /* those of deleted tokens are not listed */
+    size_t unlinked_count;
+} twin_effects;
+
 typedef struct twin_op {
     twin_kind kind;
-    ng_status expected; /* what the store must answer */
-    ng_seq seq;         /* 0 if nothing had to change */
-    bool as_batch;      /* through the _many call, even with one item */
+    ng_status expected;        /* what the store must answer */
+    ng_conflict_kind conflict; /* and why, if that is NG_E_CONFLICT */
+    uint32_t if_version;       /* conditions, as in ng_write_options */
+    ng_seq if_seq;
+    bool if_absent;
+    ng_durability durability;
+    ng_txn *txn;   /* the op is part of this one */
+    ng_seq seq;    /* 0 if nothing had to change */
+    bool as_batch; /* through the _many call, even with one item */
     size_t count;
     twin_item *items;
     twin_link *links;
@@ -96,13 +116,29 @@ typedef struct twin_op {
     char name[65];
     ng_cdna cdna;
     twin_projection projection;
+    twin_effects effects;
 } twin_op;
+
+/** What random ops are like. */
+typedef struct twin_mix {
+    size_t target_tokens; /* deletions become likelier beyond it */
+    unsigned bad_percent; /* ops that must be refused */
+    bool use_projection;
+    unsigned condition_percent; /* ops with a condition, true or false */
+    uint32_t dimensions;
+} twin_mix;
 
 /* twin.c: state and its changes */
 
 /** The twin of a store that was just created: takes over its scales, CDNA and collections. */
 void twin_init(twin_state *twin, const ng_store *store);
 void twin_release(twin_state *twin);
+/** `*out` becomes a copy with everything in it its own. */
+void twin_clone(const twin_state *twin, twin_state *out);
+/** Forgets dead tokens and connections that `base` never had: ids that only a transaction saw. */
+void twin_forget(twin_state *twin, const twin_state *base);
+/** Whether record, label and vector are equal. */
+bool twin_is_same(const twin_token *a, const twin_token *b, uint32_t dimensions);
 twin_token *twin_find(const twin_state *twin, ng_token_id id);
 twin_connection *twin_find_connection(const twin_state *twin, ng_connection_id id);
 /** Live token with that label in that collection, or NULL. */
@@ -126,14 +162,19 @@ ng_status twin_perform(ng_store *store, twin_op *op, uint32_t write_flags);
  *  return, `guess` says that ids must be looked for. false if the op is not in the store. */
 bool twin_learn(const twin_state *twin, const ng_store *store, twin_op *op, bool guess);
 
-/* twin_random.c: what to do next */
+/** After an NG_E_CONFLICT: what ng_last_conflict says, against what it must say. */
+const char *twin_compare_conflict(const twin_state *twin, const twin_op *op, char *out);
 
-typedef struct twin_mix {
-    size_t target_tokens; /* deletions become likelier beyond it */
-    unsigned bad_percent; /* ops that must be refused */
-    bool use_projection;
-    uint32_t dimensions;
-} twin_mix;
+/* twin_txn.c: several writes as one */
+
+/** Begins a transaction, puts made-up writes and conditions into it, compares what it reads with
+ *  what it must see after each, and commits it or, now and then, rolls it back. `*op` becomes what
+ *  it did as one op. Returns what failed first, or what the commit returned; op->expected is what
+ *  it had to be. `out` [TWIN_DIFFERENCE_BYTES] gets what else was wrong, or becomes empty. */
+ng_status twin_transact(const twin_state *twin, ng_store *store, const twin_mix *mix,
+                        test_random *random, twin_op *op, char *out);
+
+/* twin_random.c: what to do next */
 
 /** Makes up an op and what the store must answer to it. Release with twin_op_release. */
 void twin_random_op(const twin_state *twin, const twin_mix *mix, test_random *random, twin_op *op);

@@ -228,10 +228,30 @@ static const char *compare_edges(const twin_state *twin, const ng_store *store, 
     return NULL;
 }
 
+static const char *compare_effects(const twin_state *twin, const ng_store *store,
+                                   const twin_effects *effects, char *out)
+{
+    const char *difference = NULL;
+    for (size_t i = 0; i < effects->put_count && difference == NULL; i++)
+        difference = twin_compare_token(twin, store, twin_find(twin, effects->puts[i].id), out);
+    for (size_t i = 0; i < effects->deleted_count && difference == NULL; i++)
+        difference = compare_dead(store, effects->deleted[i], out);
+    for (size_t i = 0; i < effects->linked_count && difference == NULL; i++) {
+        difference = compare_connection(store, &effects->linked[i], out);
+        if (difference == NULL)
+            difference = compare_edges(twin, store, effects->linked[i].source, NG_BOTH, out);
+        if (difference == NULL)
+            difference = compare_edges(twin, store, effects->linked[i].target, NG_BOTH, out);
+    }
+    return difference;
+}
+
 const char *twin_compare_op(const twin_state *twin, const ng_store *store, const twin_op *op,
                             char *out)
 {
     const char *difference = NULL;
+    if (op->kind == TWIN_TRANSACTION)
+        return op->seq == 0 ? NULL : compare_effects(twin, store, &op->effects, out);
     for (size_t i = 0; op->items != NULL && i < op->count && difference == NULL; i++) {
         const twin_token *token = twin_find(twin, op->items[i].id);
         if (token != NULL)

@@ -51,9 +51,13 @@ ng_status twin_perform(ng_store *store, twin_op *op, uint32_t write_flags)
 {
     op->seq = 0;
     ng_write_options write = {.struct_size = sizeof write,
-                              .flags = write_flags,
+                              .flags = write_flags | (op->if_absent ? NG_WRITE_IF_ABSENT : 0),
                               .actor = 7,
-                              .seq = &op->seq};
+                              .seq = &op->seq,
+                              .durability = op->durability,
+                              .if_version = op->if_version,
+                              .if_seq = op->if_seq,
+                              .txn = op->txn};
     switch (op->kind) {
     case TWIN_CREATE:
         return perform_create(store, op, &write);
@@ -71,6 +75,8 @@ ng_status twin_perform(ng_store *store, twin_op *op, uint32_t write_flags)
         return ng_cdna_set(store, &op->cdna, &write);
     case TWIN_PROJECTION:
         return perform_projection(store, op, &write);
+    case TWIN_TRANSACTION:
+        break; /* is done by twin_transact, step by step */
     }
     return NG_E_INTERNAL;
 }
@@ -151,6 +157,48 @@ static bool learn_cdna(const ng_store *store, twin_op *op)
     return true;
 }
 
+/* A token that is as before, after a change and its opposite, may or may not have been written; any
+ * other counts once. */
+static bool learn_put(const twin_state *twin, const ng_store *store, twin_token *put)
+{
+    const twin_token *before = twin_find(twin, put->id);
+    ng_token_info info;
+    if (ng_token_get(store, put->id, &info) != NG_OK)
+        return false;
+    if (before == NULL)
+        put->record.timestamp = info.record.timestamp;
+    else if (info.version == before->version && twin_is_same(before, put, twin->dimensions))
+        put->version = before->version;
+    put->updated_us = info.updated_us;
+    return info.version == put->version;
+}
+
+static bool learn_effects(const twin_state *twin, const ng_store *store, twin_effects *effects)
+{
+    ng_connection record;
+    ng_token token;
+    for (size_t i = 0; i < effects->put_count; i++) {
+        if (!learn_put(twin, store, &effects->puts[i]))
+            return false;
+    }
+    for (size_t i = 0; i < effects->linked_count; i++) {
+        ng_connection *staged = &effects->linked[i].record;
+        if (ng_connection_get(store, effects->linked[i].id, &record) != NG_OK)
+            return false;
+        staged->created_at = record.created_at; /* times are those of the commit */
+        staged->last_update = record.last_update;
+    }
+    for (size_t i = 0; i < effects->deleted_count; i++) {
+        if (ng_token_read(store, effects->deleted[i], &token) != NG_E_NOT_FOUND)
+            return false;
+    }
+    for (size_t i = 0; i < effects->unlinked_count; i++) {
+        if (ng_connection_get(store, effects->unlinked[i], &record) != NG_E_NOT_FOUND)
+            return false;
+    }
+    return true;
+}
+
 bool twin_learn(const twin_state *twin, const ng_store *store, twin_op *op, bool guess)
 {
     switch (op->kind) {
@@ -162,6 +210,8 @@ bool twin_learn(const twin_state *twin, const ng_store *store, twin_op *op, bool
         return (!guess || guess_connections(twin, store, op)) && learn_connections(store, op);
     case TWIN_CDNA:
         return learn_cdna(store, op);
+    case TWIN_TRANSACTION:
+        return op->seq == 0 || learn_effects(twin, store, &op->effects);
     case TWIN_DELETE:
     case TWIN_DISCONNECT:
     case TWIN_COLLECTION:
@@ -169,4 +219,40 @@ bool twin_learn(const twin_state *twin, const ng_store *store, twin_op *op, bool
         return true;
     }
     return false;
+}
+
+const char *twin_compare_conflict(const twin_state *twin, const twin_op *op, char *out)
+{
+    ng_conflict conflict;
+    if (!ng_last_conflict(&conflict))
+        return TWIN_DIFFER(out, "%s: a conflict that ng_last_conflict does not know",
+                           twin_kind_name(op->kind));
+    if (conflict.kind != op->conflict || conflict.seq != twin->seq)
+        return TWIN_DIFFER(out, "%s: conflict %d at op %llu, expected %d at op %llu",
+                           twin_kind_name(op->kind), (int)conflict.kind,
+                           (unsigned long long)conflict.seq, (int)op->conflict,
+                           (unsigned long long)twin->seq);
+    if (conflict.kind == NG_CONFLICT_SEQ && conflict.expected_seq != op->if_seq)
+        return TWIN_DIFFER(out, "%s: expected_seq %llu, not %llu", twin_kind_name(op->kind),
+                           (unsigned long long)conflict.expected_seq,
+                           (unsigned long long)op->if_seq);
+    if (conflict.kind == NG_CONFLICT_VERSION) {
+        const twin_token *token = twin_find(twin, conflict.token.id);
+        if (token == NULL || conflict.expected_version != op->if_version ||
+            conflict.version != token->version ||
+            memcmp(&conflict.token.record, &token->record, sizeof token->record) != 0)
+            return TWIN_DIFFER(out, "%s: conflict of version %u with %u, expected %u with %u",
+                               twin_kind_name(op->kind), conflict.expected_version,
+                               conflict.version, op->if_version,
+                               token == NULL ? 0 : token->version);
+    }
+    if (conflict.kind == NG_CONFLICT_PRESENT && conflict.connection == 0 &&
+        twin_find(twin, conflict.token.id) == NULL)
+        return TWIN_DIFFER(out, "%s: conflict with token %llu, which is not there",
+                           twin_kind_name(op->kind), (unsigned long long)conflict.token.id);
+    if (conflict.kind == NG_CONFLICT_PRESENT && conflict.connection != 0 &&
+        twin_find_connection(twin, conflict.connection) == NULL)
+        return TWIN_DIFFER(out, "%s: conflict with connection %llu, which is not there",
+                           twin_kind_name(op->kind), (unsigned long long)conflict.connection);
+    return NULL;
 }

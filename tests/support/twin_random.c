@@ -471,8 +471,36 @@ static void random_spoil(const twin_state *twin, test_random *random, twin_op *o
         op->expected = NG_E_INVALID;
         break;
     case TWIN_PROJECTION:
+    case TWIN_TRANSACTION:
         break;
     }
+}
+
+/* A condition that holds changes nothing; one that does not is the only reason to refuse the op. */
+static void random_condition(const twin_state *twin, test_random *random, twin_op *op)
+{
+    bool may_be_absent = op->kind == TWIN_CREATE || op->kind == TWIN_CONNECT;
+    if (op->expected == NG_E_EXISTS && may_be_absent) {
+        op->if_absent = true;
+        op->expected = NG_E_CONFLICT;
+        op->conflict = NG_CONFLICT_PRESENT;
+    }
+    if (op->expected != NG_OK)
+        return;
+    op->if_absent = may_be_absent && test_random_chance(random, 50);
+    bool is_false = test_random_chance(random, 50);
+    ng_token_id id = op->kind == TWIN_UPDATE ? op->items[0].id : op->token;
+    const twin_token *token = id != 0 ? twin_find(twin, id) : NULL;
+    if (token != NULL && test_random_chance(random, 60)) {
+        op->if_version = token->version + is_false;
+        op->conflict = NG_CONFLICT_VERSION;
+    } else if (twin->seq > 1) {
+        op->if_seq = twin->seq - is_false;
+        op->conflict = NG_CONFLICT_SEQ;
+    } else {
+        return;
+    }
+    op->expected = is_false ? NG_E_CONFLICT : NG_OK;
 }
 
 void twin_random_op(const twin_state *twin, const twin_mix *mix, test_random *random, twin_op *op)
@@ -505,6 +533,8 @@ void twin_random_op(const twin_state *twin, const twin_mix *mix, test_random *ra
         twin_op_release(op);
         random_create(twin, mix, random, op);
     }
-    if (op->expected == NG_OK && test_random_chance(random, mix->bad_percent))
+    if (test_random_chance(random, mix->condition_percent))
+        random_condition(twin, random, op);
+    else if (op->expected == NG_OK && test_random_chance(random, mix->bad_percent))
         random_spoil(twin, random, op);
 }

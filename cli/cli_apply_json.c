@@ -1,0 +1,533 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* A line of `apply`: a JSON object, read by a table of fields.
+ *
+ * Invariants
+ *   1. A field that is not known, occurs twice, or does not belong to the op is refused by name.
+ *   2. The names are those of 'get --json' for tokens and of the options of 'link'.
+ */
+#include "cli_apply.h"
+#include "cli_output.h"
+
+#include <float.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+#include <strings.h>
+
+#define BIT(op) (1u << (op))
+#define TOKEN_OPS (BIT(APPLY_CREATE) | BIT(APPLY_UPDATE))
+
+const char *const apply_op_names[APPLY_OP_COUNT] = {"create", "update", "delete", "connect",
+                                                    "disconnect"};
+
+typedef struct apply_reader {
+    apply_line *line;
+    const char *key; /* of the field in hand */
+    char *error;
+} apply_reader;
+
+typedef bool (*apply_read)(const apply_reader *reader, ngs_json_value value);
+
+static CLI_PRINTF(2, 3) bool reader_fail(const apply_reader *reader, const char *format, ...)
+{
+    va_list values;
+    int used = snprintf(reader->error, APPLY_TEXT_MAX, "%s: ", reader->key);
+
+    va_start(values, format);
+    vsnprintf(reader->error + used, APPLY_TEXT_MAX - (size_t)used, format, values);
+    va_end(values);
+    return false;
+}
+
+static bool reader_type(const apply_reader *reader, ngs_json_value value, const char *expected)
+{
+    return reader_fail(reader, "%s is expected, not %s", expected,
+                       ngs_json_type_name(ngs_json_type_of(value)));
+}
+
+static bool read_text(const apply_reader *reader, ngs_json_value value, apply_text *out)
+{
+    if (!ngs_json_string(value, &out->bytes, &out->count))
+        return reader_type(reader, value, "a string");
+    return true;
+}
+
+/* The text as a C string, for names that the library looks up. */
+static bool read_word(const apply_reader *reader, ngs_json_value value, char *out, size_t room)
+{
+    apply_text text;
+
+    if (!read_text(reader, value, &text))
+        return false;
+    if (text.count == 0 || text.count >= room || memchr(text.bytes, '\0', text.count) != NULL)
+        return reader_fail(reader, "a name of 1..%zu bytes is expected", room - 1);
+    memcpy(out, text.bytes, text.count);
+    out[text.count] = '\0';
+    return true;
+}
+
+static bool read_float(const apply_reader *reader, ngs_json_value value, float *out)
+{
+    double number;
+
+    if (!ngs_json_double(value, &number))
+        return reader_type(reader, value, "a number");
+    if (!(fabs(number) <= (double)FLT_MAX))
+        return reader_fail(reader, "%g is too large for a 32-bit number", number);
+    *out = (float)number;
+    return true;
+}
+
+static bool read_bool(const apply_reader *reader, ngs_json_value value, bool *out)
+{
+    return ngs_json_bool(value, out) || reader_type(reader, value, "true or false");
+}
+
+/* An id as a number, or text. */
+static bool read_reference(const apply_reader *reader, ngs_json_value value, apply_reference *out)
+{
+    out->given = true;
+    if (ngs_json_u64(value, &out->id))
+        return out->id != 0 || reader_fail(reader, "id 0 is nothing");
+    if (ngs_json_type_of(value) != NGS_JSON_STRING)
+        return reader_type(reader, value, "an id or a string");
+    if (!read_text(reader, value, &out->text))
+        return false;
+    return out->text.count > 0 || reader_fail(reader, "the text is empty");
+}
+
+/* ---- what several ops have ---- */
+
+static bool apply_read_as(const apply_reader *reader, ngs_json_value value)
+{
+    apply_text *as = &reader->line->as;
+
+    if (!read_text(reader, value, as))
+        return false;
+    return as->count > 0 || reader_fail(reader, "the name is empty");
+}
+
+static bool apply_read_token(const apply_reader *reader, ngs_json_value value)
+{
+    return read_reference(reader, value, &reader->line->token);
+}
+
+static bool apply_read_source(const apply_reader *reader, ngs_json_value value)
+{
+    return read_reference(reader, value, &reader->line->source);
+}
+
+static bool apply_read_target(const apply_reader *reader, ngs_json_value value)
+{
+    return read_reference(reader, value, &reader->line->target);
+}
+
+static bool apply_read_connection(const apply_reader *reader, ngs_json_value value)
+{
+    return read_reference(reader, value, &reader->line->connection);
+}
+
+static bool apply_read_collection(const apply_reader *reader, ngs_json_value value)
+{
+    return read_text(reader, value, &reader->line->collection);
+}
+
+static bool apply_read_version(const apply_reader *reader, ngs_json_value value)
+{
+    uint64_t version;
+
+    if (!ngs_json_u64(value, &version) || version == 0 || version > UINT32_MAX)
+        return reader_fail(reader, "a version in 1..%" PRIu32 " is expected", UINT32_MAX);
+    reader->line->if_version = (uint32_t)version;
+    return true;
+}
+
+/* ---- tokens ---- */
+
+static bool apply_read_label(const apply_reader *reader, ngs_json_value value)
+{
+    ng_token_fields *fields = &reader->line->fields;
+    apply_text text = {0};
+
+    fields->set |= NG_FIELD_LABEL;
+    if (ngs_json_type_of(value) == NGS_JSON_NULL)
+        return true;
+    if (!read_text(reader, value, &text))
+        return false;
+    if (text.count == 0)
+        return reader_fail(reader, "the label is empty; null means none");
+    fields->label = text.bytes;
+    fields->label_bytes = text.count;
+    return true;
+}
+
+static bool apply_read_weight(const apply_reader *reader, ngs_json_value value)
+{
+    reader->line->fields.set |= NG_FIELD_WEIGHT;
+    return read_float(reader, value, &reader->line->fields.weight);
+}
+
+static bool apply_read_radius(const apply_reader *reader, ngs_json_value value)
+{
+    reader->line->fields.set |= NG_FIELD_RADIUS;
+    return read_float(reader, value, &reader->line->fields.field_radius);
+}
+
+static bool apply_read_strength(const apply_reader *reader, ngs_json_value value)
+{
+    reader->line->fields.set |= NG_FIELD_STRENGTH;
+    return read_float(reader, value, &reader->line->fields.field_strength);
+}
+
+static bool apply_read_entity(const apply_reader *reader, ngs_json_value value)
+{
+    ng_token_fields *fields = &reader->line->fields;
+    uint64_t number;
+    char name[32];
+
+    fields->set |= NG_FIELD_ENTITY;
+    if (ngs_json_u64(value, &number)) {
+        fields->entity = (uint8_t)(number & 15);
+        return number <= 15 || reader_fail(reader, "%" PRIu64 " is outside 0..15", number);
+    }
+    if (!read_word(reader, value, name, sizeof name))
+        return false;
+    for (uint8_t entity = 0; entity < 16; entity++) {
+        const char *known = ng_entity_name((ng_entity)entity);
+
+        if (known != NULL && strcasecmp(known, name) == 0) {
+            fields->entity = entity;
+            return true;
+        }
+    }
+    return reader_fail(reader, "'%s' is neither 0..15 nor a name, such as %s", name,
+                       ng_entity_name(NG_ENTITY_CONCEPT));
+}
+
+static bool apply_read_axes(const apply_reader *reader, ngs_json_value value,
+                            float out[NG_AXIS_COUNT])
+{
+    ngs_json_walk walk;
+    ngs_json_value element;
+    int count = 0;
+
+    if (ngs_json_type_of(value) != NGS_JSON_ARRAY || !ngs_json_begin(value, &walk))
+        return reader_type(reader, value, "[x, y, z] or null");
+    while (ngs_json_next(&walk, NULL, NULL, &element)) {
+        if (count == NG_AXIS_COUNT)
+            return reader_fail(reader, "more than three numbers");
+        if (!read_float(reader, element, &out[count++]))
+            return false;
+    }
+    return count == NG_AXIS_COUNT ||
+           reader_fail(reader, "three numbers are expected, not %d", count);
+}
+
+static bool apply_read_spaces(const apply_reader *reader, ngs_json_value value)
+{
+    ng_token_fields *fields = &reader->line->fields;
+    ngs_json_walk walk;
+    ngs_json_value point;
+    const char *key;
+    size_t key_count;
+
+    if (ngs_json_type_of(value) != NGS_JSON_OBJECT || !ngs_json_begin(value, &walk))
+        return reader_type(reader, value, "an object");
+    while (ngs_json_next(&walk, &key, &key_count, &point)) {
+        ng_space space;
+        char name[32];
+
+        snprintf(name, sizeof name, "%.*s", (int)(key_count < 31 ? key_count : 31), key);
+        if (ng_space_parse(name, &space) != NG_OK)
+            return reader_fail(reader, "%s", ng_last_error());
+        if ((fields->spaces_set | fields->spaces_clear) & 1u << space)
+            return reader_fail(reader, "%s occurs twice", ng_space_name(space));
+        if (ngs_json_type_of(point) == NGS_JSON_NULL) {
+            fields->spaces_clear = (uint8_t)(fields->spaces_clear | 1u << space);
+            continue;
+        }
+        fields->spaces_set = (uint8_t)(fields->spaces_set | 1u << space);
+        if (!apply_read_axes(reader, point, fields->coordinates[space]))
+            return false;
+    }
+    return true;
+}
+
+static bool apply_read_vector(const apply_reader *reader, ngs_json_value value)
+{
+    ng_token_fields *fields = &reader->line->fields;
+    ngs_json_walk walk;
+    ngs_json_value element;
+
+    fields->set |= NG_FIELD_VECTOR;
+    if (ngs_json_type_of(value) == NGS_JSON_NULL)
+        return true;
+    if (ngs_json_type_of(value) != NGS_JSON_ARRAY || !ngs_json_begin(value, &walk))
+        return reader_type(reader, value, "an array of numbers or null");
+    fields->vector = reader->line->vector;
+    while (ngs_json_next(&walk, NULL, NULL, &element)) {
+        if (fields->vector_dimensions == APPLY_DIMENSIONS_MAX)
+            return reader_fail(reader, "more than %u dimensions", APPLY_DIMENSIONS_MAX);
+        if (!read_float(reader, element, &reader->line->vector[fields->vector_dimensions]))
+            return false;
+        fields->vector_dimensions++;
+    }
+    return fields->vector_dimensions > 0 || reader_fail(reader, "no numbers; null means no vector");
+}
+
+/* ---- connections ---- */
+
+static bool apply_flag(const apply_reader *reader, ngs_json_value value, unsigned flag)
+{
+    ng_connection_fields *link = &reader->line->link;
+    bool wanted;
+
+    if (!read_bool(reader, value, &wanted))
+        return false;
+    link->set |= NG_CFIELD_FLAGS;
+    if (wanted)
+        link->flags = (uint8_t)(link->flags | flag);
+    return true;
+}
+
+/* Of a token a mark that an update may take away, of a connection a flag. */
+static bool apply_read_persistent(const apply_reader *reader, ngs_json_value value)
+{
+    bool wanted;
+
+    if (reader->line->op == APPLY_CONNECT)
+        return apply_flag(reader, value, NG_CONNECTION_PERSISTENT);
+    if (!read_bool(reader, value, &wanted))
+        return false;
+    reader->line->persistent = wanted;
+    return true;
+}
+
+static bool apply_read_bidirectional(const apply_reader *reader, ngs_json_value value)
+{
+    return apply_flag(reader, value, NG_CONNECTION_BIDIRECTIONAL);
+}
+
+static bool apply_read_inhibitory(const apply_reader *reader, ngs_json_value value)
+{
+    return apply_flag(reader, value, NG_CONNECTION_INHIBITORY);
+}
+
+static bool apply_read_type(const apply_reader *reader, ngs_json_value value)
+{
+    char name[64];
+
+    reader->line->link.set |= NG_CFIELD_TYPE;
+    if (!read_word(reader, value, name, sizeof name))
+        return false;
+    return ng_connection_type_parse(name, &reader->line->link.type) == NG_OK ||
+           reader_fail(reader, "%s", ng_last_error());
+}
+
+static bool apply_read_pull(const apply_reader *reader, ngs_json_value value)
+{
+    reader->line->link.set |= NG_CFIELD_PULL;
+    return read_float(reader, value, &reader->line->link.pull_strength);
+}
+
+static bool apply_read_distance(const apply_reader *reader, ngs_json_value value)
+{
+    reader->line->link.set |= NG_CFIELD_DISTANCE;
+    return read_float(reader, value, &reader->line->link.preferred_distance);
+}
+
+static bool apply_read_rigidity(const apply_reader *reader, ngs_json_value value)
+{
+    reader->line->link.set |= NG_CFIELD_RIGIDITY;
+    return read_float(reader, value, &reader->line->link.rigidity);
+}
+
+static bool apply_read_confidence(const apply_reader *reader, ngs_json_value value)
+{
+    reader->line->link.set |= NG_CFIELD_CONFIDENCE;
+    return read_float(reader, value, &reader->line->link.confidence);
+}
+
+static bool apply_read_mutability(const apply_reader *reader, ngs_json_value value)
+{
+    static const char *const names[] = {"immutable", "learnable", "hypothesis"};
+    char name[16];
+
+    reader->line->link.set |= NG_CFIELD_MUTABILITY;
+    if (!read_word(reader, value, name, sizeof name))
+        return false;
+    for (uint8_t i = 0; i < 3; i++) {
+        if (strcmp(names[i], name) == 0) {
+            reader->line->link.mutability = i;
+            return true;
+        }
+    }
+    return reader_fail(reader, "'%s' is none of immutable, learnable, hypothesis", name);
+}
+
+static bool apply_read_levels(const apply_reader *reader, ngs_json_value value)
+{
+    ng_connection_fields *link = &reader->line->link;
+    ngs_json_walk walk;
+    ngs_json_value element;
+
+    link->set |= NG_CFIELD_LEVELS;
+    if (ngs_json_type_of(value) != NGS_JSON_ARRAY || !ngs_json_begin(value, &walk))
+        return reader_type(reader, value, "an array of names of spaces");
+    while (ngs_json_next(&walk, NULL, NULL, &element)) {
+        ng_space space;
+        char name[32];
+
+        if (!read_word(reader, element, name, sizeof name))
+            return false;
+        if (ng_space_parse(name, &space) != NG_OK)
+            return reader_fail(reader, "%s", ng_last_error());
+        link->active_levels = (uint8_t)(link->active_levels | 1u << space);
+    }
+    return true;
+}
+
+/* ---- the table ---- */
+
+typedef struct apply_field {
+    const char *key;
+    unsigned ops; /* a bit for each op that it belongs to */
+    apply_read read;
+} apply_field;
+
+static const apply_field apply_fields[] = {
+    {"as", BIT(APPLY_CREATE) | BIT(APPLY_CONNECT), apply_read_as},
+    {"token", BIT(APPLY_UPDATE) | BIT(APPLY_DELETE), apply_read_token},
+    {"collection", ~BIT(APPLY_DISCONNECT), apply_read_collection},
+    {"if_version", BIT(APPLY_UPDATE) | BIT(APPLY_DELETE), apply_read_version},
+    {"label", TOKEN_OPS, apply_read_label},
+    {"weight", TOKEN_OPS, apply_read_weight},
+    {"field_radius", TOKEN_OPS, apply_read_radius},
+    {"field_strength", TOKEN_OPS, apply_read_strength},
+    {"entity", TOKEN_OPS, apply_read_entity},
+    {"persistent", TOKEN_OPS | BIT(APPLY_CONNECT), apply_read_persistent},
+    {"spaces", TOKEN_OPS, apply_read_spaces},
+    {"vector", TOKEN_OPS, apply_read_vector},
+    {"source", BIT(APPLY_CONNECT), apply_read_source},
+    {"target", BIT(APPLY_CONNECT), apply_read_target},
+    {"type", BIT(APPLY_CONNECT), apply_read_type},
+    {"pull", BIT(APPLY_CONNECT), apply_read_pull},
+    {"distance", BIT(APPLY_CONNECT), apply_read_distance},
+    {"rigidity", BIT(APPLY_CONNECT), apply_read_rigidity},
+    {"confidence", BIT(APPLY_CONNECT), apply_read_confidence},
+    {"mutability", BIT(APPLY_CONNECT), apply_read_mutability},
+    {"levels", BIT(APPLY_CONNECT), apply_read_levels},
+    {"bidirectional", BIT(APPLY_CONNECT), apply_read_bidirectional},
+    {"inhibitory", BIT(APPLY_CONNECT), apply_read_inhibitory},
+    {"connection", BIT(APPLY_DISCONNECT), apply_read_connection},
+};
+
+#define APPLY_FIELD_COUNT (sizeof apply_fields / sizeof apply_fields[0])
+
+static bool same(const char *known, const char *text, size_t bytes)
+{
+    return strlen(known) == bytes && memcmp(known, text, bytes) == 0;
+}
+
+/* The op says which fields belong, so it is looked for first, wherever it stands. */
+static bool line_op(ngs_json_value root, apply_line *line, char error[APPLY_TEXT_MAX])
+{
+    const apply_reader reader = {.line = line, .key = "op", .error = error};
+    ngs_json_walk walk;
+    ngs_json_value value, found = {0};
+    const char *key;
+    size_t key_count;
+    unsigned count = 0;
+    char name[16];
+
+    if (ngs_json_type_of(root) != NGS_JSON_OBJECT || !ngs_json_begin(root, &walk)) {
+        snprintf(error, APPLY_TEXT_MAX, "an object is expected, not %s",
+                 ngs_json_type_name(ngs_json_type_of(root)));
+        return false;
+    }
+    while (ngs_json_next(&walk, &key, &key_count, &value)) {
+        if (same("op", key, key_count)) {
+            found = value;
+            count++;
+        }
+    }
+    if (count != 1)
+        return reader_fail(&reader, count == 0 ? "the field is missing" : "the field occurs twice");
+    if (!read_word(&reader, found, name, sizeof name))
+        return false;
+    for (unsigned op = 0; op < APPLY_OP_COUNT; op++) {
+        if (strcmp(apply_op_names[op], name) == 0) {
+            line->op = (apply_op)op;
+            return true;
+        }
+    }
+    return reader_fail(&reader, "'%s' is none of create, update, delete, connect, disconnect",
+                       name);
+}
+
+static bool line_field(apply_line *line, const char *key, size_t key_count, ngs_json_value value,
+                       uint32_t *seen, char error[APPLY_TEXT_MAX])
+{
+    char name[64];
+    apply_reader reader = {.line = line, .key = name, .error = error};
+
+    snprintf(name, sizeof name, "%.*s", (int)(key_count < 63 ? key_count : 63), key);
+    for (size_t i = 0; i < APPLY_FIELD_COUNT; i++) {
+        if (!same(apply_fields[i].key, key, key_count))
+            continue;
+        if ((apply_fields[i].ops & BIT(line->op)) == 0)
+            return reader_fail(&reader, "the field does not belong to %s",
+                               apply_op_names[line->op]);
+        if (*seen & 1u << i)
+            return reader_fail(&reader, "the field occurs twice");
+        *seen |= 1u << i;
+        return apply_fields[i].read(&reader, value);
+    }
+    return reader_fail(&reader, "there is no such field");
+}
+
+static bool line_required(const apply_line *line, char error[APPLY_TEXT_MAX])
+{
+    const char *missing = NULL;
+
+    if ((line->op == APPLY_UPDATE || line->op == APPLY_DELETE) && !line->token.given)
+        missing = "token";
+    else if (line->op == APPLY_CONNECT && !line->source.given)
+        missing = "source";
+    else if (line->op == APPLY_CONNECT && !line->target.given)
+        missing = "target";
+    else if (line->op == APPLY_DISCONNECT && !line->connection.given)
+        missing = "connection";
+    if (missing != NULL)
+        snprintf(error, APPLY_TEXT_MAX, "%s: the field is missing", missing);
+    return missing == NULL;
+}
+
+bool apply_line_read(ngs_json_parser *parser, const char *text, size_t bytes, apply_line *line,
+                     char error[APPLY_TEXT_MAX])
+{
+    ngs_json_value root, value;
+    ngs_json_error wrong = {0};
+    ngs_json_walk walk;
+    const char *key;
+    size_t key_count;
+    uint32_t seen = 0;
+    float *vector = line->vector;
+
+    *line = (apply_line){.vector = vector, .persistent = -1};
+    line->fields.struct_size = sizeof line->fields;
+    line->link.struct_size = sizeof line->link;
+    line->link.flags = NG_CONNECTION_ACTIVE;
+    if (!ngs_json_parse(parser, text, bytes, &root, &wrong)) {
+        snprintf(error, APPLY_TEXT_MAX, "byte %zu: %s", wrong.offset,
+                 wrong.message[0] != '\0' ? wrong.message : "no memory to parse the line");
+        return false;
+    }
+    if (!line_op(root, line, error) || !ngs_json_begin(root, &walk))
+        return false;
+    while (ngs_json_next(&walk, &key, &key_count, &value))
+        if (!same("op", key, key_count) && !line_field(line, key, key_count, value, &seen, error))
+            return false;
+    return line_required(line, error);
+}

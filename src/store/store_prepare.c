@@ -1,0 +1,541 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Whether an op fits the state, and the room that applying it takes.
+ *
+ * The same checks serve local writes, recovery and ops of another store. They guard memory and the
+ * invariants of the indexes; limits and the constitution are the writer's business, which has
+ * already decided. What this library's own writes cannot get wrong and what costs time (a label
+ * twice in one op, numbers that are not finite) is verified for ops of other stores only.
+ *
+ * The parts of a transaction are verified against the state and against each other, because they
+ * are applied one after the other: a label may belong to a token that the same op deletes or
+ * relabels, and an end of a connection may be a token that the same op puts.
+ *
+ * Invariants:
+ *  1. Everything is verified before anything is reserved, and vectors are reserved last, for their
+ *     first reserve fixes the dimensions of the store. So a failure leaves no trace.
+ *  2. No slot and no id is put twice by an op: the label of each is put once. */
+#include "store/store_private.h"
+
+#include <string.h>
+#include <xxhash.h>
+
+/* Slots or ids of one op: open addressing, `id << 1 | mark`, 0 = empty. Zeroed = empty set. */
+typedef struct id_set {
+    uint32_t *buckets;
+    size_t mask;
+    size_t bytes;
+} id_set;
+
+/* Labels that one op gives: open addressing over where their items begin. */
+typedef struct label_place {
+    const char *text; /* NULL = empty */
+    uint32_t collection;
+    uint32_t bytes;
+} label_place;
+
+typedef struct prepare_job {
+    ng_store *store;
+    bool foreign;
+    bool in_transaction;
+
+    id_set deleted_connections, deleted_tokens;
+    id_set put_tokens; /* marked: its label is replaced */
+    id_set put_connections;
+    label_place *labels; /* foreign ops only */
+    size_t label_mask;
+
+    size_t label_count, label_bytes, vector_count;
+    uint32_t dimensions; /* of the vectors put */
+    uint32_t max_slot;   /* put */
+    uint32_t max_id;     /* put */
+    uint32_t max_end;    /* slot that a connection put begins or ends at */
+} prepare_job;
+
+static ng_status prepare_refuse(const char *what, uint64_t value)
+{
+    return ngi_fail(NG_E_CORRUPT, "op does not fit the state: %s %llu", what,
+                    (unsigned long long)value);
+}
+
+/* --- sets of ids ----------------------------------------------------------------------------- */
+
+static ng_status set_create(prepare_job *job, id_set *set, uint32_t count)
+{
+    size_t buckets = 16;
+    while (buckets < 2 * (size_t)count)
+        buckets *= 2;
+    void *block;
+    ng_status status =
+        ngi_alloc(job->store->mem, buckets * sizeof(uint32_t), "ids of an op", &block);
+    if (status == NG_OK) {
+        memset(block, 0, buckets * sizeof(uint32_t));
+        *set = (id_set){block, buckets - 1, buckets * sizeof(uint32_t)};
+    }
+    return status;
+}
+
+static void set_release(prepare_job *job, id_set *set)
+{
+    ngi_free(job->store->mem, set->buckets, set->bytes);
+}
+
+/* The bucket of an id, or the empty one where it belongs. */
+static uint32_t *set_at(const id_set *set, uint32_t id)
+{
+    size_t at = (id * 0x9E3779B1u >> 7) & set->mask;
+    while (set->buckets[at] != 0 && set->buckets[at] >> 1 != id)
+        at = (at + 1) & set->mask;
+    return &set->buckets[at];
+}
+
+/* False if it is there. `id` fits 31 bits: those of the store's limits do. */
+static bool set_add(id_set *set, uint32_t id, bool mark)
+{
+    uint32_t *bucket = set_at(set, id);
+    if (*bucket != 0)
+        return false;
+    *bucket = id << 1 | mark;
+    return true;
+}
+
+static bool set_has(const id_set *set, uint32_t id)
+{
+    return set->buckets != NULL && *set_at(set, id) != 0;
+}
+
+static bool set_is_marked(const id_set *set, uint32_t id)
+{
+    return set->buckets != NULL && (*set_at(set, id) & 1) != 0;
+}
+
+/* --- tokens ---------------------------------------------------------------------------------- */
+
+static ng_status check_slot(const prepare_job *job, uint32_t slot)
+{
+    if (slot == 0)
+        return prepare_refuse("slot", slot);
+    if (slot > job->store->max_tokens)
+        return ngi_fail(NG_E_LIMIT, "token %u is over max_tokens %u", slot, job->store->max_tokens);
+    return NG_OK;
+}
+
+/* Finds a slot given twice. Needed only if the slots do not ascend, or for what other parts say. */
+static ng_status collect_tokens(prepare_job *job, const ngi_op *op)
+{
+    ngi_op_reader reader;
+    ng_status status = ngi_op_list_open(op, &reader);
+    if (status != NG_OK)
+        return status;
+    NGI_TRY(set_create(job, &job->put_tokens, reader.left));
+    while (reader.left > 0) {
+        ngi_op_token_key key;
+        NGI_TRY(ngi_op_token_skip(&reader, &key));
+        NGI_TRY(check_slot(job, key.slot));
+        if (!set_add(&job->put_tokens, key.slot, key.label_bytes != NGI_OP_LABEL_KEEP))
+            return prepare_refuse("slot given twice", key.slot);
+    }
+out:
+    return status;
+}
+
+static ng_status check_label_twice(prepare_job *job, const ngi_op_token *token)
+{
+    size_t at = XXH3_64bits_withSeed(token->label, token->label_bytes, token->collection);
+    for (at &= job->label_mask; job->labels[at].text != NULL; at = (at + 1) & job->label_mask) {
+        const label_place *other = &job->labels[at];
+        if (other->collection == token->collection && other->bytes == token->label_bytes &&
+            memcmp(other->text, token->label, other->bytes) == 0)
+            return prepare_refuse("label given twice, also to slot", token->record.slot);
+    }
+    job->labels[at] = (label_place){token->label, token->collection, token->label_bytes};
+    return NG_OK;
+}
+
+/* Whether the token that has a label now loses it by the same op. */
+static ng_status check_label_freed(prepare_job *job, const ngi_op *op, uint32_t holder)
+{
+    if (set_has(&job->deleted_tokens, holder))
+        return NG_OK;
+    ng_status status = job->put_tokens.buckets != NULL ? NG_OK : collect_tokens(job, op);
+    if (status == NG_OK && !set_is_marked(&job->put_tokens, holder))
+        status = prepare_refuse("label of slot", holder);
+    return status;
+}
+
+static ng_status check_label(prepare_job *job, const ngi_op *op, const ngi_op_token *token)
+{
+    ng_status status = NG_OK;
+    uint32_t holder =
+        ngi_labels_find(&job->store->labels, token->collection, token->label, token->label_bytes);
+    if (holder != 0 && holder != token->record.slot)
+        NGI_TRY(check_label_freed(job, op, holder));
+    if (ngi_label_validate(token->label, token->label_bytes) != NG_OK)
+        return ngi_fail_prefix(NG_E_CORRUPT, "op does not fit the state");
+    if (job->labels != NULL)
+        NGI_TRY(check_label_twice(job, token));
+    job->label_count++;
+    job->label_bytes += token->label_bytes;
+out:
+    return status;
+}
+
+/* By the bits of the exponent: what is not finite has all of them. */
+static ng_status check_finite(const uint8_t *floats, size_t count, const char *what)
+{
+    for (size_t i = 0; i < count; i++) {
+        if ((ngi_get_u32(floats + 4 * i) & 0x7F800000u) == 0x7F800000u)
+            return ngi_fail(NG_E_CORRUPT, "op does not fit the state: %s[%zu] is not finite", what,
+                            i);
+    }
+    return NG_OK;
+}
+
+static ng_status check_token(prepare_job *job, const ngi_op *op, const ngi_op_token *token)
+{
+    ng_store *store = job->store;
+    uint32_t slot = token->record.slot;
+    ng_status status = check_slot(job, slot);
+    if (status != NG_OK)
+        return status;
+    if (token->version == 0) /* which says that there is no token */
+        return prepare_refuse("version", token->version);
+    if (store_live_slot(store, slot) != 0 &&
+        store_sides(store)[slot].collection != token->collection)
+        return prepare_refuse("collection", token->collection);
+    if (token->collection >= store->collection_count)
+        return prepare_refuse("collection", token->collection);
+    if (set_has(&job->deleted_tokens, slot))
+        return prepare_refuse("both deleted and put: slot", slot);
+    if (token->label != NULL)
+        NGI_TRY(check_label(job, op, token));
+    if (token->vector == NGI_VECTOR_SET) {
+        job->vector_count++;
+        if (job->foreign)
+            NGI_TRY(check_finite(token->floats, job->dimensions, "vector"));
+    }
+    if (ngi_token_validate(&token->record) != NG_OK)
+        return ngi_fail_prefix(NG_E_CORRUPT, "op does not fit the state");
+    if (slot > job->max_slot)
+        job->max_slot = slot;
+out:
+    return status;
+}
+
+static ng_status check_tokens_put(prepare_job *job, const ngi_op *op)
+{
+    ngi_op_reader reader;
+    ng_status status = ngi_op_list_open(op, &reader);
+    if (status != NG_OK)
+        return status;
+    job->dimensions = reader.dimensions;
+    if (job->in_transaction)
+        NGI_TRY(collect_tokens(job, op));
+    if (job->foreign) {
+        void *block;
+        job->label_mask = 16;
+        while (job->label_mask < 2 * (size_t)reader.left)
+            job->label_mask *= 2;
+        NGI_TRY(ngi_alloc(job->store->mem, job->label_mask * sizeof *job->labels, "labels of an op",
+                          &block));
+        memset(block, 0, job->label_mask * sizeof *job->labels);
+        job->labels = block;
+        job->label_mask--;
+    }
+    for (uint32_t previous = 0; reader.left > 0;) {
+        ngi_op_token token;
+        NGI_TRY(ngi_op_token_next(&reader, &token));
+        if (token.record.slot <= previous && job->put_tokens.buckets == NULL)
+            NGI_TRY(collect_tokens(job, op));
+        previous = token.record.slot;
+        NGI_TRY(check_token(job, op, &token));
+    }
+    NGI_TRY(ngi_op_list_close(&reader));
+out:
+    return status;
+}
+
+static ng_status check_tokens_delete(prepare_job *job, const ngi_op *op)
+{
+    ngi_op_reader reader;
+    ng_status status = ngi_op_list_open(op, &reader);
+    if (status != NG_OK)
+        return status;
+    if (job->in_transaction)
+        NGI_TRY(set_create(job, &job->deleted_tokens, reader.left));
+    while (reader.left > 0) {
+        uint32_t slot;
+        NGI_TRY(ngi_op_u32_next(&reader, &slot));
+        if (store_live_slot(job->store, slot) == 0)
+            return prepare_refuse("slot", slot);
+        if (job->in_transaction && !set_add(&job->deleted_tokens, slot, false))
+            return prepare_refuse("deleted twice: slot", slot);
+    }
+    NGI_TRY(ngi_op_list_close(&reader));
+out:
+    return status;
+}
+
+/* --- connections ----------------------------------------------------------------------------- */
+
+static ng_status collect_connections(prepare_job *job, const ngi_op *op)
+{
+    ngi_op_reader reader;
+    ng_status status = ngi_op_list_open(op, &reader);
+    if (status != NG_OK)
+        return status;
+    NGI_TRY(set_create(job, &job->put_connections, reader.left));
+    while (reader.left > 0) {
+        uint32_t id;
+        ng_connection record;
+        NGI_TRY(ngi_op_connection_next(&reader, &id, &record));
+        if (id == 0 || id > job->store->max_connections)
+            return prepare_refuse("connection", id);
+        if (!set_add(&job->put_connections, id, false))
+            return prepare_refuse("connection given twice", id);
+    }
+out:
+    return status;
+}
+
+static bool end_is_there(const prepare_job *job, uint32_t slot)
+{
+    if (store_live_slot(job->store, slot) != 0)
+        return !set_has(&job->deleted_tokens, slot);
+    return slot <= job->store->max_tokens && set_has(&job->put_tokens, slot);
+}
+
+static ng_status check_connection(prepare_job *job, uint32_t id, const ng_connection *record)
+{
+    ng_store *store = job->store;
+    if (ngi_connection_validate(record) != NG_OK)
+        return ngi_fail_prefix(NG_E_CORRUPT, "op does not fit the state");
+    if (!end_is_there(job, record->source) || !end_is_there(job, record->target))
+        return prepare_refuse("ends of connection", id);
+    if (id > store->max_connections)
+        return ngi_fail(NG_E_LIMIT, "connection %u is over max_connections %u", id,
+                        store->max_connections);
+    const ng_connection *old = ngi_graph_get(&store->graph, id);
+    if (id == 0 ||
+        (old != NULL && (old->source != record->source || old->target != record->target)))
+        return prepare_refuse("connection", id);
+    if (set_has(&job->deleted_connections, id))
+        return prepare_refuse("both deleted and put: connection", id);
+    if (id > job->max_id)
+        job->max_id = id;
+    if (record->source > job->max_end)
+        job->max_end = record->source;
+    if (record->target > job->max_end)
+        job->max_end = record->target;
+    return NG_OK;
+}
+
+static ng_status check_connections_put(prepare_job *job, const ngi_op *op)
+{
+    ngi_op_reader reader;
+    ng_status status = ngi_op_list_open(op, &reader);
+    if (status != NG_OK)
+        return status;
+    for (uint32_t previous = 0; reader.left > 0;) {
+        uint32_t id;
+        ng_connection record;
+        NGI_TRY(ngi_op_connection_next(&reader, &id, &record));
+        if (id <= previous && job->put_connections.buckets == NULL)
+            NGI_TRY(collect_connections(job, op));
+        previous = id;
+        NGI_TRY(check_connection(job, id, &record));
+    }
+    NGI_TRY(ngi_op_list_close(&reader));
+out:
+    return status;
+}
+
+static ng_status check_connections_delete(prepare_job *job, const ngi_op *op)
+{
+    ngi_op_reader reader;
+    ng_status status = ngi_op_list_open(op, &reader);
+    if (status != NG_OK)
+        return status;
+    if (job->in_transaction)
+        NGI_TRY(set_create(job, &job->deleted_connections, reader.left));
+    while (reader.left > 0) {
+        uint32_t id;
+        NGI_TRY(ngi_op_u32_next(&reader, &id));
+        if (ngi_graph_get(&job->store->graph, id) == NULL)
+            return prepare_refuse("connection", id);
+        if (job->in_transaction && !set_add(&job->deleted_connections, id, false))
+            return prepare_refuse("deleted twice: connection", id);
+    }
+    NGI_TRY(ngi_op_list_close(&reader));
+out:
+    return status;
+}
+
+/* --- lists as a whole ------------------------------------------------------------------------ */
+
+static ng_status check_list(prepare_job *job, const ngi_op *op)
+{
+    switch (op->kind) {
+    case NGI_OP_TOKENS_PUT:
+        return check_tokens_put(job, op);
+    case NGI_OP_TOKENS_DELETE:
+        return check_tokens_delete(job, op);
+    case NGI_OP_CONNECTIONS_PUT:
+        return check_connections_put(job, op);
+    default:
+        return check_connections_delete(job, op);
+    }
+}
+
+static ng_status check_transaction(prepare_job *job, const ngi_op *op)
+{
+    ngi_op_parts parts;
+    ng_status status = ngi_op_parts_decode(op, &parts);
+    job->in_transaction = true;
+    for (uint32_t i = 0; status == NG_OK && i < parts.count; i++)
+        status = check_list(job, &parts.part[i]);
+    return status;
+}
+
+static ng_status prepare_reserve(prepare_job *job)
+{
+    ng_store *store = job->store;
+    ng_status status = NG_OK;
+    if (job->max_slot > 0) {
+        NGI_TRY(ngi_table_reserve(&store->records, (size_t)job->max_slot + 1));
+        NGI_TRY(ngi_table_reserve(&store->sides, (size_t)job->max_slot + 1));
+    }
+    if (job->label_count > 0)
+        NGI_TRY(
+            ngi_labels_reserve(&store->labels, job->label_count, job->label_bytes, job->max_slot));
+    if (job->max_id > 0)
+        NGI_TRY(ngi_graph_reserve(&store->graph, job->max_id, job->max_end));
+    if (job->vector_count > 0)
+        NGI_TRY(
+            ngi_vectors_reserve(store->vectors, job->dimensions, job->vector_count, job->max_slot));
+out:
+    return status;
+}
+
+static ng_status prepare_lists(ng_store *store, const ngi_op *op, bool foreign)
+{
+    prepare_job job = {.store = store, .foreign = foreign};
+    ng_status status =
+        op->kind == NGI_OP_TRANSACTION ? check_transaction(&job, op) : check_list(&job, op);
+    if (status == NG_OK)
+        status = prepare_reserve(&job);
+    set_release(&job, &job.deleted_connections);
+    set_release(&job, &job.deleted_tokens);
+    set_release(&job, &job.put_tokens);
+    set_release(&job, &job.put_connections);
+    if (job.labels != NULL)
+        ngi_free(store->mem, job.labels, (job.label_mask + 1) * sizeof *job.labels);
+    return status;
+}
+
+/* --- collections, constitution, projection --------------------------------------------------- */
+
+ng_status ngi_collection_check_name(const char *name, size_t bytes)
+{
+    if (bytes == 0 || bytes > NGI_COLLECTION_NAME_MAX)
+        return ngi_fail(NG_E_INVALID, "collection name of %zu bytes is outside 1..%d", bytes,
+                        NGI_COLLECTION_NAME_MAX);
+    for (size_t i = 0; i < bytes; i++) {
+        char c = name[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.'))
+            return ngi_fail(NG_E_INVALID,
+                            "collection name '%.*s' has a character outside [a-z0-9_.-]",
+                            (int)bytes, name);
+    }
+    return NG_OK;
+}
+
+static bool collection_is_there(const ng_store *store, const char *name, size_t bytes)
+{
+    for (uint32_t i = 0; i < store->collection_count; i++) {
+        const char *other = store->collections[i].name;
+        if (memcmp(other, name, bytes) == 0 && other[bytes] == '\0')
+            return true;
+    }
+    return false;
+}
+
+static ng_status prepare_collection_put(ng_store *store, const ngi_op *op, bool foreign)
+{
+    if (op->body_bytes < 9 || op->body_bytes - 8 != ngi_get_u32(op->body + 4) ||
+        op->body_bytes - 8 > NGI_COLLECTION_NAME_MAX)
+        return ngi_fail(NG_E_CORRUPT, "malformed op: collection");
+    const char *name = (const char *)op->body + 8;
+    if (ngi_collection_check_name(name, op->body_bytes - 8) != NG_OK)
+        return ngi_fail_prefix(NG_E_CORRUPT, "op does not fit the state");
+    if (ngi_get_u32(op->body) != store->collection_count ||
+        store->collection_count >= NGI_COLLECTIONS_MAX)
+        return prepare_refuse("collection", ngi_get_u32(op->body));
+    if (foreign && collection_is_there(store, name, op->body_bytes - 8))
+        return prepare_refuse("a second name for the same collection", ngi_get_u32(op->body));
+    if (store->collection_count < store->collection_capacity)
+        return NG_OK;
+    size_t bytes = store->collection_capacity * sizeof *store->collections;
+    void *block = store->collections;
+    ng_status status = ngi_resize(store->mem, &block, bytes, 2 * bytes, "collections");
+    if (status == NG_OK) {
+        store->collections = block;
+        store->collection_capacity *= 2;
+    }
+    return status;
+}
+
+static ng_status prepare_cdna_put(const ngi_op *op)
+{
+    ng_cdna decoded;
+    if (op->body_bytes != NGI_CDNA_BYTES)
+        return ngi_fail(NG_E_CORRUPT, "malformed op: constitution");
+    return ngi_cdna_decode(op->body, &decoded);
+}
+
+static ng_status prepare_projection_put(ng_store *store, const ngi_op *op, bool foreign)
+{
+    ngi_op_projection decoded;
+    ng_status status = ngi_op_projection_decode(op, &decoded);
+    if (status == NG_OK && foreign)
+        status = check_finite(decoded.mean,
+                              (size_t)decoded.dimensions * (1 + (size_t)decoded.component_count),
+                              "projection");
+    if (status == NG_OK && op->body_bytes > store->projection.bytes)
+        status = ngi_buffer_reserve(store->mem, &store->projection,
+                                    op->body_bytes - store->projection.bytes, "projection");
+    if (status != NG_OK)
+        return status;
+    /* Last, because it may fix the dimensions of the store. */
+    return ngi_vectors_reserve_projection(store->vectors, decoded.dimensions,
+                                          decoded.component_count);
+}
+
+static ng_status prepare_op(ng_store *store, const ngi_op *op, bool foreign)
+{
+    switch (op->kind) {
+    case NGI_OP_TOKENS_PUT:
+    case NGI_OP_TOKENS_DELETE:
+    case NGI_OP_CONNECTIONS_PUT:
+    case NGI_OP_CONNECTIONS_DELETE:
+    case NGI_OP_TRANSACTION:
+        return prepare_lists(store, op, foreign);
+    case NGI_OP_COLLECTION_PUT:
+        return prepare_collection_put(store, op, foreign);
+    case NGI_OP_CDNA_PUT:
+        return prepare_cdna_put(op);
+    case NGI_OP_PROJECTION_PUT:
+        return prepare_projection_put(store, op, foreign);
+    default:
+        return ngi_fail(NG_E_VERSION, "op of unknown kind %u", op->kind);
+    }
+}
+
+ng_status ngi_store_prepare(ng_store *store, const ngi_op *op)
+{
+    return prepare_op(store, op, false);
+}
+
+ng_status ngi_store_prepare_foreign(ng_store *store, const ngi_op *op)
+{
+    return prepare_op(store, op, true);
+}

@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Writes inside a transaction: evaluated against what the transaction sees, and put into its overlay.
+ *
+ * A call stages everything or nothing. Room for all its entries is made first, then each item is
+ * evaluated and staged; if one fails, those before it are taken back in reverse, which cannot fail.
+ * Ids are handed out before the read lock is taken, because the log's lock comes before it. */
+#include "store/store_txn_private.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* How to take back one staged token. */
+typedef struct stage_undo {
+    uint32_t index; /* of the entry */
+    bool is_new;    /* the entry was appended */
+    txn_token old;  /* otherwise: what it was, with the memory it still owns */
+} stage_undo;
+
+typedef struct stage_job {
+    ng_txn *txn;
+    const ng_write_options *write;
+    const ng_token_id *ids; /* NULL: all are created */
+    const ng_token_fields *fields;
+    size_t count;
+    uint32_t now_s;
+    uint32_t *slots; /* handed out, for those that are created, in order */
+    uint32_t slot_count;
+    uint32_t slots_used;
+    stage_undo *undo;
+    size_t staged_count;
+} stage_job;
+
+static uint32_t stage_now(const ng_txn *txn)
+{
+    ngi_os *os = txn->store->os;
+    return (uint32_t)(os->clock_us(os) / 1000000);
+}
+
+/* What was evaluated against the constitution holds only as long as it is in force. */
+static void stage_note_cdna(ng_txn *txn)
+{
+    if (txn->uses_cdna)
+        return;
+    txn->uses_cdna = true;
+    txn->cdna_version = txn->store->cdna_version;
+}
+
+static ng_status stage_fail_item(ng_status status, size_t index, size_t count)
+{
+    char prefix[48];
+    if (count <= 1)
+        return status;
+    snprintf(prefix, sizeof prefix, "item %zu", index);
+    return ngi_fail_prefix(status, prefix);
+}
+
+/* write->if_seq of a staged write: it holds now, and has to at commit. */
+static ng_status stage_if_seq(ng_txn *txn, const ng_write_options *write)
+{
+    if (write == NULL || write->if_seq == 0)
+        return NG_OK;
+    ng_seq newest = ngi_wal_applied(txn->store->wal);
+    ng_conflict conflict = {.kind = NG_CONFLICT_SEQ, .expected_seq = write->if_seq};
+    if (write->if_seq != newest)
+        return ngi_store_fail_conflict(txn->store, &conflict, 0,
+                                       "if_seq %llu: the store's newest op is %llu",
+                                       (unsigned long long)write->if_seq,
+                                       (unsigned long long)newest);
+    return NG_OK;
+}
+
+static void stage_done(ng_txn *txn, const ng_write_options *write)
+{
+    if (write == NULL)
+        return;
+    if (txn->if_seq == 0)
+        txn->if_seq = write->if_seq;
+    if (write->seq != NULL)
+        *write->seq = 0;
+}
+
+/* write->if_version, of a token as the transaction sees it. */
+static ng_status stage_if_version(const ng_txn *txn, uint32_t slot, const txn_token *entry,
+                                  const ng_write_options *write)
+{
+    if (entry == NULL)
+        return ngi_store_if_version(txn->store, slot, write);
+    uint32_t version = store_next_version(entry->base_version);
+    if (write == NULL || write->if_version == 0 || write->if_version == version)
+        return NG_OK;
+    ng_conflict conflict = {.kind = NG_CONFLICT_VERSION,
+                            .expected_version = write->if_version,
+                            .version = version};
+    ngi_overlay_info(txn, entry, &conflict.token);
+    return ngi_store_fail_conflict(txn->store, &conflict, 0,
+                                   "token %u has version %u in this transaction, not %u", slot,
+                                   version, write->if_version);
+}
+
+ng_status ngi_txn_fail_label(const ng_txn *txn, uint32_t holder, const char *label, size_t bytes,
+                             bool conflict)
+{
+    int shown = bytes > 80 ? 80 : (int)bytes;
+    if (!conflict)
+        return ngi_fail(NG_E_EXISTS, "label '%.*s' belongs to token %u", shown, label, holder);
+    ng_conflict detail = {.kind = NG_CONFLICT_PRESENT};
+    const txn_token *entry = ngi_overlay_token(txn, holder);
+    if (entry != NULL)
+        ngi_overlay_info(txn, entry, &detail.token);
+    return ngi_store_fail_conflict(txn->store, &detail, entry != NULL ? 0 : holder,
+                                   "label '%.*s' belongs to token %u", shown, label, holder);
+}
+
+ng_status ngi_txn_fail_joined(const ng_txn *txn, uint32_t id, const ng_connection *record,
+                              bool conflict)
+{
+    const char *type = ng_connection_type_name(record->type);
+    if (!conflict)
+        return ngi_fail(NG_E_EXISTS, "connection %u already joins %u to %u as %s", id,
+                        record->source, record->target, type);
+    ng_conflict detail = {.kind = NG_CONFLICT_PRESENT, .connection = id};
+    return ngi_store_fail_conflict(txn->store, &detail, 0,
+                                   "connection %u already joins %u to %u as %s", id, record->source,
+                                   record->target, type);
+}
+
+/* --- tokens ---------------------------------------------------------------------------------- */
+
+/* Makes `*next` of what item `index` is about, before its fields are applied. */
+static ng_status stage_token_base(stage_job *job, size_t index, txn_token **entry, txn_token *next)
+{
+    ng_txn *txn = job->txn;
+    ng_store *store = txn->store;
+    ng_token_id id = job->ids != NULL ? job->ids[index] : 0;
+    *entry = NULL;
+    *next = (txn_token){.state = TXN_CREATED, .label_bytes = NGI_OP_LABEL_KEEP};
+    if (id == 0) {
+        next->collection = job->fields[index].collection;
+        ngi_token_default(&next->record, job->slots[job->slots_used], job->now_s);
+        if (next->collection >= store->collection_count)
+            return ngi_fail(NG_E_NOT_FOUND, "collection %u not found", next->collection);
+        return NG_OK;
+    }
+    uint32_t slot;
+    ng_status status = ngi_overlay_find(txn, id, &slot, entry);
+    if (status == NG_OK)
+        status = stage_if_version(txn, slot, *entry, job->write);
+    if (status != NG_OK)
+        return status;
+    if (*entry != NULL) {
+        *next = **entry;
+        return NG_OK;
+    }
+    next->state = TXN_UPDATED;
+    next->record = store_records(store)[slot];
+    next->collection = store_sides(store)[slot].collection;
+    next->base_version = store_sides(store)[slot].version;
+    return NG_OK;
+}
+
+/* Replaces the label of `*next` by a copy of the given one; the old one stays allocated. */
+static ng_status stage_token_label(stage_job *job, const ng_token_fields *fields, txn_token *next)
+{
+    ng_txn *txn = job->txn;
+    if (!(fields->set & NG_FIELD_LABEL))
+        return NG_OK;
+    if (fields->label_bytes == 0) {
+        next->label = NULL;
+        next->label_bytes = 0;
+        return NG_OK;
+    }
+    uint32_t holder =
+        ngi_overlay_label_holder(txn, next->collection, fields->label, fields->label_bytes);
+    if (holder == next->record.slot)
+        return NG_OK;
+    if (holder != 0)
+        return ngi_txn_fail_label(txn, holder, fields->label, fields->label_bytes,
+                                  job->write != NULL && (job->write->flags & NG_WRITE_IF_ABSENT));
+    void *block;
+    ng_status status = ngi_alloc(txn->store->mem, fields->label_bytes, "transaction", &block);
+    if (status != NG_OK)
+        return status;
+    memcpy(block, fields->label, fields->label_bytes);
+    next->label = block;
+    next->label_bytes = (uint16_t)fields->label_bytes;
+    return NG_OK;
+}
+
+/* Likewise the vector. */
+static ng_status stage_token_vector(stage_job *job, const ng_token_fields *fields, txn_token *next)
+{
+    ng_txn *txn = job->txn;
+    if (!(fields->set & NG_FIELD_VECTOR))
+        return NG_OK;
+    next->floats = NULL;
+    next->dimensions = 0;
+    next->vector = fields->vector_dimensions == 0 ? NGI_VECTOR_NONE : NGI_VECTOR_SET;
+    if (next->vector == NGI_VECTOR_NONE)
+        return NG_OK;
+    uint32_t wanted = ngi_vectors_dimensions(txn->store->vectors);
+    if (wanted == 0)
+        wanted = txn->store->dimensions_wanted;
+    if (wanted == 0)
+        wanted = txn->dimensions;
+    if (wanted != 0 && fields->vector_dimensions != wanted)
+        return ngi_fail(NG_E_INVALID, "vector has %zu dimensions, this store has %u",
+                        fields->vector_dimensions, wanted);
+    size_t bytes = fields->vector_dimensions * sizeof(float);
+    void *block;
+    ng_status status = ngi_alloc(txn->store->mem, bytes, "transaction", &block);
+    if (status != NG_OK)
+        return status;
+    memcpy(block, fields->vector, bytes);
+    next->floats = block;
+    next->dimensions = (uint32_t)fields->vector_dimensions;
+    return NG_OK;
+}
+
+/* Frees what `entry` owns and `other` does not. */
+static void stage_release_difference(ng_txn *txn, const txn_token *entry, const txn_token *other)
+{
+    txn_token mine = *entry;
+    if (mine.label == other->label)
+        mine.label = NULL;
+    if (mine.floats == other->floats)
+        mine.floats = NULL;
+    ngi_overlay_release_token(txn, &mine);
+}
+
+static ng_status stage_token(stage_job *job, size_t index)
+{
+    ng_txn *txn = job->txn;
+    const ng_token_fields *fields = &job->fields[index];
+    txn_token *entry;
+    txn_token next;
+    ng_status status = stage_token_base(job, index, &entry, &next);
+    if (status != NG_OK)
+        return status;
+    const txn_token base = next;
+    NGI_TRY(ngi_token_apply_fields(&next.record, fields, &txn->store->encoding, &txn->store->cdna));
+    NGI_TRY(stage_token_label(job, fields, &next));
+    NGI_TRY(stage_token_vector(job, fields, &next));
+    stage_undo *undo = &job->undo[job->staged_count++];
+    if (entry != NULL) {
+        *undo = (stage_undo){.index = (uint32_t)(entry - txn->tokens), .old = *entry};
+        *entry = next;
+    } else {
+        entry = ngi_overlay_add_token(txn, &next);
+        *undo = (stage_undo){.index = (uint32_t)(entry - txn->tokens), .is_new = true};
+        job->slots_used += next.state == TXN_CREATED;
+    }
+    if (next.label != base.label)
+        ngi_overlay_index_label(txn, entry);
+    if (next.vector == NGI_VECTOR_SET)
+        txn->dimensions = next.dimensions;
+out:
+    if (status != NG_OK)
+        stage_release_difference(txn, &next, &base);
+    return status;
+}
+
+static void stage_tokens_keep(stage_job *job)
+{
+    for (size_t i = 0; i < job->staged_count; i++) {
+        const stage_undo *undo = &job->undo[i];
+        if (!undo->is_new)
+            stage_release_difference(job->txn, &undo->old, &job->txn->tokens[undo->index]);
+    }
+}
+
+static void stage_tokens_take_back(stage_job *job)
+{
+    ng_txn *txn = job->txn;
+    while (job->staged_count > 0) {
+        const stage_undo *undo = &job->undo[--job->staged_count];
+        txn_token *entry = &txn->tokens[undo->index];
+        if (undo->is_new) {
+            ngi_overlay_release_token(txn, entry);
+            txn->token_count--;
+        } else {
+            stage_release_difference(txn, entry, &undo->old);
+            *entry = undo->old;
+        }
+    }
+}
+
+static ng_status stage_tokens_locked(stage_job *job)
+{
+    ng_txn *txn = job->txn;
+    uint32_t dimensions = txn->dimensions;
+    ng_status status = ngi_store_read_begin(txn->store);
+    if (status != NG_OK)
+        return status;
+    status = stage_if_seq(txn, job->write);
+    for (size_t i = 0; status == NG_OK && i < job->count; i++)
+        status = stage_fail_item(stage_token(job, i), i, job->count);
+    if (status == NG_OK) {
+        stage_note_cdna(txn);
+        stage_tokens_keep(job);
+    } else {
+        stage_tokens_take_back(job);
+        txn->dimensions = dimensions;
+    }
+    ngi_store_read_end(txn->store);
+    return status;
+}
+
+ng_status ngi_txn_token_put(ng_txn *txn, const ng_token_id *ids, const ng_token_fields *fields,
+                            size_t count, const ng_write_options *write, ng_token_id *out)
+{
+    stage_job job = {.txn = txn, .write = write, .ids = ids, .fields = fields, .count = count};
+    ngi_mem *mem = txn->store->mem;
+    uint32_t new_count = 0;
+    uint32_t entry_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        ng_token_id id = ids != NULL ? ids[i] : 0;
+        new_count += id == 0;
+        entry_count += id == 0 || ngi_overlay_token(txn, (uint32_t)id) == NULL;
+    }
+    size_t slot_bytes = new_count * sizeof *job.slots;
+    size_t undo_bytes = count * sizeof *job.undo;
+    void *slots = NULL;
+    void *undo = NULL;
+    ng_status status = NG_OK;
+    NGI_TRY(ngi_overlay_reserve_tokens(txn, entry_count, (uint32_t)count));
+    NGI_TRY(ngi_alloc(mem, slot_bytes, "transaction", &slots));
+    NGI_TRY(ngi_alloc(mem, undo_bytes, "transaction", &undo));
+    job.slots = slots;
+    job.undo = undo;
+    job.now_s = stage_now(txn);
+    NGI_TRY(ngi_given_take_slots(txn->store, new_count, job.slots));
+    job.slot_count = new_count;
+    NGI_TRY(stage_tokens_locked(&job));
+    for (size_t i = 0; out != NULL && i < count; i++)
+        out[i] = txn->tokens[job.undo[i].index].record.slot;
+    stage_done(txn, write);
+out:
+    if (status != NG_OK)
+        ngi_given_return_slots(txn->store, job.slots, job.slot_count);
+    ngi_free(mem, slots, slot_bytes);
+    ngi_free(mem, undo, undo_bytes);
+    return status;
+}
+
+/* Created connections of a token that goes are as if they had never been staged; committed ones are
+ * its cascade. */
+static void stage_drop_connections(ng_txn *txn, uint32_t slot)
+{
+    for (uint32_t i = 0; i < txn->connection_count; i++) {
+        txn_connection *entry = &txn->connections[i];
+        if (entry->state == TXN_CREATED &&
+            (entry->record.source == slot || entry->record.target == slot))
+            entry->state = TXN_GONE;
+    }
+}
+
+static void stage_delete_entry(ng_txn *txn, txn_token *entry)
+{
+    ngi_overlay_release_token(txn, entry);
+    entry->label_bytes = NGI_OP_LABEL_KEEP;
+    entry->vector = NGI_VECTOR_KEEP;
+    entry->dimensions = 0;
+    entry->state = entry->state == TXN_CREATED ? TXN_GONE : TXN_DELETED;
+    txn->deleted_count += entry->state == TXN_DELETED;
+    stage_drop_connections(txn, entry->record.slot);
+}
+
+static ng_status stage_token_delete(ng_txn *txn, ng_token_id id, const ng_write_options *write)
+{
+    uint32_t slot;
+    txn_token *entry;
+    ng_status status = ngi_overlay_find(txn, id, &slot, &entry);
+    if (status == NG_OK)
+        status = stage_if_seq(txn, write);
+    if (status == NG_OK)
+        status = stage_if_version(txn, slot, entry, write);
+    if (status != NG_OK)
+        return status;
+    if (entry == NULL) {
+        const store_side *side = &store_sides(txn->store)[slot];
+        const txn_token deleted = {.state = TXN_UPDATED,
+                                   .record = store_records(txn->store)[slot],
+                                   .collection = side->collection,
+                                   .base_version = side->version,
+                                   .label_bytes = NGI_OP_LABEL_KEEP};
+        entry = ngi_overlay_add_token(txn, &deleted);
+    }
+    stage_delete_entry(txn, entry);
+    return NG_OK;
+}
+
+ng_status ngi_txn_token_delete(ng_txn *txn, ng_token_id id, const ng_write_options *write)
+{
+    bool has_entry = id <= UINT32_MAX && ngi_overlay_token(txn, (uint32_t)id) != NULL;
+    ng_status status = ngi_overlay_reserve_tokens(txn, !has_entry, 0);
+    if (status == NG_OK)
+        status = ngi_store_read_begin(txn->store);
+    if (status != NG_OK)
+        return status;
+    status = stage_token_delete(txn, id, write);
+    ngi_store_read_end(txn->store);
+    if (status == NG_OK)
+        stage_done(txn, write);
+    return status;
+}
+
+/* --- connections ----------------------------------------------------------------------------- */
+
+static ng_status stage_connection(ng_txn *txn, const ng_connection_fields *fields, uint32_t id,
+                                  uint32_t now_s, const ng_write_options *write)
+{
+    uint32_t slot;
+    txn_token *entry;
+    txn_connection next = {.id = id, .state = TXN_CREATED};
+    ng_status status;
+    NGI_TRY(ngi_overlay_find(txn, fields->source, &slot, &entry));
+    NGI_TRY(ngi_overlay_find(txn, fields->target, &slot, &entry));
+    NGI_TRY(ngi_connection_from_fields(&next.record, fields, &txn->store->cdna, 0, now_s));
+    uint32_t joining = ngi_overlay_joining(txn, &next.record);
+    if (joining != 0)
+        return ngi_txn_fail_joined(txn, joining, &next.record,
+                                   write != NULL && (write->flags & NG_WRITE_IF_ABSENT));
+    NGI_TRY(ngi_overlay_check_degree(txn, next.record.source, true, 1));
+    NGI_TRY(ngi_overlay_check_degree(txn, next.record.target, false, 1));
+    ngi_overlay_add_connection(txn, &next);
+out:
+    return status;
+}
+
+static ng_status stage_connections(ng_txn *txn, const ng_connection_fields *fields, size_t count,
+                                   const uint32_t *ids, const ng_write_options *write)
+{
+    uint32_t before = txn->connection_count;
+    uint32_t now_s = stage_now(txn);
+    ng_status status = ngi_store_read_begin(txn->store);
+    if (status != NG_OK)
+        return status;
+    status = stage_if_seq(txn, write);
+    for (size_t i = 0; status == NG_OK && i < count; i++)
+        status = stage_fail_item(stage_connection(txn, &fields[i], ids[i], now_s, write), i, count);
+    if (status == NG_OK)
+        stage_note_cdna(txn);
+    else
+        txn->connection_count = before;
+    ngi_store_read_end(txn->store);
+    return status;
+}
+
+ng_status ngi_txn_connection_put(ng_txn *txn, const ng_connection_fields *fields, size_t count,
+                                 const ng_write_options *write, ng_connection_id *out)
+{
+    ngi_mem *mem = txn->store->mem;
+    size_t bytes = count * sizeof(uint32_t);
+    void *block = NULL;
+    uint32_t taken = 0;
+    ng_status status;
+    NGI_TRY(ngi_overlay_reserve_connections(txn, (uint32_t)count));
+    NGI_TRY(ngi_alloc(mem, bytes, "transaction", &block));
+    uint32_t *ids = block;
+    NGI_TRY(ngi_given_take_ids(txn->store, (uint32_t)count, ids));
+    taken = (uint32_t)count;
+    NGI_TRY(stage_connections(txn, fields, count, ids, write));
+    for (size_t i = 0; out != NULL && i < count; i++)
+        out[i] = ids[i];
+    stage_done(txn, write);
+out:
+    if (status != NG_OK)
+        ngi_given_return_ids(txn->store, block, taken);
+    ngi_free(mem, block, bytes);
+    return status;
+}
+
+static ng_status stage_connection_delete(ng_txn *txn, ng_connection_id id)
+{
+    txn_connection *entry = ngi_overlay_connection(txn, id);
+    if (entry != NULL && entry->state == TXN_CREATED) {
+        entry->state = TXN_GONE;
+        return NG_OK;
+    }
+    const ng_connection *record =
+        id <= UINT32_MAX ? ngi_graph_get(&txn->store->graph, (uint32_t)id) : NULL;
+    if (entry != NULL || record == NULL || !ngi_overlay_shows(txn, (uint32_t)id, record))
+        return ngi_fail(NG_E_NOT_FOUND, "connection %llu not found", (unsigned long long)id);
+    const txn_connection deleted = {.record = *record, .id = (uint32_t)id, .state = TXN_DELETED};
+    ngi_overlay_add_connection(txn, &deleted);
+    txn->deleted_count++;
+    return NG_OK;
+}
+
+ng_status ngi_txn_connection_delete(ng_txn *txn, ng_connection_id id, const ng_write_options *write)
+{
+    bool has_entry = ngi_overlay_connection(txn, id) != NULL;
+    ng_status status = ngi_overlay_reserve_connections(txn, !has_entry);
+    if (status == NG_OK)
+        status = ngi_store_read_begin(txn->store);
+    if (status != NG_OK)
+        return status;
+    status = stage_if_seq(txn, write);
+    if (status == NG_OK)
+        status = stage_connection_delete(txn, id);
+    ngi_store_read_end(txn->store);
+    if (status == NG_OK)
+        stage_done(txn, write);
+    return status;
+}

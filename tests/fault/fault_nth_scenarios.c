@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Writes, reads, views, transactions and checkpoints, with faults in them, and the list of all
+ * scenarios. */
+#include "fault_nth.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+nth_extra nth;
+
+const twin_mix nth_mix = {.target_tokens = 30,
+                          .bad_percent = 0,
+                          .use_projection = true,
+                          .dimensions = 4};
+
+void *nth_copy(const void *data, size_t bytes)
+{
+    void *copy = malloc(bytes);
+    assert_non_null(copy);
+    return memcpy(copy, data, bytes);
+}
+
+void nth_items(twin_op *op, twin_kind kind, size_t count)
+{
+    op->kind = kind;
+    op->count = count;
+    op->items = calloc(count, sizeof *op->items);
+    assert_non_null(op->items);
+    for (size_t i = 0; i < count; i++)
+        op->items[i].fields.struct_size = sizeof op->items[i].fields;
+}
+
+static void nth_fill(const twin_state *twin, ng_token_fields *fields, const char *label)
+{
+    float vector[64] = {0.5f, -1, 2, 3};
+    fields->set = NG_FIELD_LABEL | NG_FIELD_VECTOR | NG_FIELD_WEIGHT;
+    fields->weight = 0.5f;
+    fields->label = nth_copy(label, strlen(label));
+    fields->label_bytes = strlen(label);
+    fields->vector_dimensions = twin->dimensions != 0 ? twin->dimensions : 4;
+    fields->vector = nth_copy(vector, fields->vector_dimensions * sizeof *vector);
+    fields->spaces_set = 3;
+}
+
+static void build_create(const twin_state *twin, twin_op *op)
+{
+    nth_items(op, TWIN_CREATE, 1);
+    nth_fill(twin, &op->items[0].fields, "created with everything");
+}
+
+static void build_batch(const twin_state *twin, twin_op *op)
+{
+    nth_items(op, TWIN_CREATE, TWIN_BATCH_MAX);
+    for (size_t i = 0; i < op->count; i++) {
+        char label[64];
+        snprintf(label, sizeof label, "one of a batch, number %zu", i);
+        nth_fill(twin, &op->items[i].fields, label);
+    }
+}
+
+static ng_token_id nth_live(const twin_state *twin, size_t skip)
+{
+    for (size_t i = 0; i < twin->token_count; i++) {
+        if (twin->tokens[i].alive && skip-- == 0)
+            return twin->tokens[i].id;
+    }
+    return 0;
+}
+
+static void build_update(const twin_state *twin, twin_op *op)
+{
+    nth_items(op, TWIN_UPDATE, 1);
+    op->items[0].id = nth_live(twin, 2);
+    nth_fill(twin, &op->items[0].fields, "another label, longer than the one that was there");
+}
+
+static void build_delete(const twin_state *twin, twin_op *op)
+{
+    op->kind = TWIN_DELETE;
+    op->token = nth_live(twin, 0);
+    for (size_t i = 0; i < twin->connection_count; i++) {
+        if (twin->connections[i].alive)
+            op->token = twin->connections[i].source; /* so that the deletion cascades */
+    }
+}
+
+static void nth_link(const twin_state *twin, twin_op *op, size_t count)
+{
+    op->kind = TWIN_CONNECT;
+    op->count = count;
+    op->links = calloc(count, sizeof *op->links);
+    assert_non_null(op->links);
+    for (size_t i = 0; i < count; i++) {
+        op->links[i].fields.struct_size = sizeof op->links[i].fields;
+        op->links[i].fields.source = nth_live(twin, i);
+        op->links[i].fields.target = nth_live(twin, i + 1);
+        op->links[i].fields.set = NG_CFIELD_TYPE;
+        op->links[i].fields.type = 0xAF; /* not one that random ops use */
+    }
+}
+
+static void build_connect(const twin_state *twin, twin_op *op)
+{
+    nth_link(twin, op, 1);
+}
+
+static void build_connect_batch(const twin_state *twin, twin_op *op)
+{
+    nth_link(twin, op, 5);
+}
+
+static void build_disconnect(const twin_state *twin, twin_op *op)
+{
+    op->kind = TWIN_DISCONNECT;
+    for (size_t i = 0; i < twin->connection_count; i++) {
+        if (twin->connections[i].alive)
+            op->connection = twin->connections[i].id;
+    }
+}
+
+static void build_collection(const twin_state *twin, twin_op *op)
+{
+    (void)twin;
+    op->kind = TWIN_COLLECTION;
+    snprintf(op->name, sizeof op->name, "new.collection");
+}
+
+static void build_cdna(const twin_state *twin, twin_op *op)
+{
+    op->kind = TWIN_CDNA;
+    op->cdna = twin->cdna;
+    op->cdna.decay_rate = 0.125f;
+}
+
+static void build_projection(const twin_state *twin, twin_op *op)
+{
+    op->kind = TWIN_PROJECTION;
+    op->projection.dimensions = twin->dimensions;
+    op->projection.component_count = 1;
+    op->projection.mean = calloc(twin->dimensions, sizeof(float));
+    op->projection.components = calloc(twin->dimensions, sizeof(float));
+    assert_non_null(op->projection.mean);
+    assert_non_null(op->projection.components);
+    op->projection.mean[0] = 0.25f;
+    op->projection.components[1] = 1;
+}
+
+void nth_create_one(fault_run *run)
+{
+    twin_op op = {0};
+    build_create(&run->twin, &op);
+    assert_int_equal(fault_run_op(run, &op, 0), NG_OK);
+}
+
+bool nth_is_documented(ng_status status)
+{
+    static const ng_status documented[] = {NG_OK,        NG_E_NOMEM,   NG_E_IO,
+                                           NG_E_LATCHED, NG_E_EXPIRED, NG_E_DISK_FULL};
+    for (size_t i = 0; i < sizeof documented / sizeof *documented; i++) {
+        if (status == documented[i])
+            return true;
+    }
+    return false;
+}
+
+static ng_status act_open(fault_run *run)
+{
+    return fault_run_open(run);
+}
+
+static ng_status act_close(fault_run *run)
+{
+    return fault_run_close(run);
+}
+
+static ng_status act_check(fault_run *run)
+{
+    ng_check_report report;
+    ng_status status = ng_check(run->store, &report);
+    if (status == NG_OK && sim_disk_fault_count(run->disk) == 0)
+        assert_int_equal(report.problem_count, 0);
+    return status;
+}
+
+static ng_status act_hash(fault_run *run)
+{
+    uint64_t hash;
+    return ng_state_hash(run->store, &hash);
+}
+
+static ng_status act_grid(fault_run *run)
+{
+    ng_hit hits[50];
+    size_t count;
+    const float center[3] = {0};
+    ng_status status =
+        ng_grid_range(run->store, NG_SPACE_PHYSICAL, center, 1000, NULL, hits, 50, &count);
+    if (status == NG_OK)
+        status = ng_grid_nearest(run->store, NG_SPACE_TEMPORAL, center, NULL, hits, 50, &count);
+    return status;
+}
+
+static ng_status act_vectors(fault_run *run)
+{
+    ng_score scores[20];
+    size_t count;
+    const float vector[4] = {1, 2, 3, 4};
+    return ng_vector_nearest(run->store, vector, 4, NULL, scores, 20, &count);
+}
+
+static ng_status act_path(fault_run *run)
+{
+    ng_edge path[64];
+    size_t count;
+    ng_path_options options = {.struct_size = sizeof options, .direction = NG_BOTH};
+    ng_token_id from = nth_live(&run->twin, 0), to = nth_live(&run->twin, 7);
+    ng_status status = ng_path_find(run->store, from, to, &options, path, 64, &count);
+    return status == NG_E_NOT_FOUND ? NG_OK : status;
+}
+
+static ng_status act_query(fault_run *run)
+{
+    ng_query_result *result = NULL;
+    ng_query_options options = {.struct_size = sizeof options,
+                                .collection = NG_COLLECTION_SEMANTIC,
+                                .why = true};
+    ng_status status = ng_query(run->store, "alpha - beta + gamma", &options, &result);
+    if (status == NG_OK)
+        assert_true(result->term_count == 3);
+    ng_query_result_destroy(result);
+    return status;
+}
+
+/* --- views --- */
+
+static ng_status act_view(fault_run *run)
+{
+    ng_view *view = NULL;
+    ng_token_id id = nth_live(&run->twin, 1), found;
+    ng_token_info info;
+    ng_edge edges[16];
+    ng_token_id ids[16];
+    size_t count;
+    uint64_t hash;
+    ng_status status = ng_view_open(run->store, NULL, &view);
+    if (status != NG_OK)
+        return status;
+    status = ng_view_token_get(view, id, &info);
+    if (status == NG_OK)
+        status = ng_view_token_find(view, NG_COLLECTION_SEMANTIC, "beta", 4, &found);
+    if (status == NG_OK)
+        status = ng_view_token_list(view, NG_COLLECTION_ANY, 0, ids, 16, &count);
+    if (status == NG_OK)
+        status = ng_view_token_connections(view, id, NG_BOTH, NULL, edges, 16, &count);
+    if (status == NG_OK)
+        status = ng_view_state_hash(view, &hash);
+    ng_view_close(view);
+    return status;
+}
+
+static void prepare_view(fault_run *run)
+{
+    assert_int_equal(ng_state_hash(run->store, &nth.hash), NG_OK);
+    assert_int_equal(ng_view_open(run->store, NULL, &nth.view), NG_OK);
+}
+
+/* A writer copies pages for the view. It goes on when that fails, and the view says so. */
+static ng_status act_write_under_view(fault_run *run)
+{
+    twin_op op = {0};
+    build_update(&run->twin, &op);
+    ng_status status = fault_run_op(run, &op, 0);
+    uint64_t hash = 0;
+    ng_status read = ng_view_state_hash(nth.view, &hash);
+    if (read == NG_OK)
+        assert_int_equal(hash, nth.hash);
+    ng_view_close(nth.view);
+    nth.view = NULL;
+    return status != NG_OK ? status : read;
+}
+
+/* --- transactions --- */
+
+static ng_status act_transaction(fault_run *run)
+{
+    test_random random = {41};
+    return fault_run_transact(run, &nth_mix, &random, NG_DURABILITY_DEFAULT);
+}
+
+/* --- checkpoints --- */
+
+static ng_status act_checkpoint(fault_run *run)
+{
+    return ng_checkpoint(run->store, NULL, NULL, NULL);
+}
+
+static void prepare_tick(fault_run *run)
+{
+    assert_int_equal(fault_run_close(run), NG_OK);
+    run->options.durability = NG_DURABILITY_INTERVAL;
+    run->options.interval_ms = 1;
+    run->options.checkpoint_seconds = 1;
+    assert_int_equal(fault_run_open(run), NG_OK);
+    nth_create_one(run);
+    ngi_os *os = sim_disk_os(run->disk);
+    sim_disk_set_clock(run->disk, os->clock_us(os) + 2000000, 1);
+}
+
+static ng_status act_tick(fault_run *run)
+{
+    ng_status status = ng_tick(run->store);
+    ng_seq durable = 0;
+    ng_positions(run->store, NULL, &durable);
+    if (durable > run->acknowledged)
+        run->acknowledged = durable;
+    return status;
+}
+
+static ng_status act_read_only(fault_run *run)
+{
+    ng_open_options options = run->options;
+    run->options.flags |= NG_OPEN_READ_ONLY;
+    ng_status status = fault_run_open(run);
+    run->options = options;
+    if (status == NG_OK) {
+        sim_disk_fail(run->disk, NULL);
+        fail_mem_plan(&run->mem, 0, false);
+        fault_run_verify(run);
+        assert_int_equal(fault_run_close(run), NG_OK);
+    }
+    return status;
+}
+
+const nth_scenario nth_scenarios[] = {
+    {.name = "open new", .act = act_open, .begins_closed = true, .is_new = true},
+    {.name = "create", .build = build_create},
+    {.name = "create a batch", .build = build_batch},
+    {.name = "update", .build = build_update},
+    {.name = "delete", .build = build_delete},
+    {.name = "connect", .build = build_connect},
+    {.name = "connect a batch", .build = build_connect_batch},
+    {.name = "delete connection", .build = build_disconnect},
+    {.name = "collection", .build = build_collection},
+    {.name = "constitution", .build = build_cdna},
+    {.name = "projection", .build = build_projection},
+    {.name = "grid search", .act = act_grid},
+    {.name = "vector search", .act = act_vectors},
+    {.name = "path", .act = act_path},
+    {.name = "query", .act = act_query},
+    {.name = "check", .act = act_check},
+    {.name = "hash", .act = act_hash},
+    {.name = "close", .act = act_close, .ends_closed = true},
+    {.name = "reopen", .act = act_open, .begins_closed = true},
+    {.name = "reopen from a snapshot",
+     .act = act_open,
+     .begins_closed = true,
+     .has_snapshot = true},
+    {.name = "open for reading", .act = act_read_only, .begins_closed = true, .has_snapshot = true},
+    {.name = "view", .act = act_view},
+    {.name = "write under a view", .act = act_write_under_view, .prepare = prepare_view},
+    {.name = "transaction", .act = act_transaction},
+    {.name = "first checkpoint", .act = act_checkpoint},
+    {.name = "second checkpoint", .act = act_checkpoint, .has_snapshot = true},
+    {.name = "check with a snapshot", .act = act_check, .has_snapshot = true},
+    {.name = "tick", .act = act_tick, .prepare = prepare_tick},
+    {.name = "stream", .act = nth_stream},
+    {.name = "stream of ops", .act = nth_stream_ops},
+    {.name = "stream of a directory", .act = nth_stream_path, .has_snapshot = true},
+    {.name = "restore", .act = nth_restore, .prepare = nth_prepare_stream},
+    {.name = "backup", .act = nth_backup},
+    {.name = "incremental backup", .act = nth_increment, .prepare = nth_prepare_backup},
+    {.name = "restore of backups", .act = nth_restore_backups, .prepare = nth_prepare_backups},
+    {.name = "repair", .act = nth_repair, .prepare = nth_prepare_repair, .has_snapshot = true},
+    {.name = "follow", .act = nth_follow, .prepare = nth_prepare_follow},
+};
+
+const size_t nth_scenario_count = sizeof nth_scenarios / sizeof *nth_scenarios;

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Making, printing, reading and opening the golden store. */
+#include "golden_build.h"
+
+#include "sample_store.h"
+#include "store/store_restore.h"
+#include "store/store_stream.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <xxhash.h>
+
+#define LINE_BYTES 32 /* of a file on one line of the text */
+
+static void require(bool condition, const char *what)
+{
+    if (condition)
+        return;
+    fprintf(stderr, "golden store: %s (%s)\n", what, ng_last_error());
+    abort();
+}
+
+static golden_file *golden_add(golden_set *golden, const char *name)
+{
+    require(golden->file_count < GOLDEN_FILES_MAX, "too many files");
+    golden_file *file = &golden->files[golden->file_count++];
+    snprintf(file->name, sizeof file->name, "%s", name);
+    return file;
+}
+
+static ng_status append(void *context, const void *data, size_t bytes)
+{
+    golden_file *file = context;
+    file->data = realloc(file->data, file->bytes + bytes + 1);
+    require(file->data != NULL, "out of memory");
+    memcpy(file->data + file->bytes, data, bytes);
+    file->bytes += bytes;
+    return NG_OK;
+}
+
+/* What depends on the process: its number in LOCK, the events of this run. */
+static bool is_of_the_format(const char *name)
+{
+    return strcmp(name, "LOCK") != 0 && strcmp(name, "BLACKBOX") != 0;
+}
+
+static void take_files(golden_set *golden, sim_disk *disk)
+{
+    char paths[GOLDEN_FILES_MAX][SIM_PATH_BYTES];
+    size_t count = sim_disk_files(disk, paths, GOLDEN_FILES_MAX);
+    require(count <= GOLDEN_FILES_MAX, "too many files");
+    for (size_t i = 0; i < count; i++) {
+        const char *name = strrchr(paths[i], '/') + 1;
+        if (!is_of_the_format(name))
+            continue;
+        golden_file *file = golden_add(golden, name);
+        file->data = sim_disk_file_copy(disk, paths[i], &file->bytes);
+    }
+}
+
+static void write_all(golden_set *golden, ng_store *store)
+{
+    sample_state sample = {0};
+    ng_checkpoint_report report;
+    ng_stream_options ops = {.struct_size = sizeof ops, .incremental = true};
+    require(sample_write(store, &sample, 0) == NG_OK, "stage 0");
+    require(sample_write(store, &sample, 1) == NG_OK, "stage 1");
+    require(ngi_store_checkpoint(store, NULL, NULL, &report) == NG_OK, "checkpoint");
+    require(ngi_store_hash(store, &golden->states[0]) == NG_OK, "hash");
+    require(ngi_store_stream_write(store, NULL, append, golden_add(golden, "whole.full"), NULL) ==
+                NG_OK,
+            "whole stream");
+    require(sample_write(store, &sample, 2) == NG_OK, "stage 2");
+    require(sample_write(store, &sample, 3) == NG_OK, "stage 3");
+    ops.after = report.seq;
+    require(ngi_store_stream_write(store, &ops, append, golden_add(golden, "ops.incremental"),
+                                   NULL) == NG_OK,
+            "stream of ops");
+    require(ngi_store_hash(store, &golden->states[1]) == NG_OK, "hash");
+}
+
+void golden_make(golden_set *out)
+{
+    memset(out, 0, sizeof *out);
+    ngi_mem mem;
+    ngi_mem_init(&mem, 0);
+    ng_store *store = NULL;
+    ng_open_options options = sample_options();
+    sim_disk *disk = sim_disk_create(20260101);
+    require(ngi_store_open(sim_disk_os(disk), &mem, GOLDEN_STORE, &options, &store) == NG_OK,
+            "open");
+    write_all(out, store);
+    require(ngi_store_close(store) == NG_OK, "close");
+    take_files(out, disk);
+    sim_disk_destroy(disk);
+}
+
+void golden_release(golden_set *golden)
+{
+    for (size_t i = 0; i < golden->file_count; i++)
+        free(golden->files[i].data);
+    memset(golden, 0, sizeof *golden);
+}
+
+void golden_print(const golden_set *golden, FILE *to, bool with_bytes)
+{
+    static const char *const states[GOLDEN_STATES] = {"snapshot", "last"};
+    for (size_t i = 0; i < golden->file_count; i++) {
+        const golden_file *file = &golden->files[i];
+        fprintf(to, "file %s %zu %016llx\n", file->name, file->bytes,
+                (unsigned long long)XXH3_64bits(file->data, file->bytes));
+        for (size_t at = 0; with_bytes && at < file->bytes; at++) {
+            bool is_last = at % LINE_BYTES == LINE_BYTES - 1 || at + 1 == file->bytes;
+            fprintf(to, "%02x%s", file->data[at], is_last ? "\n" : "");
+        }
+    }
+    for (size_t i = 0; i < GOLDEN_STATES; i++)
+        fprintf(to, "state %s %016llx\n", states[i], (unsigned long long)golden->states[i]);
+}
+
+static uint8_t hex_byte(const char *text)
+{
+    unsigned value = 0;
+    require(sscanf(text, "%2x", &value) == 1, "not hexadecimal");
+    return (uint8_t)value;
+}
+
+static void read_bytes(FILE *from, golden_file *file)
+{
+    char line[2 * LINE_BYTES + 3];
+    file->data = malloc(file->bytes + 1);
+    require(file->data != NULL, "out of memory");
+    for (size_t at = 0; at < file->bytes; at += LINE_BYTES) {
+        size_t wanted = file->bytes - at < LINE_BYTES ? file->bytes - at : LINE_BYTES;
+        require(fgets(line, sizeof line, from) != NULL && strlen(line) >= 2 * wanted,
+                "the text ends too early");
+        for (size_t i = 0; i < wanted; i++)
+            file->data[at + i] = hex_byte(line + 2 * i);
+    }
+}
+
+void golden_read(FILE *from, golden_set *out)
+{
+    char line[256], name[64];
+    unsigned long long bytes = 0, sum = 0;
+    size_t states = 0;
+    memset(out, 0, sizeof *out);
+    while (fgets(line, sizeof line, from) != NULL) {
+        if (sscanf(line, "file %63s %llu %llx", name, &bytes, &sum) == 3) {
+            golden_file *file = golden_add(out, name);
+            require(bytes < 1u << 20, "a file is too long");
+            file->bytes = (size_t)bytes;
+            read_bytes(from, file);
+            require(XXH3_64bits(file->data, file->bytes) == sum, "bytes and sum differ");
+        } else if (sscanf(line, "state %63s %llx", name, &sum) == 2 && states < GOLDEN_STATES) {
+            out->states[states++] = sum;
+        }
+    }
+    require(states == GOLDEN_STATES, "states are missing");
+}
+
+const golden_file *golden_find(const golden_set *golden, const char *name)
+{
+    for (size_t i = 0; i < golden->file_count; i++) {
+        if (strcmp(golden->files[i].name, name) == 0)
+            return &golden->files[i];
+    }
+    return NULL;
+}
+
+bool golden_is_stream(const golden_file *file)
+{
+    return strcmp(file->name, "whole.full") == 0 || strcmp(file->name, "ops.incremental") == 0;
+}
+
+sim_disk *golden_disk(const golden_set *golden)
+{
+    sim_disk *disk = sim_disk_create(7);
+    require(sim_disk_os(disk)->make_directory(sim_disk_os(disk), GOLDEN_STORE) == NG_OK,
+            "directory");
+    for (size_t i = 0; i < golden->file_count; i++) {
+        const golden_file *file = &golden->files[i];
+        char path[SIM_PATH_BYTES];
+        snprintf(path, sizeof path, "%s/%s", GOLDEN_STORE, file->name);
+        if (!golden_is_stream(file))
+            sim_disk_file_put(disk, path, file->data, file->bytes);
+    }
+    return disk;
+}
+
+ng_status golden_open(sim_disk *disk, const char *path, uint32_t flags, uint64_t *hash)
+{
+    ngi_mem mem;
+    ngi_mem_init(&mem, 0);
+    ng_store *store = NULL;
+    ng_open_options options = sample_options();
+    options.flags |= flags;
+    ng_status status = ngi_store_open(sim_disk_os(disk), &mem, path, &options, &store);
+    if (status != NG_OK)
+        return status;
+    ng_check_report report;
+    require(ngi_store_check(store, &report) == NG_OK, "check");
+    /* A damaged snapshot that opening passed over stays, and is a problem. */
+    require(report.problem_count == 0 || strstr(report.first_problem, ".snap") != NULL,
+            report.first_problem);
+    require(ngi_store_hash(store, hash) == NG_OK, "hash");
+    require(ngi_store_close(store) == NG_OK, "close");
+    return NG_OK;
+}
+
+typedef struct golden_source {
+    const golden_file *file;
+    size_t at;
+} golden_source;
+
+static ng_status give(void *context, void *data, size_t capacity, size_t *bytes)
+{
+    golden_source *source = context;
+    size_t left = source->file->bytes - source->at;
+    *bytes = left < capacity ? left : capacity;
+    memcpy(data, source->file->data + source->at, *bytes);
+    source->at += *bytes;
+    return NG_OK;
+}
+
+ng_status golden_restore(sim_disk *disk, const golden_file *const *streams, size_t count,
+                         const char *to)
+{
+    ngi_mem mem;
+    ngi_mem_init(&mem, 0);
+    store_restore restore = {0};
+    ng_status status;
+    NGI_TRY(ngi_restore_begin(&restore, sim_disk_os(disk), &mem, to, NULL));
+    for (size_t i = 0; i < count; i++) {
+        golden_source source = {streams[i], 0};
+        NGI_TRY(ngi_restore_feed(&restore, give, &source));
+    }
+    NGI_TRY(ngi_restore_finish(&restore, NULL));
+out:
+    ngi_restore_release(&restore);
+    return status;
+}
