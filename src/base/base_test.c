@@ -139,6 +139,24 @@ static void test_errors(void **state)
     assert_true(strlen(ng_last_error()) < sizeof longer - 1);
 }
 
+static void test_conflict_is_of_the_last_error(void **state)
+{
+    (void)state;
+    ng_conflict conflict = {.kind = NG_CONFLICT_VERSION, .version = 7};
+    (void)ngi_fail(NG_E_INVALID, "before");
+    assert_false(ng_last_conflict(&conflict));
+    (void)ngi_fail(NG_E_CONFLICT, "token 1 has version 7");
+    ngi_conflict_set(&conflict);
+    conflict.version = 0;
+    assert_true(ng_last_conflict(&conflict));
+    assert_int_equal(conflict.kind, NG_CONFLICT_VERSION);
+    assert_int_equal(conflict.version, 7);
+    assert_int_equal(ngi_fail_prefix(NG_E_CONFLICT, "item 3"), NG_E_CONFLICT);
+    assert_true(ng_last_conflict(NULL));
+    (void)ngi_fail(NG_E_NOT_FOUND, "another");
+    assert_false(ng_last_conflict(&conflict));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -149,6 +167,7 @@ int main(void)
         cmocka_unit_test(test_memory_is_counted_exactly),
         cmocka_unit_test(test_buffer_grows),
         cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_conflict_is_of_the_last_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -105,13 +105,13 @@ ng_status ngi_store_write_commit(ng_store *store, ngi_op_kind kind, size_t body_
     }
     if (write != NULL && write->seq != NULL)
         *write->seq = op.seq;
-    if (write != NULL && (write->flags & NG_WRITE_NOWAIT)) {
-        ngi_wal_unlock(store->wal);
-        return NG_OK;
-    }
     ng_durability durability = write != NULL && write->durability != NG_DURABILITY_DEFAULT
                                    ? (ng_durability)write->durability
                                    : store->durability;
+    if (durability == NG_DURABILITY_SYNC && write != NULL && (write->flags & NG_WRITE_NOWAIT)) {
+        ngi_wal_unlock(store->wal);
+        return NG_OK;
+    }
     if (durability == NG_DURABILITY_INTERVAL)
         ngi_upkeep_flush_soon(store);
     return ngi_wal_unlock_and_acknowledge(store->wal, op.seq, durability);

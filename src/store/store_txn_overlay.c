@@ -200,6 +200,11 @@ void ngi_overlay_release_token(ng_txn *txn, txn_token *entry)
     entry->floats = NULL;
 }
 
+static void index_release(ngi_mem *mem, txn_index *index)
+{
+    ngi_free(mem, index->buckets, index->bucket_count * sizeof(uint32_t));
+}
+
 void ngi_overlay_release(ng_txn *txn)
 {
     ngi_mem *mem = txn->store->mem;
@@ -207,9 +212,10 @@ void ngi_overlay_release(ng_txn *txn)
         ngi_overlay_release_token(txn, &txn->tokens[i]);
     ngi_free(mem, txn->tokens, txn->token_capacity * sizeof *txn->tokens);
     ngi_free(mem, txn->connections, txn->connection_capacity * sizeof *txn->connections);
-    txn_index *indexes[] = {&txn->by_slot, &txn->by_label, &txn->by_id, &txn->by_ends};
-    for (size_t i = 0; i < sizeof indexes / sizeof *indexes; i++)
-        ngi_free(mem, indexes[i]->buckets, indexes[i]->bucket_count * sizeof(uint32_t));
+    index_release(mem, &txn->by_slot);
+    index_release(mem, &txn->by_label);
+    index_release(mem, &txn->by_id);
+    index_release(mem, &txn->by_ends);
     ngi_free(mem, txn->versions, txn->version_capacity * sizeof *txn->versions);
     ngi_free(mem, txn->absents, txn->absent_capacity * sizeof *txn->absents);
 }

@@ -276,6 +276,26 @@ static void test_segment_that_was_given_up(void **state)
     assert_int_equal(ngi_wal_close(wal), NG_OK);
 }
 
+/* It is still there, with an older first op than the log has meanwhile. */
+static void test_given_up_and_left_behind(void **state)
+{
+    log_fixture *f = *state;
+    ngi_wal *wal = log_must_open(f);
+    for (ng_seq seq = 1; seq <= 20; seq++)
+        log_fill(wal, seq);
+    assert_int_equal(ngi_wal_close(wal), NG_OK);
+    log_expect(f, 20);
+    log_poke_header(f, SECOND, 2, 11);
+    assert_int_equal(known(f), 20);
+    for (ng_seq after = 0; after <= 20; after++) {
+        ngi_wal_cursor *cursor = must_open(f, after);
+        expect(cursor, 20, after + 1, after < 20 ? 20 : 0, NG_OK);
+        expect(cursor, 20, 1, 0, NG_OK);
+        ngi_wal_cursor_close(cursor);
+    }
+    log_expect(f, 20);
+}
+
 static void test_known_durable(void **state)
 {
     log_fixture *f = *state;
@@ -455,6 +475,7 @@ int main(void)
         T(test_gap),
         T(test_cut_and_written_anew),
         T(test_segment_that_was_given_up),
+        T(test_given_up_and_left_behind),
         T(test_known_durable),
         T(test_beside_a_writer),
         T(test_failing_calls),

@@ -86,7 +86,7 @@ ng_status ngi_manifest_read(ngi_os *os, const char *directory, ngi_manifest *out
     ng_status status = os->file_open(os, path, NGI_OPEN_READ, &file);
     if (status != NG_OK)
         return status;
-    uint8_t image[MANIFEST_BYTES] = {0};
+    uint8_t image[MANIFEST_BYTES + 1] = {0}; /* a longer file is not one */
     size_t got = 0;
     status = os->file_read(os, file, image, sizeof image, 0, &got);
     os->file_close(os, file);

@@ -32,6 +32,12 @@ size_t ngi_op_token_bytes(size_t label_bytes, size_t floats)
  * copy, because a batch is mostly these. */
 #define OP_IS_LITTLE (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
 
+static unsigned op_space_count(unsigned spaces)
+{
+    static const uint8_t ones[16] = {0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4};
+    return ones[spaces & 15] + (unsigned)ones[spaces >> 4 & 15];
+}
+
 static void op_put_space(uint8_t *at, const int16_t raw[NG_AXIS_COUNT])
 {
     if (OP_IS_LITTLE) {
@@ -74,7 +80,7 @@ static uint8_t *op_put_coordinates(uint8_t *at, const ng_token *record, uint8_t 
         at += NGI_OP_SPACE_BYTES;
     }
     *spaces = (uint8_t)present;
-    if (__builtin_popcount(present) & 1) {
+    if (op_space_count(present) & 1) {
         ngi_put_u16(at, 0);
         at += 2;
     }
@@ -145,7 +151,7 @@ static ng_status op_take_rest(ngi_op_reader *reader, const uint8_t *fixed, const
 {
     unsigned label_bytes = ngi_get_u16(fixed + 22);
     unsigned vector = fixed[27];
-    size_t space_count = (size_t)__builtin_popcount(fixed[26]);
+    size_t space_count = op_space_count(fixed[26]);
     *spaces = op_take(reader, op_pad(space_count * NGI_OP_SPACE_BYTES, 4));
     if (*spaces == NULL)
         return op_malformed("coordinates are cut off");

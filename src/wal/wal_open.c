@@ -129,7 +129,7 @@ static ng_status wal_create_manifest(ngi_wal *wal, const ngi_manifest *manifest)
         return ngi_fail(NG_E_CORRUPT, "%s/MANIFEST: missing, but there is a %s", wal->home.path,
                         what);
     /* First the entry of the directory, which another attempt may have made: whoever finds a MANIFEST
-     * relies on it. That of MANIFEST is durable with the first segment's. */
+     * relies on it. */
     if (status == NG_OK)
         status = os->sync_directory(os, parent);
     if (status == NG_OK)
@@ -159,6 +159,10 @@ static ng_status wal_open_files(ngi_wal *wal, bool must_exist, ngi_manifest *man
     status = ngi_manifest_read(wal->os, wal->home.path, &found);
     if (status == NG_E_NOT_FOUND)
         return wal_create_manifest(wal, manifest);
+    if (status == NG_OK && found.clean_seq == 0 && found.snapshot_seq == 0)
+        /* Perhaps the attempt that wrote it ended before its entry was durable: no segment may be
+         * found without it. */
+        status = wal->os->sync_directory(wal->os, wal->home.path);
     if (status == NG_OK)
         *manifest = found;
     return status;

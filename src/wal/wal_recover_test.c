@@ -260,6 +260,71 @@ static void test_manifest_fields(void **state)
     assert_int_equal(ngi_manifest_read(ngi_os_system(), f->path, &found), NG_OK);
 }
 
+static void test_hostile_manifest(void **state)
+{
+    log_fixture *f = *state;
+    ngi_manifest found;
+    uint8_t image[512];
+    char path[128];
+    log_expect(f, 0);
+    log_path(f, "MANIFEST", path);
+    FILE *file = fopen(path, "rb");
+    assert_int_equal(fread(image, 1, sizeof image, file), sizeof image);
+    assert_int_equal(fclose(file), 0);
+    static const struct {
+        long offset;
+        uint32_t value;
+        ng_status expected;
+    } cases[] = {{8, 2, NG_E_VERSION},
+                 {8, 0, NG_E_CORRUPT},
+                 {56, 0, NG_E_CORRUPT},
+                 {56, UINT32_MAX, NG_E_CORRUPT},
+                 {152, 0x7F800000, NG_E_CORRUPT},
+                 {248, 0, NG_E_CORRUPT}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint8_t changed[512];
+        memcpy(changed, image, sizeof changed);
+        ngi_put_u32(changed + cases[i].offset, cases[i].value);
+        ngi_put_u32(changed + 12, ngi_crc32c(0, changed + 16, sizeof changed - 16));
+        log_poke(f, "MANIFEST", 0, changed, sizeof changed);
+        assert_int_equal(ngi_manifest_read(ngi_os_system(), f->path, &found), cases[i].expected);
+        assert_non_null(strstr(ng_last_error(), "MANIFEST"));
+    }
+    log_poke(f, "MANIFEST", 0, image, sizeof image);
+    assert_int_equal(ngi_manifest_read(ngi_os_system(), f->path, &found), NG_OK);
+    log_poke(f, "MANIFEST", 512, "", 1);
+    assert_int_equal(ngi_manifest_read(ngi_os_system(), f->path, &found), NG_E_CORRUPT);
+    for (long bytes = 0; bytes < 512; bytes += 5) {
+        assert_int_equal(truncate(path, bytes), 0);
+        assert_int_equal(ngi_manifest_read(ngi_os_system(), f->path, &found), NG_E_CORRUPT);
+        log_poke(f, "MANIFEST", 0, image, sizeof image);
+    }
+}
+
+/* Whoever finds a MANIFEST relies on the entry of its directory: it is synced before. */
+static void test_directory_is_durable_before_manifest(void **state)
+{
+    log_fixture *f = *state;
+    bool done = false;
+    unsigned seen = 0;
+    for (unsigned n = 1; !done; n++) {
+        ngi_wal *wal;
+        log_wipe(f);
+        atomic_store(&f->disk.directory_sync_count, 0);
+        log_disk_plan(&f->disk, n, true, NG_E_IO);
+        ng_status status = log_open(f, &wal);
+        done = !log_disk_has_failed(&f->disk);
+        log_disk_plan(&f->disk, 0, false, NG_OK);
+        bool has_manifest = log_has_file(f, "MANIFEST");
+        seen += has_manifest && status != NG_OK;
+        assert_true(!has_manifest || atomic_load(&f->disk.directory_sync_count) > 0);
+        if (status == NG_OK)
+            assert_int_equal(ngi_wal_close(wal), NG_OK);
+        log_expect(f, 0);
+    }
+    assert_true(seen > 0);
+}
+
 /* Headers that say the wrong thing with the right checksum. */
 static void test_hostile_headers(void **state)
 {
@@ -637,10 +702,10 @@ static ng_status session(log_fixture *f, ng_seq *kept, ng_seq *newest)
     if (status != NG_OK)
         return status;
     *kept = *newest = ngi_wal_applied(wal);
-    for (int i = 0; i < 70 && status == NG_OK; i++) {
+    for (int i = 0; i < 30 && status == NG_OK; i++) {
         ng_durability durability = i % 4 == 0 ? NG_DURABILITY_SYNC : NG_DURABILITY_NONE;
         ng_seq seq;
-        status = log_write(wal, 2000, durability, &seq);
+        status = log_write(wal, 5000, durability, &seq);
         if (status == NG_OK && durability == NG_DURABILITY_SYNC)
             *kept = seq;
         if (status == NG_OK && i % 10 == 9)
@@ -761,6 +826,8 @@ int main(void)
         T(test_damage_behind_the_snapshot),
         T(test_leftovers_and_missing_segments),
         T(test_manifest_fields),
+        T(test_hostile_manifest),
+        T(test_directory_is_durable_before_manifest),
         T(test_hostile_headers),
         T(test_hostile_frames),
         T(test_read_only_changes_nothing),

@@ -58,10 +58,10 @@ static ng_status open_log(fixture *f, ngi_wal **out)
     f->count = 0;
     f->manifest = (ngi_manifest){.format_version = NGI_FORMAT_VERSION, .uuid = "0123456789abcde"};
     ngi_encoding_default(&f->manifest.encoding);
-    const ngi_wal_options options = {
-        .path = f->path, .segment_bytes = 65536, .durability = NG_DURABILITY_SYNC};
-    ng_status status =
-        ngi_wal_open(ngi_os_system(), &f->mem, &options, &f->manifest, out);
+    const ngi_wal_options options = {.path = f->path,
+                                     .segment_bytes = 65536,
+                                     .durability = NG_DURABILITY_SYNC};
+    ng_status status = ngi_wal_open(ngi_os_system(), &f->mem, &options, &f->manifest, out);
     if (status != NG_OK)
         return status;
     status = ngi_wal_recover(*out, 0, 0, see_op, f);

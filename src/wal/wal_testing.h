@@ -27,7 +27,7 @@ typedef struct log_disk {
     atomic_uint_fast64_t now_ns;
     ngi_mutex held; /* a sync passes through it */
     atomic_uint sync_count;
-    ngi_file last_synced;
+    atomic_uint directory_sync_count;
 } log_disk;
 
 static inline ng_status disk_call(ngi_os *os, bool changes)
@@ -125,8 +125,12 @@ static inline ng_status disk_make_directory(ngi_os *os, const char *path)
 
 static inline ng_status disk_sync_directory(ngi_os *os, const char *path)
 {
+    log_disk *disk = os->context;
     ng_status status = disk_call(os, true);
-    return status != NG_OK ? status : ngi_os_system()->sync_directory(ngi_os_system(), path);
+    if (status != NG_OK)
+        return status;
+    atomic_fetch_add(&disk->directory_sync_count, 1);
+    return ngi_os_system()->sync_directory(ngi_os_system(), path);
 }
 
 static inline ng_status disk_list(ngi_os *os, const char *path,

@@ -12,7 +12,7 @@
 #define INPUT_MAX 65536
 
 typedef struct replay {
-    uint64_t rounds, runs;
+    uint64_t seeds, rounds, runs; /* rounds: mutations of each seed */
     test_random random;
     const char *folder;
     uint8_t other[INPUT_MAX]; /* the seed before, to splice with */
@@ -90,6 +90,15 @@ static void write_seed(const char *folder, const char *name, const void *data, s
     }
 }
 
+static void count_seed(void *context, const char *name, const void *data, size_t bytes)
+{
+    replay *all = context;
+    (void)name;
+    (void)data;
+    (void)bytes;
+    all->seeds++;
+}
+
 static void take_seed(void *context, const char *name, const void *data, size_t bytes)
 {
     replay *all = context;
@@ -127,7 +136,8 @@ static void replay_file(replay *all, const char *path)
 int main(int argc, char **argv)
 {
     static replay all;
-    all.rounds = test_environment("NG_FUZZ_ROUNDS", 60);
+    fuzz_seeds(count_seed, &all);
+    all.rounds = test_environment("NG_FUZZ_ROUNDS", 2500) / (all.seeds == 0 ? 1 : all.seeds) + 1;
     all.random.state = test_environment("NG_TEST_SEED", 1);
     if (argc == 3 && strcmp(argv[1], "--seeds") == 0)
         all.folder = argv[2];

@@ -476,11 +476,23 @@ static void random_spoil(const twin_state *twin, test_random *random, twin_op *o
     }
 }
 
+/* A label that a batch gives twice is no conflict with what is there. */
+static bool has_label_twice(const twin_op *op)
+{
+    for (size_t i = 0; op->items != NULL && i < op->count; i++) {
+        for (size_t k = 0; k < i; k++) {
+            if (same_label(&op->items[k].fields, &op->items[i].fields))
+                return true;
+        }
+    }
+    return false;
+}
+
 /* A condition that holds changes nothing; one that does not is the only reason to refuse the op. */
 static void random_condition(const twin_state *twin, test_random *random, twin_op *op)
 {
     bool may_be_absent = op->kind == TWIN_CREATE || op->kind == TWIN_CONNECT;
-    if (op->expected == NG_E_EXISTS && may_be_absent) {
+    if (op->expected == NG_E_EXISTS && may_be_absent && !has_label_twice(op)) {
         op->if_absent = true;
         op->expected = NG_E_CONFLICT;
         op->conflict = NG_CONFLICT_PRESENT;
