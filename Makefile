@@ -63,6 +63,11 @@ test-nightly: ## the long tests: 10,000 histories with crashes, 200 kills, other
 	$(call compile,release)
 	$(call run_tests,release) --label-regex nightly
 
+.PHONY: coverage
+coverage: ## lines and branches of src/ that tests run; fails below 85 %
+	@tools/setup.sh build test lint
+	@tools/coverage.sh
+
 .PHONY: fuzz
 fuzz: ## the fuzz targets with libFuzzer, SECONDS=60 each; TARGET=log for one of them
 	@tools/setup.sh build

@@ -52,20 +52,40 @@ typedef struct applier {
 
 /* ---- messages ---- */
 
+/* What was committed before the failure. */
+static const char *apply_say_before(const applier *self, char out[96])
+{
+    out[0] = '\0';
+    if (self->transactions > 0)
+        snprintf(out, 96, " (lines 1..%" PRIu64 " are applied, up to seq %" PRIu64 ")",
+                 self->committed_line, self->seq);
+    return out;
+}
+
 static CLI_PRINTF(3, 4) int apply_fail(const applier *self, int code, const char *format, ...)
 {
-    char text[APPLY_TEXT_MAX + 400], before[96] = "";
+    char text[APPLY_TEXT_MAX + 400], before[96];
     va_list values;
 
     va_start(values, format);
     vsnprintf(text, sizeof text, format, values);
     va_end(values);
-    if (self->transactions > 0)
-        snprintf(before, sizeof before,
-                 " (lines 1..%" PRIu64 " are applied, up to seq %" PRIu64 ")", self->committed_line,
-                 self->seq);
     return cli_fail(self->context, code, "%s line %" PRIu64 ": %s%s", self->path, self->line_number,
-                    text, before);
+                    text, apply_say_before(self, before));
+}
+
+/* A transaction that did not commit: it is not the last line that is wrong. */
+static int apply_fail_commit(const applier *self, ng_status status)
+{
+    char before[96];
+    uint64_t first = self->committed_line + 1;
+
+    if (first >= self->line_number)
+        return cli_fail(self->context, cli_exit_of(status), "%s line %" PRIu64 ": %s%s", self->path,
+                        self->line_number, ng_last_error(), apply_say_before(self, before));
+    return cli_fail(self->context, cli_exit_of(status), "%s lines %" PRIu64 "..%" PRIu64 ": %s%s",
+                    self->path, first, self->line_number, ng_last_error(),
+                    apply_say_before(self, before));
 }
 
 static int apply_fail_status(const applier *self, ng_status status)
@@ -355,7 +375,7 @@ static int apply_commit(applier *self)
     self->txn = NULL;
     status = ng_txn_commit(txn, &write);
     if (status != NG_OK)
-        return apply_fail_status(self, status);
+        return apply_fail_commit(self, status);
     if (seq != 0)
         self->seq = seq;
     self->transactions++;

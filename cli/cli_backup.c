@@ -37,7 +37,7 @@ typedef struct backup_request {
 
 static bool backup_to_stdout(const backup_request *request)
 {
-    return strcmp(request->to, "-") == 0;
+    return request->to != NULL && strcmp(request->to, "-") == 0;
 }
 
 /* ---- the answer ---- */

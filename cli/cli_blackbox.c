@@ -112,7 +112,7 @@ static int blackbox_run(cli_context *context, int argc, char **argv)
 {
     uint64_t last = BLACKBOX_EVENTS_MAX;
     cli_args args;
-    int option;
+    int option, code;
 
     cli_args_begin(&args, context, argc, argv);
     while ((option = cli_args_next(&args)) > 0)
@@ -120,9 +120,8 @@ static int blackbox_run(cli_context *context, int argc, char **argv)
             return CLI_USAGE;
     if (option < 0)
         return args.exit_code;
-    if (args.operand_count > 0)
-        return cli_fail(context, CLI_USAGE, "unexpected argument '%s'", args.operands[0]);
-    return blackbox_show(context, (size_t)last);
+    code = cli_args_store(&args, 0);
+    return code == CLI_OK ? blackbox_show(context, (size_t)last) : code;
 }
 
 static const cli_option blackbox_options[] = {
@@ -134,14 +133,15 @@ static const int blackbox_exits[] = {CLI_OK, CLI_USAGE, CLI_NOT_FOUND, CLI_IO, C
 
 const cli_command cli_command_blackbox = {
     .name = "blackbox",
-    .arguments = "[OPTION]...",
+    .arguments = "[OPTION]... [STORE]",
     .summary = "Show what the store did last, also after a crash",
     .description =
         "Events are openings, recoveries, checkpoints, failures, restarts of the server.\n"
         "Reads one file of the store and changes nothing: the store may be in use, or\n"
         "have crashed. The oldest event comes first.",
     .options = blackbox_options,
-    .examples = "neurograph blackbox --last 20\nneurograph blackbox --json | jq -r .kind",
+    .examples = "neurograph blackbox --last 20\nneurograph blackbox ./memory\nneurograph blackbox "
+                "--json | jq -r .kind",
     .exit_codes = blackbox_exits,
     .run = blackbox_run,
 };

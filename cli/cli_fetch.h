@@ -23,7 +23,7 @@ void cli_fetch_destroy(cli_fetch *fetch);
  *  NG_E_FORMAT    anything else: not a server of ours, or not a URL */
 ng_status cli_fetch_get(cli_fetch *fetch, const char *url);
 /** An ng_source_fn, its context the cli_fetch. NG_E_IO if the body ends early. */
-ng_status cli_fetch_read(void *fetch, void *data, size_t capacity, size_t *bytes);
+ng_status cli_fetch_read(void *context, void *data, size_t capacity, size_t *bytes);
 /** What went wrong, in one line; empty if nothing did. */
 const char *cli_fetch_text(const cli_fetch *fetch);
 /** The number in the header X-NeuroGraph-Seq of the answer; 0 = none. */

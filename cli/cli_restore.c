@@ -94,6 +94,8 @@ static int restore_work(const cli_context *context, const char *from, ng_restore
     else
         status = ng_restore(from, to, options, &report);
     cli_progress_end(&progress);
+    options->progress = NULL;
+    options->progress_context = NULL;
     if (status != NG_OK)
         code = cli_fail_status(context, status);
     if (code == CLI_OK)

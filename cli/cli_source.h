@@ -29,7 +29,7 @@ bool cli_source_is_remote(const cli_source *source);
 /** Begins a stream. Errors as cli_fetch_get's, with cli_source_text. */
 ng_status cli_source_begin(cli_source *source, const cli_source_request *request);
 /** An ng_source_fn, its context the cli_source. */
-ng_status cli_source_read(void *source, void *data, size_t capacity, size_t *bytes);
+ng_status cli_source_read(void *context, void *data, size_t capacity, size_t *bytes);
 /** Ends the stream. `status` is what the reader of the stream returned, with ng_last_error as its
  *  text; what the source said itself comes before it. */
 ng_status cli_source_end(cli_source *source, ng_status status);

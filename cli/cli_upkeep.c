@@ -65,6 +65,8 @@ static int checkpoint_run(cli_context *context, int argc, char **argv)
     cli_progress_end(&progress);
     if (status != NG_OK)
         return cli_fail_status(context, status);
+    if (report.seconds == 0) /* one that is written takes some time */
+        cli_note(context, "nothing has changed since the newest snapshot");
     checkpoint_print(context, &report);
     return CLI_OK;
 }

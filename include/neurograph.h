@@ -285,7 +285,8 @@ typedef struct ng_open_options {
     uint32_t interval_ms;        /**< of interval durability, 1..60,000; 0 = 100 */
     uint64_t checkpoint_bytes;   /**< of log since the last snapshot that make a new one due;
                                     0 = 256 MiB, NG_NEVER = none on their own */
-    uint64_t checkpoint_seconds; /**< after which log of any size does; 0 = 600, NG_NEVER */
+    uint64_t checkpoint_seconds; /**< after which log of any size does; 0 = 600, NG_NEVER. In either
+                                    case not before the log is half as large as the snapshot */
     uint64_t retain_bytes;       /**< of log kept although a snapshot covers it; 0 = none */
     uint64_t retain_seconds;     /**< age up to which log is kept although covered; 0 = none */
     /** raw steps per unit, at creation only; 0 = default */
@@ -321,7 +322,7 @@ typedef enum ng_durability {
  *  Owns:    `*out` is the caller's until ng_close.   Threads: any.
  *  Errors:  NG_E_BUSY (in use by pid N), NG_E_CORRUPT (file and offset), NG_E_VERSION, NG_E_IO,
  *           NG_E_NOT_FOUND, NG_E_INVALID, NG_E_NOMEM.
- *  Cost:    reading the log once. */
+ *  Cost:    reading the snapshot, and the log behind it, once. */
 NG_API NG_MUST_USE ng_status ng_open(const char *path, const ng_open_options *options,
                                      ng_store **out);
 
@@ -653,6 +654,8 @@ typedef struct ng_view_info {
  *  The writer copies a page at its first change to it, into the newest view that needs it. A view
  *  that is older than its lifetime, or whose copies exceed its bytes, is closed by the store: later
  *  reads fail with NG_E_EXPIRED, which says which limit, and ng_info counts it.
+ *  A store without a thread of its own (in memory, NG_OPEN_READ_ONLY, NG_OPEN_MANUAL) looks for such
+ *  views when one is opened or read, and in ng_tick.
  *
  *  Owns:    `*out` is the caller's until ng_view_close, also when it has expired.
  *  Threads: any; one view may be read by several threads.
@@ -717,7 +720,8 @@ NG_API NG_MUST_USE ng_status ng_txn_begin(ng_store *store, const ng_txn_options 
 /** Applies everything as one op, or nothing. Ends the transaction in either case. `write` as of any
  *  write. Without writes it only verifies the conditions.
  *  Errors: NG_E_CONFLICT (see ng_last_conflict), NG_E_EXISTS, NG_E_NOT_FOUND, NG_E_LIMIT,
- *  NG_E_DISK_FULL, NG_E_LATCHED, NG_E_NOMEM. */
+ *  NG_E_INVALID (`write`, or others have stored vectors of other dimensions), NG_E_DISK_FULL,
+ *  NG_E_LATCHED, NG_E_NOMEM. */
 NG_API NG_MUST_USE ng_status ng_txn_commit(ng_txn *txn, const ng_write_options *write);
 /** Forgets everything and ends the transaction. NULL is allowed. */
 NG_API void ng_txn_rollback(ng_txn *txn);

@@ -30,7 +30,7 @@ packages_of() {
         libmicrohttpd-dev libsimdjson-dev libcurl4-openssl-dev libcmocka-dev ;;
     data) echo wordnet-base ;;
     test) echo python3 python3-numpy ;;
-    lint) echo clang-format clang-tidy ;;
+    lint) echo clang-format clang-tidy gcovr ;;
     bench) echo librocksdb-dev libsqlite3-dev liblmdb-dev libopenblas-dev ;;
     *) fail "there is no group '$1'; the groups are build data test lint bench" ;;
     esac
@@ -39,7 +39,7 @@ packages_of() {
 # Whether the thing that a Debian package is wanted for is there, on a system without dpkg.
 is_present() {
     case $1 in
-    gcc | g++ | make | cmake | pkg-config | clang-format | clang-tidy | python3)
+    gcc | g++ | make | cmake | pkg-config | clang-format | clang-tidy | python3 | gcovr)
         command -v "$1" >/dev/null ;;
     ninja-build) command -v ninja >/dev/null ;;
     libcmocka-dev) pkg-config --exists cmocka ;;

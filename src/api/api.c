@@ -17,30 +17,48 @@ ng_status ngi_api_check_write(const ng_write_options *write)
     return NG_OK;
 }
 
-/* What is never part of a transaction. */
+/* What is never part of a transaction, and has no condition but if_seq. */
 static ng_status api_check_alone(const ng_write_options *write, const char *what)
 {
     ng_status status = ngi_api_check_write(write);
-    if (status == NG_OK && write != NULL && write->txn != NULL)
-        status = ngi_fail(NG_E_INVALID, "write.txn: %s is not part of a transaction", what);
-    return status;
+    if (status != NG_OK || write == NULL)
+        return status;
+    if (write->txn != NULL)
+        return ngi_fail(NG_E_INVALID, "write.txn: %s is not part of a transaction", what);
+    if (write->if_version != 0 || (write->flags & NG_WRITE_IF_ABSENT))
+        return ngi_fail(NG_E_INVALID,
+                        "write.if_version and NG_WRITE_IF_ABSENT are not for %s: use if_seq", what);
+    return NG_OK;
 }
 
 /* --- store ----------------------------------------------------------------------------------- */
+
+/* What a store that was opened here stands on. */
+typedef struct api_ground {
+    ngi_mem mem; /* first: ngi_store_mem finds the rest */
+    ngi_os_home home;
+} api_ground;
+
+static void api_ground_free(api_ground *ground)
+{
+    ngi_os_home_release(&ground->home);
+    free(ground);
+}
 
 ng_status ng_open(const char *path, const ng_open_options *options, ng_store **out)
 {
     API_REQUIRE(out);
     *out = NULL;
     API_OPTIONS(options);
-    ngi_mem *mem = malloc(sizeof *mem);
-    if (mem == NULL)
+    api_ground *ground = malloc(sizeof *ground);
+    if (ground == NULL)
         return ngi_fail(NG_E_NOMEM, "store: out of memory");
     uint64_t most = options != NULL ? options->max_memory_bytes : 0;
-    ngi_mem_init(mem, most > SIZE_MAX ? SIZE_MAX : (size_t)most);
-    ng_status status = ngi_store_open(ngi_os_system(), mem, path, options, out);
+    ngi_mem_init(&ground->mem, most > SIZE_MAX ? SIZE_MAX : (size_t)most);
+    ngi_os *os = ngi_os_home_init(&ground->home, path);
+    ng_status status = ngi_store_open(os, &ground->mem, path, options, out);
     if (status != NG_OK)
-        free(mem);
+        api_ground_free(ground);
     return status;
 }
 
@@ -48,9 +66,9 @@ ng_status ng_close(ng_store *store)
 {
     if (store == NULL)
         return NG_OK;
-    ngi_mem *mem = ngi_store_mem(store);
+    api_ground *ground = (api_ground *)ngi_store_mem(store);
     ng_status status = ngi_store_close(store);
-    free(mem);
+    api_ground_free(ground);
     return status;
 }
 

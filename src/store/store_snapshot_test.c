@@ -286,6 +286,8 @@ static int change_payload(ngi_block *block, uint8_t *payload, ngi_stream_head *h
         {P, 0, 4, 0},
         {P, 4, 4, 25},
         {P, 4, 4, 6},
+        {P, 216, 4, 0x7FC00000},         /* mean NaN */
+        {P, 216 + 7 * 4, 4, 0xFF800000}, /* a component that is infinite */
     };
     if (way >= (int)(sizeof cases / sizeof *cases))
         return -1;

@@ -160,6 +160,7 @@ ng_status ngi_overlay_reserve_connections(ng_txn *txn, uint32_t more)
         return status;
     NGI_TRY(index_reserve(txn, &txn->by_id, more, count, key_id));
     NGI_TRY(index_reserve(txn, &txn->by_ends, more, count, key_ends));
+    NGI_TRY(ngi_degrees_reserve(txn->store->mem, &txn->degrees, more));
 out:
     return status;
 }
@@ -177,10 +178,27 @@ txn_connection *ngi_overlay_add_connection(ng_txn *txn, const txn_connection *en
     txn_connection *added = &txn->connections[txn->connection_count];
     *added = *entry;
     index_put(&txn->by_id, hash_number(entry->id), txn->connection_count);
-    if (entry->state == TXN_CREATED)
+    if (entry->state == TXN_CREATED) {
         index_put(&txn->by_ends, hash_ends(&entry->record), txn->connection_count);
+        ngi_degrees_add(&txn->degrees, entry->record.source, entry->record.target);
+    }
     txn->connection_count++;
     return added;
+}
+
+void ngi_overlay_drop_connection(ng_txn *txn, txn_connection *entry)
+{
+    ngi_degrees_remove(&txn->degrees, entry->record.source, entry->record.target);
+    entry->state = TXN_GONE;
+}
+
+void ngi_overlay_take_back_connections(ng_txn *txn, uint32_t count)
+{
+    while (txn->connection_count > count) {
+        txn_connection *entry = &txn->connections[--txn->connection_count];
+        if (entry->state == TXN_CREATED)
+            ngi_overlay_drop_connection(txn, entry);
+    }
 }
 
 void ngi_overlay_index_label(ng_txn *txn, const txn_token *entry)
@@ -216,6 +234,7 @@ void ngi_overlay_release(ng_txn *txn)
     index_release(mem, &txn->by_label);
     index_release(mem, &txn->by_id);
     index_release(mem, &txn->by_ends);
+    ngi_degrees_release(mem, &txn->degrees);
     ngi_free(mem, txn->versions, txn->version_capacity * sizeof *txn->versions);
     ngi_free(mem, txn->absents, txn->absent_capacity * sizeof *txn->absents);
 }
@@ -322,17 +341,15 @@ ng_status ngi_overlay_check_degree(const ng_txn *txn, uint32_t slot, bool outgoi
 {
     const ng_cdna *cdna = &txn->store->cdna;
     ngi_graph_node node = ngi_graph_node_of(&txn->store->graph, slot);
-    uint64_t most = (uint64_t)node.out_degree + node.in_degree + txn->connection_count + more;
+    store_degree staged = ngi_degrees_of(&txn->degrees, slot);
+    uint64_t out_degree = (uint64_t)node.out_degree + staged.out;
+    uint64_t in_degree = (uint64_t)node.in_degree + staged.in;
+    uint64_t most = out_degree + in_degree + more;
     if (most <= cdna->max_out_degree && most <= cdna->max_in_degree &&
         most <= cdna->max_total_degree)
-        return NG_OK; /* whatever is staged: nearly always, and without counting it */
-    uint64_t out_degree = overlay_surviving(txn, slot, true);
-    uint64_t in_degree = overlay_surviving(txn, slot, false);
-    for (uint32_t i = 0; i < txn->connection_count; i++) {
-        const txn_connection *entry = &txn->connections[i];
-        out_degree += entry->state == TXN_CREATED && entry->record.source == slot;
-        in_degree += entry->state == TXN_CREATED && entry->record.target == slot;
-    }
+        return NG_OK; /* whatever is deleted: nearly always, and without counting it */
+    out_degree = (uint64_t)overlay_surviving(txn, slot, true) + staged.out;
+    in_degree = (uint64_t)overlay_surviving(txn, slot, false) + staged.in;
     if (outgoing && out_degree + more > cdna->max_out_degree)
         return ngi_fail(NG_E_LIMIT, "token %u already has max_out_degree %u connections", slot,
                         cdna->max_out_degree);

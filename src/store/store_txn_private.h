@@ -21,6 +21,7 @@
 #ifndef NGI_STORE_TXN_PRIVATE_H
 #define NGI_STORE_TXN_PRIVATE_H
 
+#include "store/store_degree.h"
 #include "store/store_txn.h"
 
 typedef enum txn_state {
@@ -79,6 +80,7 @@ struct ng_txn {
     uint32_t connection_count, connection_capacity;
     uint32_t deleted_count; /* entries of either kind that are DELETED */
     txn_index by_slot, by_label, by_id, by_ends;
+    store_degrees degrees; /* of connections that are CREATED */
 
     txn_version_condition *versions;
     uint32_t version_count, version_capacity;
@@ -93,6 +95,10 @@ NG_MUST_USE ng_status ngi_overlay_reserve_connections(ng_txn *txn, uint32_t more
 /** Appends an entry. */
 txn_token *ngi_overlay_add_token(ng_txn *txn, const txn_token *entry);
 txn_connection *ngi_overlay_add_connection(ng_txn *txn, const txn_connection *entry);
+/** A CREATED connection becomes GONE. */
+void ngi_overlay_drop_connection(ng_txn *txn, txn_connection *entry);
+/** Takes back what was appended since there were `count`. */
+void ngi_overlay_take_back_connections(ng_txn *txn, uint32_t count);
 /** After an entry's label was replaced. */
 void ngi_overlay_index_label(ng_txn *txn, const txn_token *entry);
 

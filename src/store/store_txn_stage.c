@@ -350,7 +350,7 @@ static void stage_drop_connections(ng_txn *txn, uint32_t slot)
         txn_connection *entry = &txn->connections[i];
         if (entry->state == TXN_CREATED &&
             (entry->record.source == slot || entry->record.target == slot))
-            entry->state = TXN_GONE;
+            ngi_overlay_drop_connection(txn, entry);
     }
 }
 
@@ -441,7 +441,7 @@ static ng_status stage_connections(ng_txn *txn, const ng_connection_fields *fiel
     if (status == NG_OK)
         stage_note_cdna(txn);
     else
-        txn->connection_count = before;
+        ngi_overlay_take_back_connections(txn, before);
     ngi_store_read_end(txn->store);
     return status;
 }
@@ -474,7 +474,7 @@ static ng_status stage_connection_delete(ng_txn *txn, ng_connection_id id)
 {
     txn_connection *entry = ngi_overlay_connection(txn, id);
     if (entry != NULL && entry->state == TXN_CREATED) {
-        entry->state = TXN_GONE;
+        ngi_overlay_drop_connection(txn, entry);
         return NG_OK;
     }
     const ng_connection *record =

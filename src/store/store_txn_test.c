@@ -513,53 +513,6 @@ static void test_store_limits(void **state)
     txn_close(f);
 }
 
-static void set_degrees(txn_fixture *f, uint32_t out, uint32_t in, uint32_t total)
-{
-    ng_cdna cdna;
-    assert_int_equal(ngi_store_cdna_get(f->store, &cdna), NG_OK);
-    cdna.max_out_degree = out;
-    cdna.max_in_degree = in;
-    cdna.max_total_degree = total;
-    assert_int_equal(ngi_store_cdna_set(f->store, &cdna, NULL), NG_OK);
-}
-
-static void test_degree_limits(void **state)
-{
-    txn_fixture *f = *state;
-    ng_token_id t[8];
-    ng_connection_id id;
-    set_degrees(f, 3, 3, 4);
-    for (int i = 0; i < 8; i++)
-        t[i] = txn_create(f, NULL, NULL);
-    ng_connection_id first = txn_connect(f, NULL, t[0], t[1]);
-    txn_connect(f, NULL, t[0], t[2]);
-    ng_txn *txn = txn_begin(f);
-    txn_connect(f, txn, t[0], t[3]);
-    assert_int_equal(txn_try_connect(f, txn, t[0], t[4], &id), NG_E_LIMIT);
-    assert_string_equal(ng_last_error(), "token 1 already has max_out_degree 3 connections");
-    /* What the transaction deletes makes room: a connection, a neighbour. */
-    assert_int_equal(txn_disconnect(f, txn, first), NG_OK);
-    txn_connect(f, txn, t[0], t[4]);
-    assert_int_equal(txn_try_connect(f, txn, t[0], t[5], &id), NG_E_LIMIT);
-    assert_int_equal(txn_delete(f, txn, t[2]), NG_OK);
-    txn_connect(f, txn, t[0], t[5]);
-    txn_connect(f, txn, t[6], t[0]);
-    assert_int_equal(txn_try_connect(f, txn, t[7], t[0], &id), NG_E_LIMIT);
-    assert_string_equal(ng_last_error(), "token 1 already has max_total_degree 4 connections");
-    assert_int_equal(ngi_txn_commit(txn, NULL), NG_OK);
-
-    /* Room that somebody else has taken meanwhile is noticed at commit. */
-    ng_token_id hub = txn_create(f, NULL, "hub");
-    txn = txn_begin(f);
-    for (int i = 3; i < 6; i++)
-        txn_connect(f, txn, t[i], hub);
-    txn_connect(f, NULL, t[6], hub);
-    uint64_t hash = txn_hash(f);
-    assert_int_equal(ngi_txn_commit(txn, NULL), NG_E_LIMIT);
-    assert_string_equal(ng_last_error(), "token 9 already has max_in_degree 3 connections");
-    assert_true(txn_hash(f) == hash);
-}
-
 static void test_refusals(void **state)
 {
     txn_fixture *f = *state;
@@ -727,7 +680,6 @@ int main(void)
         T(test_size_limits),
         T(test_transaction_limit),
         cmocka_unit_test(test_store_limits),
-        T(test_degree_limits),
         T(test_refusals),
         cmocka_unit_test(test_memory_fails_at_every_step),
         cmocka_unit_test(test_transaction_survives_a_failed_call),

@@ -34,7 +34,7 @@ static bool upkeep_checkpoint_is_due(ng_store *store)
     uint64_t snapshot_bytes = upkeep->snapshot_bytes;
     uint64_t since_us =
         upkeep->snapshot_us > upkeep->opened_us ? upkeep->snapshot_us : upkeep->opened_us;
-    bool has_new = ngi_wal_durable(store->wal) > upkeep->snapshot_seq;
+    bool has_new = ngi_wal_applied(store->wal) > upkeep->snapshot_seq;
     bool may = !upkeep->checkpointing && upkeep_now(store) >= upkeep->retry_at_ns;
     ngi_mutex_unlock(&upkeep->lock);
     if (!has_new || !may)
@@ -117,7 +117,8 @@ void ngi_upkeep_flush_soon(ng_store *store)
     ngi_cond_signal(&upkeep->wake);
 }
 
-/* The log's buffer fills faster than the interval empties it: called under the log's lock. */
+/* The log's buffer fills faster than the interval empties it, or the log needs its next file: called
+ * under the log's lock. */
 static void upkeep_press(void *context)
 {
     ng_store *store = context;

@@ -51,9 +51,10 @@ static void view_say_bytes(char *out, size_t capacity, uint64_t copied, uint64_t
              (unsigned long long)(limit / unit_bytes), names[unit]);
 }
 
+/* `now_ns` may be from before the view was opened, by another thread. */
 static bool view_is_too_old(const ng_view *view, uint64_t now_ns)
 {
-    return view->lifetime_ns != 0 && now_ns - view->opened_ns >= view->lifetime_ns;
+    return view->lifetime_ns != 0 && now_ns >= view->opened_ns + view->lifetime_ns;
 }
 
 static uint64_t view_now(const ng_view *view)
@@ -407,8 +408,10 @@ ng_status ngi_view_read_begin(const ng_view *view)
         view_hold_begin((ng_view *)(uintptr_t)view);
         return NG_OK;
     }
+    bool is_open = view->pages != NULL;
     ngi_rwlock_read_end(&store->index_lock);
-    view_expire((ng_view *)(uintptr_t)view);
+    if (is_open) /* else whoever still reads an expired view would hold up everyone */
+        view_expire((ng_view *)(uintptr_t)view);
     ngi_rwlock_read(&store->index_lock);
     ng_status status = ngi_fail(NG_E_EXPIRED, "%s", view->expired_text);
     ngi_rwlock_read_end(&store->index_lock);

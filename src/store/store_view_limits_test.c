@@ -78,6 +78,22 @@ static void test_age(void **state)
     assert_int_equal(store_info.open_view_count, 0);
 }
 
+/* Who looks for views to expire has read the clock before the lock is had: meanwhile another thread
+ * may open one. */
+static void test_opened_after_the_clock_was_read(void **state)
+{
+    fixture *f = *state;
+    f->extra_ns = UINT64_C(5) * 1000000000;
+    ng_view *view = open_view(f->store);
+    f->extra_ns = UINT64_C(4) * 1000000000;
+    ngi_view_expire_due(f->store);
+    assert_int_equal(f->store->open_view_count, 1);
+    uint64_t hash;
+    expect_ok(ngi_view_state_hash(view, &hash));
+    ngi_view_close(view);
+    assert_int_equal(atomic_load(&f->store->expired_view_count), 0);
+}
+
 static void test_copied_bytes(void **state)
 {
     fixture *f = *state;
@@ -410,6 +426,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_age, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_opened_after_the_clock_was_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_copied_bytes, set_up, tear_down),
         cmocka_unit_test(test_no_memory_for_pages),
         cmocka_unit_test_setup_teardown(test_own_views_have_no_limits, set_up, tear_down),

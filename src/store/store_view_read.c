@@ -42,14 +42,14 @@ static uint32_t read_vector_place(const ng_view *view, uint32_t slot)
 
 static ngi_graph_node read_node(const ng_view *view, uint32_t slot)
 {
-    ngi_graph_node node;
+    ngi_graph_node node = {0};
     ngi_view_read(view, VIEW_NODES, slot, 1, view->node_end, &node);
     return node;
 }
 
 ng_status ngi_view_token_get(const ng_view *view, ng_token_id id, ng_token_info *out)
 {
-    ng_token record;
+    ng_token record = {0};
     ng_status status = read_token(view, id, &record);
     if (status != NG_OK)
         return status;
@@ -81,7 +81,7 @@ static size_t read_text(const ng_view *view, const ngi_labels_entry *entry,
 ng_status ngi_view_token_label(const ng_view *view, ng_token_id id, char *out, size_t capacity,
                                size_t *bytes)
 {
-    ng_token record;
+    ng_token record = {0};
     ng_status status = read_token(view, id, &record);
     if (status != NG_OK)
         return status;
@@ -103,7 +103,7 @@ ng_status ngi_view_token_label(const ng_view *view, ng_token_id id, char *out, s
 ng_status ngi_view_token_vector(const ng_view *view, ng_token_id id, float *out, size_t capacity,
                                 size_t *count)
 {
-    ng_token record;
+    ng_token record = {0};
     ng_status status = read_token(view, id, &record);
     if (status != NG_OK)
         return status;
@@ -334,7 +334,7 @@ ng_status ngi_view_token_connections(const ng_view *view, ng_token_id id, ng_dir
     *count = 0;
     if (direction < NG_OUTGOING || direction > NG_BOTH)
         return ngi_fail(NG_E_INVALID, "direction %d is outside 1..3", (int)direction);
-    ng_token record;
+    ng_token record = {0};
     ng_status status = read_token(view, id, &record);
     if (status != NG_OK)
         return status;

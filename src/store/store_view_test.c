@@ -300,7 +300,7 @@ static void test_find_where_labels_moved(void **state)
     for (int i = 0; i < 2000; i++) {
         char name[16];
         snprintf(name, sizeof name, "n%d", i);
-        expect_found(view, 0, name, (ng_token_id)(4 + i));
+        expect_found(view, 0, name, 4 + (ng_token_id)i);
     }
     expect_found(view, 0, "m4", 0);
     ng_token_id found;

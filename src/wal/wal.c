@@ -257,7 +257,7 @@ void ngi_wal_commit_stamped(ngi_wal *wal, const ngi_op *from, ngi_op *out)
     *out = op;
 }
 
-/* Bytes of frames after the newest snapshot: of the segment in which it ended, a share. */
+/* Bytes of frames after a snapshot: of the segment in which it ended, a share. */
 static uint64_t wal_bytes_since(const ngi_wal *wal, ng_seq snapshot_seq)
 {
     uint64_t sum = 0;
@@ -309,7 +309,7 @@ void ngi_wal_stats_get(ngi_wal *wal, ngi_wal_stats *out)
     if (wal->home.path != NULL) {
         uint64_t waiting = wal_filling(wal)->bytes;
         out->log_bytes += waiting;
-        out->bytes_since_snapshot = waiting + wal_bytes_since(wal, wal->manifest.snapshot_seq);
+        out->bytes_since_snapshot = waiting + wal_bytes_since(wal, wal->snapshot_seq);
     }
     ngi_mutex_unlock(&wal->lock);
 }

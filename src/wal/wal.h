@@ -44,7 +44,8 @@ typedef struct ngi_wal_stats {
     uint64_t recovered_ops;
     uint64_t recovered_bytes_cut;
     ng_seq first_seq;              /* oldest op kept */
-    uint64_t bytes_since_snapshot; /* of frames after manifest.snapshot_seq, roughly */
+    uint64_t bytes_since_snapshot; /* of frames after the snapshot loaded or written last,
+                                      roughly */
 } ngi_wal_stats;
 
 typedef struct ngi_wal_options {
@@ -106,8 +107,8 @@ NG_MUST_USE ng_status ngi_wal_flush(ngi_wal *wal, bool all);
 ng_seq ngi_wal_wait_change(ngi_wal *wal, ng_seq after, uint32_t timeout_ms);
 /** Ends every ngi_wal_wait_change, now and from now on: before the log is closed. */
 void ngi_wal_wake_all(ngi_wal *wal);
-/** Has `on_pressure` called, under the log's lock, when 1 MiB waits to be written: time for
- *  ngi_wal_flush. Before the first write. At 16 MiB writers wait for the disk. */
+/** Has `on_pressure` called, under the log's lock, when 1 MiB waits to be written or a segment is half
+ *  full: time for ngi_wal_flush. Before the first write. At 16 MiB writers wait for the disk. */
 void ngi_wal_on_pressure(ngi_wal *wal, void (*on_pressure)(void *context), void *context);
 /** With the lock held (and let go of while waiting): until all that was appended before the call is
  *  durable. What others append meanwhile is not waited for. */
@@ -130,7 +131,8 @@ void ngi_wal_latch(ngi_wal *wal, ng_status status, const char *reason);
 
 /** A new snapshot of `snapshot_seq` has been verified: notes it in the MANIFEST, then removes the
  *  segments that hold nothing after `keep_after` (seq of the snapshot before) and that the retention
- *  does not keep. Writers go on. `*segments` and `*bytes` receive what was removed. */
+ *  does not keep. Writers go on. `*segments` and `*bytes` receive what was removed. A file that cannot
+ *  be removed is no failure: the next time it is tried again. */
 NG_MUST_USE ng_status ngi_wal_retire(ngi_wal *wal, ng_seq snapshot_seq, ng_seq keep_after,
                                      uint64_t retain_bytes, uint64_t retain_seconds,
                                      uint64_t *segments, uint64_t *bytes);

@@ -295,7 +295,7 @@ ng_status ngi_wal_cursor_next(ngi_wal_cursor *cursor, ng_seq limit, ngi_op *op,
         cursor->taken = 0;
         if (cursor->next > limit)
             return NG_OK;
-        wal_frame read;
+        wal_frame read = {0};
         ng_status status = cursor_read(cursor, limit, &restarted, &read);
         if (status != NG_OK)
             return status;

@@ -2,11 +2,13 @@
 /* When a write is acknowledged, what the background flush does, and how the log stops. */
 #include "wal/wal_testing.h"
 
+#include <sys/stat.h>
+
 static void test_modes(void **state)
 {
     log_fixture *f = *state;
     ngi_wal *wal = log_must_open(f);
-    ng_seq seq;
+    ng_seq seq = 0;
     assert_int_equal(log_write(wal, 100, NG_DURABILITY_INTERVAL, &seq), NG_OK);
     assert_int_equal(ngi_wal_durable(wal), 0);
     assert_int_equal(log_write(wal, 100, NG_DURABILITY_NONE, &seq), NG_OK);
@@ -36,7 +38,7 @@ static void test_default_of_the_store(void **state)
     log_fixture *f = *state;
     f->durability = NG_DURABILITY_NONE;
     ngi_wal *wal = log_must_open(f);
-    ng_seq seq;
+    ng_seq seq = 0;
     assert_int_equal(log_write(wal, 8, NG_DURABILITY_DEFAULT, &seq), NG_OK);
     assert_int_equal(ngi_wal_flush(wal, false), NG_OK);
     assert_int_equal(ngi_wal_durable(wal), 0);
@@ -50,7 +52,7 @@ static void test_written_is_not_lost_with_the_process(void **state)
 {
     log_fixture *f = *state;
     ngi_wal *wal = log_must_open(f);
-    ng_seq seq;
+    ng_seq seq = 0;
     for (int i = 0; i < 10; i++)
         assert_int_equal(log_write(wal, 500, NG_DURABILITY_NONE, &seq), NG_OK);
     assert_int_equal(ngi_wal_flush(wal, false), NG_OK);
@@ -68,7 +70,7 @@ static void test_a_full_segment_is_synced(void **state)
 {
     log_fixture *f = *state;
     ngi_wal *wal = log_must_open(f);
-    ng_seq seq;
+    ng_seq seq = 0;
     while (log_stat_segments(wal) < 3) {
         assert_int_equal(log_write(wal, 5000, NG_DURABILITY_NONE, &seq), NG_OK);
         assert_int_equal(ngi_wal_flush(wal, false), NG_OK);
@@ -111,8 +113,8 @@ static void test_pressure(void **state)
     const ngi_wal_options options = {.path = f->path,
                                      .segment_bytes = 64u << 20,
                                      .durability = NG_DURABILITY_INTERVAL};
-    ngi_wal *wal;
-    ng_seq seq;
+    ngi_wal *wal = NULL;
+    ng_seq seq = 0;
     assert_int_equal(ngi_wal_open(&f->disk.os, &f->memory.mem, &options, &f->manifest, &wal),
                      NG_OK);
     ngi_wal_on_pressure(wal, count_call, &calls);
@@ -132,6 +134,32 @@ static void test_pressure(void **state)
     assert_int_equal(ngi_wal_close(wal), NG_OK);
     f->replayed_count = 0;
     log_expect(f, 315);
+}
+
+/* Writers that sync by themselves never ask for a flush, but for one when a segment is half full:
+ * that makes the next file. */
+static void test_spare_for_writers_that_sync(void **state)
+{
+    log_fixture *f = *state;
+    unsigned calls = 0;
+    ngi_wal *wal = log_must_open(f);
+    ngi_wal_on_pressure(wal, count_call, &calls);
+    for (unsigned segment = 1; segment <= 4; segment++) {
+        ng_seq seq = 0;
+        char spare[32];
+        snprintf(spare, sizeof spare, "%08u.log", segment + 1);
+        while (calls < segment) {
+            assert_int_equal(log_write(wal, 1000, NG_DURABILITY_SYNC, &seq), NG_OK);
+            assert_int_equal(log_stat_segments(wal), segment);
+        }
+        assert_false(log_has_file(f, spare));
+        assert_int_equal(ngi_wal_flush(wal, false), NG_OK);
+        assert_true(log_has_file(f, spare));
+        while (log_stat_segments(wal) == segment)
+            assert_int_equal(log_write(wal, 1000, NG_DURABILITY_SYNC, &seq), NG_OK);
+        assert_int_equal(calls, segment);
+    }
+    assert_int_equal(ngi_wal_close(wal), NG_OK);
 }
 
 /* The background flush makes the next segment's file, so that the writer that needs it has it. */
@@ -222,7 +250,7 @@ static void test_disk_full_at_the_first_write(void **state)
     assert_int_equal(ngi_wal_close(wal), NG_OK);
     f->disk.is_full = true;
     wal = log_must_open(f);
-    ng_seq seq;
+    ng_seq seq = 0;
     assert_int_equal(log_write(wal, 100, NG_DURABILITY_SYNC, &seq), NG_E_DISK_FULL);
     assert_int_equal(log_write(wal, 2 * LOG_SEGMENT, NG_DURABILITY_SYNC, &seq), NG_E_DISK_FULL);
     assert_false(ngi_wal_is_latched(wal));
@@ -234,12 +262,55 @@ static void test_disk_full_at_the_first_write(void **state)
     log_expect(f, 5);
 }
 
+/* Less than a segment is left: ops are written while they fit, and a refused one takes nothing. */
+static void test_disk_that_is_nearly_full(void **state)
+{
+    log_fixture *f = *state;
+    f->disk.has_bytes = LOG_SEGMENT / 2;
+    ngi_wal *wal = log_must_open(f);
+    ng_seq seq = 0;
+    while (log_write(wal, 1000, NG_DURABILITY_SYNC, &seq) == NG_OK)
+        assert_true(seq < LOG_SEGMENT / 2 / 1000);
+    assert_true(seq > LOG_SEGMENT / 2 / 1000 - 4);
+    assert_int_equal(log_stat_segments(wal), 1);
+    assert_false(ngi_wal_is_latched(wal));
+    struct stat file;
+    char path[128];
+    log_path(f, "00000001.log", path);
+    assert_int_equal(stat(path, &file), 0);
+    assert_true((uint64_t)file.st_size < LOG_SEGMENT / 2);
+    assert_int_equal(log_write(wal, 100, NG_DURABILITY_SYNC, &seq), NG_OK); /* fits behind */
+    ng_seq newest = seq;
+    assert_int_equal(log_write(wal, 5000, NG_DURABILITY_SYNC, &seq), NG_E_DISK_FULL);
+    f->disk.has_bytes = 0;
+    assert_int_equal(log_write(wal, 5000, NG_DURABILITY_SYNC, &seq), NG_OK);
+    assert_int_equal(seq, newest + 1);
+    assert_int_equal(log_stat_segments(wal), 1);
+    assert_int_equal(ngi_wal_close(wal), NG_OK);
+    log_expect(f, seq);
+}
+
+/* Reading, and freeing space by deleting what is not needed, begins with opening. */
+static void test_full_disk_opens_and_closes(void **state)
+{
+    log_fixture *f = *state;
+    ngi_wal *wal = log_must_open(f);
+    log_fill(wal, 3);
+    f->disk.is_stuffed = true; /* no room for MANIFEST.new */
+    assert_int_equal(ngi_wal_close(wal), NG_OK);
+    wal = log_must_open(f); /* nor in LOCK */
+    assert_int_equal(ngi_wal_applied(wal), 3);
+    assert_int_equal(ngi_wal_close(wal), NG_OK);
+    f->disk.is_stuffed = false;
+    log_expect(f, 3);
+}
+
 /* A spare that is too small for an op is enlarged. */
 static void test_spare_is_enlarged(void **state)
 {
     log_fixture *f = *state;
     ngi_wal *wal = log_must_open(f);
-    ng_seq seq;
+    ng_seq seq = 0;
     for (int i = 0; i < 9; i++)
         assert_int_equal(log_write(wal, 5000, NG_DURABILITY_SYNC, &seq), NG_OK);
     assert_int_equal(ngi_wal_flush(wal, false), NG_OK);
@@ -260,7 +331,7 @@ static void test_limits_of_an_op(void **state)
     assert_int_equal(ngi_wal_make_room(wal, ((size_t)80 << 20) + 1), NG_E_LIMIT);
     assert_non_null(strstr(ng_last_error(), "83886080"));
     ngi_wal_unlock(wal);
-    ng_seq seq;
+    ng_seq seq = 0;
     assert_int_equal(log_write(wal, (size_t)80 << 20, NG_DURABILITY_SYNC, &seq), NG_OK);
     assert_int_equal(ngi_wal_wait(wal, 2), NG_E_INVALID);
     assert_int_equal(ngi_wal_close(wal), NG_OK);
@@ -303,7 +374,7 @@ static void test_watchers_follow_a_writer(void **state)
 {
     log_fixture *f = *state;
     for (int in_memory = 0; in_memory < 2; in_memory++) {
-        ngi_wal *wal;
+        ngi_wal *wal = NULL;
         ngi_thread threads[3];
         watcher watchers[3] = {0};
         const ngi_wal_options options = {.segment_bytes = LOG_SEGMENT,
@@ -353,7 +424,7 @@ static void test_latch(void **state)
     log_open_box(f);
     ngi_wal *wal = log_must_open(f);
     unsigned calls = 0;
-    ng_seq seq;
+    ng_seq seq = 0;
     ngi_wal_on_latch(wal, count_call, &calls);
     log_append(wal, 100);
     ngi_wal_lock(wal); /* as from apply */
@@ -601,9 +672,12 @@ int main(void)
         T(test_a_full_segment_is_synced),
         T(test_close_makes_all_durable),
         T(test_pressure),
+        T(test_spare_for_writers_that_sync),
         T(test_spare_is_made_ahead),
         T(test_spare_that_cannot_be_made),
         T(test_disk_full_at_the_first_write),
+        T(test_disk_that_is_nearly_full),
+        T(test_full_disk_opens_and_closes),
         T(test_spare_is_enlarged),
         T(test_limits_of_an_op),
         T(test_wait_change),

@@ -74,7 +74,7 @@ static void flight_rotate(ngi_wal *wal, wal_flight *flight)
         .file_bytes = wal->spare_allocated,
     };
     flight->old = wal->active;
-    if (wal->active != WAL_NO_FILE) {
+    if (last != NULL && wal->active != WAL_NO_FILE) {
         flight->sync_old = ngi_wal_durable(wal) < flight->segment.first_seq - 1;
         flight->old_number = last->number;
         flight->old_end = last->end_bytes;
@@ -107,6 +107,9 @@ static void flight_take_off(ngi_wal *wal, bool sync, wal_flight *flight)
     flight->offset = wal->fill_offset;
     wal->fill_offset += wal->buffers[parity].bytes;
     wal->segments[wal->segment_count - 1].end_bytes = wal->fill_offset;
+    if (wal_needs_spare(wal, wal->fill_offset) && !wal_needs_spare(wal, flight->offset) &&
+        wal->on_pressure != NULL)
+        wal->on_pressure(wal->on_pressure_context);
     if (flight->sync)
         wal->sealed = flight->last;
     wal->group++;

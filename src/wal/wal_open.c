@@ -21,7 +21,7 @@ static ng_status wal_fail_busy(ngi_wal *wal)
     size_t got = 0;
     if (wal->os->file_read(wal->os, wal->lock_file, holder, sizeof holder - 1, 0, &got) != NG_OK)
         got = 0;
-    holder[strcspn(holder, "\n")] = '\0';
+    holder[strcspn(holder, " \n")] = '\0';
     return ngi_fail(NG_E_BUSY, "%s: in use by pid %s", wal->home.path,
                     got > 0 ? holder : "unknown");
 }
@@ -57,10 +57,12 @@ static ng_status wal_take_lock(ngi_wal *wal)
         return wal_fail_busy(wal);
     if (status != NG_OK)
         return status;
+    /* Of one length and without cutting the file before: on a full disk that would give away the room
+     * for it. The number is for messages alone, so the store opens without. */
     char text[24];
-    int length = snprintf(text, sizeof text, "%u\n", ngi_os_process_id());
-    status = os->file_truncate(os, wal->lock_file, 0);
-    return status != NG_OK ? status : os->file_write(os, wal->lock_file, text, (size_t)length, 0);
+    int length = snprintf(text, sizeof text, "%-10u\n", ngi_os_process_id());
+    status = os->file_write(os, wal->lock_file, text, (size_t)length, 0);
+    return status == NG_E_DISK_FULL ? NG_OK : status;
 }
 
 /* The directory that holds `path`, so that the entry of a new store's directory is durable too. */
@@ -159,9 +161,9 @@ static ng_status wal_open_files(ngi_wal *wal, bool must_exist, ngi_manifest *man
     status = ngi_manifest_read(wal->os, wal->home.path, &found);
     if (status == NG_E_NOT_FOUND)
         return wal_create_manifest(wal, manifest);
+    /* Perhaps the attempt that wrote it ended before its entry was durable: no segment may be found
+     * without it. */
     if (status == NG_OK && found.clean_seq == 0 && found.snapshot_seq == 0)
-        /* Perhaps the attempt that wrote it ended before its entry was durable: no segment may be
-         * found without it. */
         status = wal->os->sync_directory(wal->os, wal->home.path);
     if (status == NG_OK)
         *manifest = found;
@@ -350,7 +352,12 @@ static ng_status wal_end_cleanly(ngi_wal *wal)
     }
     if (wal->manifest.clean_seq != newest) {
         wal->manifest.clean_seq = newest;
-        NGI_TRY(ngi_manifest_write(os, wal->home.path, &wal->manifest));
+        status = ngi_manifest_write(os, wal->home.path, &wal->manifest);
+        /* Every op is durable: a disk without room for the new MANIFEST is no reason to doubt them. */
+        if (status == NG_E_DISK_FULL) {
+            ngi_blackbox_note(wal->box, "disk full", newest, "%s", ngi_last_error());
+            status = NG_OK;
+        }
     }
 out:
     return status;

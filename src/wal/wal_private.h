@@ -102,6 +102,7 @@ struct ngi_wal {
     bool flushing;              /* a group is in flight, or its leader is on the way */
     bool growing;               /* somebody allocates space, without the lock */
     bool rotating;              /* the group in flight begins a segment */
+    bool has_leftovers;         /* there are files below first_segment; recovery only */
     bool ends_early;            /* the log ends before the snapshot, and goes on behind it */
     bool ahead_failed;          /* the last spare could not be made before it was needed */
     bool is_full;               /* the disk was, at the last allocation */
@@ -114,6 +115,7 @@ struct ngi_wal {
     ng_seq sealed;         /* newest op that the sync in flight covers, or durable */
     ng_seq interval_seq;   /* newest op of interval durability */
     ng_seq begin_seq;      /* of the first op of a log without segments */
+    ng_seq snapshot_seq;   /* of the snapshot that was loaded, or has been written since */
     uint64_t last_time_us;
     void (*on_pressure)(void *context); /* immutable after recovery */
     void *on_pressure_context;
@@ -165,6 +167,12 @@ static inline bool wal_fits_active(ngi_wal *wal, uint64_t more)
 {
     return wal->active != WAL_NO_FILE &&
            wal->fill_offset + wal_filling(wal)->bytes + more <= wal->active_allocated;
+}
+
+/** Whether the next segment's file should be made when the active one is filled up to `offset`. */
+static inline bool wal_needs_spare(const ngi_wal *wal, uint64_t offset)
+{
+    return offset > wal->segment_bytes / 2;
 }
 
 /* ---- wal_segment.c ---- */

@@ -5,6 +5,7 @@
  * NGI_OP_BYTES_MAX bounds before anything is allocated, and everything read is verified by its
  * checksum before it is believed. */
 #include "base/base_bytes.h"
+#include "base/base_crc.h"
 #include "base/base_limits.h"
 #include "wal/wal_private.h"
 
@@ -125,33 +126,129 @@ ng_status ngi_wal_reader_frame(wal_reader *reader, wal_frame *out, bool *ok)
     return status;
 }
 
-/* Whether what stands here could be a frame that proves `seq` durable, before its checksum is
- * computed: bytes that callers stored must not be able to make this slow. A frame left over from
- * before a cut has an older seq and proves nothing. */
-static bool reader_may_prove(const wal_reader *reader, ng_seq seq)
+/* --- behind a bad place ---------------------------------------------------------------------- */
+
+/* Callers can store bytes that look like frames, one in the other, each up to the end of the file.
+ * They must not be able to make this slow. So when about a file's worth of checksums was wrong,
+ * those of prefixes of the file are computed, once, and the checksum of any piece follows from two
+ * of them. */
+#define LOOK_STEP 4096u
+
+typedef struct wal_look {
+    uint64_t begin;
+    uint64_t wrong_bytes; /* of what looked like frames and was none */
+    uint32_t *prefixes;   /* of [begin, begin + LOOK_STEP * i); NULL = not needed yet */
+    size_t prefix_count;
+} wal_look;
+
+static void look_release(const wal_reader *reader, wal_look *look)
 {
-    if (reader_available(reader) < WAL_FRAME_HEADER ||
-        ngi_get_u32(reader_data(reader)) != WAL_FRAME_MAGIC)
+    if (look->prefixes != NULL)
+        ngi_free(reader->home->mem, look->prefixes, look->prefix_count * sizeof *look->prefixes);
+}
+
+static ng_status look_read(const wal_reader *reader, uint64_t offset, size_t bytes, uint32_t *crc)
+{
+    uint8_t data[LOOK_STEP];
+    size_t got = 0;
+    ng_status status =
+        reader->home->os->file_read(reader->home->os, reader->file, data, bytes, offset, &got);
+    if (status == NG_OK)
+        *crc = ngi_crc32c(*crc, data, got);
+    return status;
+}
+
+static ng_status look_prepare(const wal_reader *reader, wal_look *look)
+{
+    size_t count = (size_t)((reader->file_bytes - look->begin) / LOOK_STEP) + 1;
+    void *block;
+    ng_status status =
+        ngi_alloc(reader->home->mem, count * sizeof *look->prefixes, "log reader", &block);
+    if (status != NG_OK)
+        return status;
+    look->prefixes = block;
+    look->prefix_count = count;
+    uint32_t crc = 0;
+    for (size_t i = 0; i < count && status == NG_OK; i++) {
+        look->prefixes[i] = crc;
+        status = look_read(reader, look->begin + (uint64_t)i * LOOK_STEP, LOOK_STEP, &crc);
+    }
+    return status;
+}
+
+/* Checksum of [begin, end). */
+static ng_status look_prefix(const wal_reader *reader, const wal_look *look, uint64_t end,
+                             uint32_t *crc)
+{
+    uint64_t bytes = end - look->begin;
+    *crc = look->prefixes[bytes / LOOK_STEP];
+    return look_read(reader, end - bytes % LOOK_STEP, bytes % LOOK_STEP, crc);
+}
+
+/* Whether the checksum of the frame of `bytes` bytes that seems to stand here is right. */
+static ng_status look_check(const wal_reader *reader, const wal_look *look, uint64_t bytes,
+                            bool *is_right)
+{
+    uint32_t before;
+    uint32_t until;
+    ng_status status = look_prefix(reader, look, reader->offset + 8, &before);
+    if (status == NG_OK)
+        status = look_prefix(reader, look, reader->offset + bytes, &until);
+    *is_right =
+        status == NG_OK && ngi_get_u32(reader_data(reader) + 4) ==
+                               ngi_crc32c_join(reader->home->salt ^ before, until, bytes - 8);
+    return status;
+}
+
+/* Whether what stands here could be a frame that proves `seq` durable, before its checksum is
+ * computed. A frame left over from before a cut has an older seq and proves nothing. */
+static bool look_may_prove(const wal_reader *reader, ng_seq seq)
+{
+    const uint8_t *data = reader_data(reader);
+    if (reader_available(reader) < WAL_FRAME_HEADER || ngi_get_u32(data) != WAL_FRAME_MAGIC)
         return false;
-    ng_seq found = ngi_get_u64(reader_data(reader) + 16);
-    uint32_t unsynced = ngi_get_u32(reader_data(reader) + 36);
+    ng_seq found = ngi_get_u64(data + 16);
+    uint32_t unsynced = ngi_get_u32(data + 36);
+    bool fits = wal_frame_bytes(ngi_get_u32(data + 8)) <= reader->file_bytes - reader->offset;
     bool is_near = seq == 0 || found - seq <= reader->file_bytes / WAL_FRAME_HEADER + 1;
-    return found > seq && is_near && unsynced < found && found - 1 - unsynced >= seq;
+    return fits && found > seq && is_near && unsynced < found && found - 1 - unsynced >= seq;
+}
+
+/* Whether a valid frame stands here that proves `seq` durable. */
+static ng_status look_at(wal_reader *reader, wal_look *look, ng_seq seq, bool *ok)
+{
+    *ok = look_may_prove(reader, seq);
+    if (!*ok)
+        return NG_OK;
+    ng_status status = NG_OK;
+    uint64_t bytes = wal_frame_bytes(ngi_get_u32(reader_data(reader) + 8));
+    bool is_right = true;
+    if (look->wrong_bytes > reader->file_bytes && look->prefixes == NULL)
+        NGI_TRY(look_prepare(reader, look));
+    if (look->prefixes != NULL)
+        NGI_TRY(look_check(reader, look, bytes, &is_right));
+    *ok = is_right;
+    wal_frame frame;
+    if (is_right)
+        NGI_TRY(ngi_wal_reader_frame(reader, &frame, ok));
+    look->wrong_bytes += *ok ? 0 : bytes;
+out:
+    return status;
 }
 
 ng_status ngi_wal_reader_look_behind(wal_reader *reader, ng_seq seq, uint64_t *rest_bytes,
                                      bool *was_durable)
 {
     uint64_t begin = reader->offset;
+    wal_look look = {.begin = begin};
+    ng_status status = NG_OK;
     *rest_bytes = 0;
     *was_durable = false;
-    for (;;) {
-        ng_status status = reader_fill(reader, WAL_FRAME_HEADER);
-        if (status != NG_OK)
-            return status;
+    while (!*was_durable) {
+        NGI_TRY(reader_fill(reader, WAL_FRAME_HEADER));
         size_t available = reader_available(reader);
         if (available == 0)
-            return NG_OK;
+            break;
         size_t step = available < 8 ? available : 8;
         const uint8_t *data = reader_data(reader);
         if (step == 8 && ngi_get_u64(data) == 0) { /* the preallocated rest, mostly */
@@ -161,18 +258,13 @@ ng_status ngi_wal_reader_look_behind(wal_reader *reader, ng_seq seq, uint64_t *r
         for (size_t i = 0; i < step; i++)
             if (data[i] != 0)
                 *rest_bytes = reader->offset - begin + i + 1;
-        wal_frame frame;
-        bool ok = reader_may_prove(reader, seq);
-        if (ok)
-            status = ngi_wal_reader_frame(reader, &frame, &ok);
-        if (status != NG_OK)
-            return status;
-        if (ok) {
-            *was_durable = true;
-            return NG_OK;
-        }
-        ngi_wal_reader_skip(reader, step);
+        NGI_TRY(look_at(reader, &look, seq, was_durable));
+        if (!*was_durable)
+            ngi_wal_reader_skip(reader, step);
     }
+out:
+    look_release(reader, &look);
+    return status;
 }
 
 ng_status ngi_wal_fail_damaged(const wal_home *home, uint64_t number, uint64_t offset, ng_seq seq)

@@ -29,8 +29,12 @@ static ng_status recover_see_file(void *context, const char *name)
 {
     ngi_wal *wal = context;
     uint64_t number = ngi_wal_segment_number(name);
-    if (number == 0 || number < wal->manifest.first_segment)
-        return NG_OK; /* below: left by a removal that was interrupted */
+    if (number == 0)
+        return NG_OK;
+    if (number < wal->manifest.first_segment) {
+        wal->has_leftovers = true;
+        return NG_OK;
+    }
     ng_status status = ngi_wal_segment_list_reserve(wal, wal->segment_count + 1);
     if (status == NG_OK)
         wal->segments[wal->segment_count++] = (wal_segment){.number = number};
@@ -286,6 +290,10 @@ static ng_status recover_segment(recovery *run, size_t index)
     /* A log that ends before the snapshot goes on behind it, in a new segment. */
     if (!wal->read_only && !wal->ends_early)
         NGI_TRY(recover_activate(wal, &reader, segment, cut_bytes));
+    /* A process that was killed may have left ops in the page cache alone; whoever reads here copies
+     * them elsewhere. */
+    if (wal->read_only && run->next - 1 > wal->manifest.clean_seq)
+        status = wal->os->file_sync(wal->os, reader.file);
 out:
     ngi_wal_reader_close(&reader);
     return status;
@@ -327,6 +335,16 @@ out:
     return status;
 }
 
+/* Removes what an interrupted removal has left. The MANIFEST that was read need not be durable: the
+ * process before may have been stopped between renaming it and syncing the directory, and the one
+ * behind it needs these segments. A failure leaves them to the next opening. */
+static void recover_remove_leftovers(ngi_wal *wal)
+{
+    uint64_t removed = 0;
+    if (wal->has_leftovers && wal->os->sync_directory(wal->os, wal->home.path) == NG_OK)
+        (void)ngi_wal_remove_below(wal, wal->manifest.first_segment, &removed);
+}
+
 /* The state of a log whose newest op is `seq`. */
 static void wal_begin(ngi_wal *wal, ng_seq seq, uint64_t time_us)
 {
@@ -345,6 +363,7 @@ ng_status ngi_wal_recover(ngi_wal *wal, ng_seq snapshot_seq, uint64_t snapshot_t
                     .replay = replay,
                     .context = context,
                     .next = snapshot_seq + 1};
+    wal->snapshot_seq = snapshot_seq;
     wal_begin(wal, snapshot_seq, snapshot_time_us);
     if (wal->home.path == NULL)
         return NG_OK;
@@ -361,9 +380,8 @@ ng_status ngi_wal_recover(ngi_wal *wal, ng_seq snapshot_seq, uint64_t snapshot_t
     wal->is_recovered = true;
     wal_begin(wal, newest, wal->last_time_us);
     if (wal->read_only)
-        return NG_OK; /* what was read counts as durable: nobody here can make it more so */
-    uint64_t removed = 0;
-    (void)ngi_wal_remove_below(wal, wal->manifest.first_segment, &removed);
+        return NG_OK; /* what was read counts as durable: it was synced, as far as that can be */
+    recover_remove_leftovers(wal);
     ngi_blackbox_publish(wal->box, newest);
     return NG_OK;
 }

@@ -111,11 +111,17 @@ ng_status ngi_wal_retire(ngi_wal *wal, ng_seq snapshot_seq, ng_seq keep_after,
     NGI_TRY(ngi_manifest_write(wal->os, wal->home.path, &next));
     ngi_mutex_lock(&wal->lock); /* others have only appended to the list */
     wal->manifest = next;
+    wal->snapshot_seq = snapshot_seq;
     *bytes = retire_forget(wal, count);
     ngi_mutex_unlock(&wal->lock);
-    NGI_TRY(ngi_wal_remove_below(wal, next.first_segment, segments));
+    /* The snapshot counts by now. What cannot be removed goes the next time. */
+    if (ngi_wal_remove_below(wal, next.first_segment, segments) != NG_OK) {
+        *bytes = 0;
+        ngi_blackbox_note(wal->box, "segment", ngi_wal_applied(wal), "not removed: %s",
+                          ngi_last_error());
+    }
     if (*segments > 0)
-        NGI_TRY(wal->os->sync_directory(wal->os, wal->home.path));
+        (void)!wal->os->sync_directory(wal->os, wal->home.path);
 out:
     ngi_mutex_unlock(&wal->manifest_lock);
     return status;

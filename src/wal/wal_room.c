@@ -11,6 +11,8 @@
 
 #include <stdio.h>
 
+#define ROOM_STEP_MIN (64u << 10) /* of a disk that is nearly full, less is not worth a step */
+
 void ngi_wal_room_wait(ngi_wal *wal)
 {
     wal->room_waiters++;
@@ -30,8 +32,38 @@ static uint64_t wal_next_number(const ngi_wal *wal)
                                    : wal->segments[wal->segment_count - 1].number + 1;
 }
 
-/* Makes a file of `bytes` with a durable name and without a header; none if anything fails. */
-static ng_status room_create_file(ngi_wal *wal, uint64_t number, uint64_t bytes, ngi_file *out)
+/* How large a file should be. */
+typedef struct room_size {
+    uint64_t has;    /* allocated already */
+    uint64_t least;  /* what is needed now */
+    uint64_t wanted; /* what saves allocating again soon */
+} room_size;
+
+/* Allocates as much as wanted, or less if the disk has less. A failed allocation may have taken what
+ * the disk still had: that is given back, others need it. */
+static ng_status room_allocate(ngi_os *os, ngi_file file, const room_size *size, uint64_t *got)
+{
+    uint64_t bytes = size->wanted;
+    for (;;) {
+        ng_status status = os->file_allocate(os, file, bytes);
+        if (status == NG_OK) {
+            *got = bytes;
+            return NG_OK;
+        }
+        char reason[512];
+        snprintf(reason, sizeof reason, "%s", ngi_last_error());
+        (void)!os->file_truncate(os, file, size->has);
+        ngi_error_set(reason);
+        if (status != NG_E_DISK_FULL || bytes <= size->least)
+            return status;
+        uint64_t more = (bytes - size->least) / 8;
+        bytes = size->least + (more >= ROOM_STEP_MIN ? more : 0);
+    }
+}
+
+/* Makes a file of that size with a durable name and without a header; none if anything fails. */
+static ng_status room_create_file(ngi_wal *wal, uint64_t number, const room_size *size,
+                                  ngi_file *out, uint64_t *got)
 {
     ngi_os *os = wal->os;
     char path[WAL_PATH_BYTES];
@@ -41,7 +73,7 @@ static ng_status room_create_file(ngi_wal *wal, uint64_t number, uint64_t bytes,
         os->file_open(os, path, NGI_OPEN_WRITE | NGI_OPEN_CREATE | NGI_OPEN_TRUNCATE, &file);
     if (status != NG_OK)
         return status;
-    NGI_TRY(os->file_allocate(os, file, bytes));
+    NGI_TRY(room_allocate(os, file, size, got));
     NGI_TRY(os->sync_directory(os, wal->home.path));
     *out = file;
     return NG_OK;
@@ -61,35 +93,39 @@ static ng_status room_grow_spare(ngi_wal *wal, uint64_t bytes)
     ngi_os *os = wal->os;
     ngi_file file = wal->spare;
     uint64_t number = wal_next_number(wal);
-    if (bytes < wal->segment_bytes)
-        bytes = wal->segment_bytes;
+    room_size size = {.has = wal->spare_allocated,
+                      .least = bytes,
+                      .wanted = bytes < wal->segment_bytes ? wal->segment_bytes : bytes};
+    uint64_t got = 0;
     ng_status status = ngi_wal_segment_list_reserve(wal, wal->segment_count + 1);
     if (status != NG_OK)
         return status;
     ngi_mutex_unlock(&wal->lock);
     if (file == WAL_NO_FILE)
-        status = room_create_file(wal, number, bytes, &file);
+        status = room_create_file(wal, number, &size, &file, &got);
     else
-        status = os->file_allocate(os, file, bytes);
+        status = room_allocate(os, file, &size, &got);
     ngi_mutex_lock(&wal->lock);
     if (status == NG_OK) {
         wal->spare = file;
-        wal->spare_allocated = bytes;
+        wal->spare_allocated = got;
     }
     return status;
 }
 
 /* Allocates the rest of the active segment: the first write after opening, so that opening and
  * reading a store needs no space. */
-static ng_status room_grow_active(ngi_wal *wal)
+static ng_status room_grow_active(ngi_wal *wal, uint64_t least)
 {
     ngi_file file = wal->active;
+    room_size size = {.has = wal->active_allocated, .least = least, .wanted = wal->segment_bytes};
+    uint64_t got = 0;
     ngi_mutex_unlock(&wal->lock);
-    ng_status status = wal->os->file_allocate(wal->os, file, wal->segment_bytes);
+    ng_status status = room_allocate(wal->os, file, &size, &got);
     ngi_mutex_lock(&wal->lock);
     if (status == NG_OK) {
-        wal->active_allocated = wal->segment_bytes;
-        wal->segments[wal->segment_count - 1].file_bytes = wal->segment_bytes;
+        wal->active_allocated = got;
+        wal->segments[wal->segment_count - 1].file_bytes = got;
     }
     return status;
 }
@@ -114,8 +150,8 @@ static ng_status room_grow(ngi_wal *wal, uint64_t bytes)
     bool grow_active = wal->active != WAL_NO_FILE && wal->active_allocated < wal->segment_bytes &&
                        wal->fill_offset + total <= wal->segment_bytes;
     wal->growing = true;
-    ng_status status =
-        grow_active ? room_grow_active(wal) : room_grow_spare(wal, WAL_SEGMENT_HEADER + total);
+    ng_status status = grow_active ? room_grow_active(wal, wal->fill_offset + total)
+                                   : room_grow_spare(wal, WAL_SEGMENT_HEADER + total);
     wal->growing = false;
     room_note_full(wal, status);
     ngi_wal_room_changed(wal);
@@ -177,11 +213,11 @@ void ngi_wal_make_spare_ahead(ngi_wal *wal)
     bool is_due = wal->active != WAL_NO_FILE && wal->spare == WAL_NO_FILE && !wal->read_only &&
                   !wal->growing && !wal->rotating && !wal->ahead_failed &&
                   wal->active_allocated >= wal->segment_bytes &&
-                  wal->fill_offset + wal_filling(wal)->bytes > wal->segment_bytes / 2;
+                  wal_needs_spare(wal, wal->fill_offset + wal_filling(wal)->bytes);
     if (is_due && !ngi_wal_is_latched(wal)) {
         wal->growing = true;
         /* If there is no space now, the writer that needs it will be told. */
-        wal->ahead_failed = room_grow_spare(wal, 0) != NG_OK;
+        wal->ahead_failed = room_grow_spare(wal, wal->segment_bytes) != NG_OK;
         wal->growing = false;
         ngi_wal_room_changed(wal);
     }

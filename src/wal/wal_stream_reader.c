@@ -208,7 +208,7 @@ static ng_status reader_op(ngi_stream_reader *reader, ngi_op *out)
     if (op.seq != reader->totals.last_seq + 1) {
         char what[96];
         snprintf(what, sizeof what, "op %llu where op %llu should be", (unsigned long long)op.seq,
-                 (unsigned long long)(reader->totals.last_seq + 1));
+                 (unsigned long long)reader->totals.last_seq + 1);
         return reader_damaged(reader, what);
     }
     reader->totals.op_count++;

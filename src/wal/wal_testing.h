@@ -19,11 +19,13 @@ typedef struct log_disk {
     atomic_uint call_count;
     unsigned fail_at; /* 0 = never; else that call fails */
     bool from_then_on;
-    ng_status status;  /* what a failing call gives */
-    bool is_full;      /* file_allocate fails */
-    bool is_read_only; /* a call that changes anything fails the test */
-    uint64_t clock_us; /* 0 = the real one */
-    uint64_t sync_ns;  /* how long a sync seems to take */
+    ng_status status;   /* what a failing call gives */
+    bool is_full;       /* file_allocate fails */
+    bool is_stuffed;    /* file_write fails where the file has no space yet */
+    uint64_t has_bytes; /* not 0: file_allocate beyond takes them and fails, as ext4 does */
+    bool is_read_only;  /* a call that changes anything fails the test */
+    uint64_t clock_us;  /* 0 = the real one */
+    uint64_t sync_ns;   /* how long a sync seems to take */
     atomic_uint_fast64_t now_ns;
     ngi_mutex held; /* a sync passes through it */
     atomic_uint sync_count;
@@ -59,7 +61,13 @@ static inline ng_status disk_read(ngi_os *os, ngi_file file, void *data, size_t 
 static inline ng_status disk_write(ngi_os *os, ngi_file file, const void *data, size_t bytes,
                                    uint64_t offset)
 {
+    log_disk *disk = os->context;
     ng_status status = disk_call(os, true);
+    uint64_t size = 0;
+    if (status == NG_OK && disk->is_stuffed)
+        status = ngi_os_system()->file_size(ngi_os_system(), file, &size);
+    if (status == NG_OK && disk->is_stuffed && offset + bytes > size)
+        status = ngi_fail(NG_E_DISK_FULL, "no space left (test)");
     return status != NG_OK
                ? status
                : ngi_os_system()->file_write(ngi_os_system(), file, data, bytes, offset);
@@ -68,7 +76,7 @@ static inline ng_status disk_write(ngi_os *os, ngi_file file, const void *data, 
 static inline ng_status disk_sync(ngi_os *os, ngi_file file)
 {
     log_disk *disk = os->context;
-    ng_status status = disk_call(os, true);
+    ng_status status = disk_call(os, false);
     ngi_mutex_lock(&disk->held);
     ngi_mutex_unlock(&disk->held);
     atomic_fetch_add(&disk->now_ns, disk->sync_ns);
@@ -84,6 +92,11 @@ static inline ng_status disk_allocate(ngi_os *os, ngi_file file, uint64_t bytes)
     ng_status status = disk_call(os, true);
     if (status == NG_OK && disk->is_full)
         status = ngi_fail(NG_E_DISK_FULL, "no space left (test)");
+    if (status == NG_OK && disk->has_bytes != 0 && bytes > disk->has_bytes) {
+        assert_int_equal(ngi_os_system()->file_allocate(ngi_os_system(), file, disk->has_bytes),
+                         NG_OK);
+        status = ngi_fail(NG_E_DISK_FULL, "no space left (test)");
+    }
     return status != NG_OK ? status : ngi_os_system()->file_allocate(ngi_os_system(), file, bytes);
 }
 

@@ -65,6 +65,18 @@ static void test_what_takes_no_part(void **state)
     assert_int_equal(ng_cdna_set(store, &cdna, &write), NG_E_INVALID);
     assert_int_equal(ng_collection_create(store, "new", &write, &collection), NG_E_INVALID);
     ng_txn_rollback(txn);
+    /* A condition that is not verified is refused rather than passed over. */
+    const ng_write_options versioned = {.struct_size = sizeof versioned, .if_version = 3};
+    const ng_write_options absent = {.struct_size = sizeof absent, .flags = NG_WRITE_IF_ABSENT};
+    ASSERT_FAILS(ng_cdna_set(store, &cdna, &versioned), NG_E_INVALID, "if_version", "constitution");
+    ASSERT_FAILS(ng_cdna_set(store, &cdna, &absent), NG_E_INVALID, "NG_WRITE_IF_ABSENT");
+    ASSERT_FAILS(ng_collection_create(store, "new", &versioned, &collection), NG_E_INVALID,
+                 "if_version", "collection");
+    ASSERT_FAILS(ng_collection_create(store, "semantic", &absent, &collection), NG_E_INVALID,
+                 "NG_WRITE_IF_ABSENT");
+    ng_seq applied;
+    ng_positions(store, &applied, NULL);
+    assert_int_equal(applied, 0);
     ASSERT_OK(ng_close(store));
 }
 

@@ -33,7 +33,8 @@ class BlackboxTest(CliTest):
         self.assertEqual(os.listdir(self.store), [])
 
     def test_errors(self):
-        self.fails(2, "unexpected argument 'x'", "blackbox", "x")
+        self.fails(2, "the store is given twice, by --store and as 'x'", "blackbox", "x")
+        self.fails(2, "unexpected argument 'y'", "blackbox", "x", "y")
         for value in ("0", "1001", "-1", "many"):
             self.fails(2, "--last", "blackbox", "--last", value)
 
@@ -56,6 +57,7 @@ class BlackboxTest(CliTest):
         self.assertEqual(rows, [[e["time"], str(e["seq"]), e["kind"], e["text"]] for e in events])
         self.assertEqual(self.rows("blackbox", "--last", "1"), rows[-1:])
         self.assertEqual(self.rows("blackbox", "-n", "1000"), rows)
+        self.assertEqual(self.rows("blackbox", self.store, store=False), rows)
         self.assertEqual(self.events("--last", "2"), events[-2:])
 
     def test_in_use_and_crashed(self):

@@ -91,7 +91,7 @@ static void test_schedules(void **state)
     assert_true(seen.doubts_kept > 5 && seen.doubts_lost > 5);
     assert_true(seen.transactions > 100 && seen.conflicts > 100 && seen.views_compared > 10);
     assert_true(seen.copies > 10);
-    assert_true(seen.full > 5 && seen.latched > 10);
+    assert_true(seen.full > 5 && seen.latched > 10 && seen.kills > 100);
     for (int kind = 0; kind < STEP_KINDS; kind++)
         assert_true(seen.steps[kind] > 50);
 }
@@ -154,6 +154,44 @@ static void test_stop_at_every_call(void **state)
     (void)state;
     stop_at_every_call(0, 18);
     stop_at_every_call(70, 18); /* about 79 of these ops fill a segment */
+}
+
+/* The process is killed at every single call of a session with two checkpoints; the store is opened,
+ * which is when it removes what the checkpoint has left, and loses power. What the first process
+ * did not sync, the second one has only read. */
+static void test_killed_before_power_is_lost(void **state)
+{
+    (void)state;
+    bool is_through = false;
+    for (uint64_t at = 1; at < 200 && !is_through; at++) {
+        for (uint64_t seed = 0; seed < 40; seed++) {
+            test_random random = {at * 1000 + seed};
+            fault_run run;
+            fault_run_init(&run, sim_disk_create(seed));
+            assert_int_equal(fault_run_open(&run), NG_OK);
+            assert_int_equal(uniform_write(&run, 90, 90), NG_OK);
+            assert_int_equal(ng_checkpoint(run.store, NULL, NULL, NULL), NG_OK);
+            assert_int_equal(uniform_write(&run, 90, 90), NG_OK);
+            sim_disk_stop_at(run.disk, at);
+            is_through = ng_checkpoint(run.store, NULL, NULL, NULL) == NG_OK &&
+                         uniform_write(&run, 10, 5) == NG_OK &&
+                         ng_checkpoint(run.store, NULL, NULL, NULL) == NG_OK;
+            (void)fault_run_close(&run);
+            sim_disk_fail(run.disk, NULL);
+            assert_int_equal(fault_run_open(&run), NG_OK);
+            fault_run_recovered(&run);
+            sim_disk_stop_at(run.disk, 1);
+            (void)fault_run_close(&run);
+            disk_crash(&run, &random);
+            if (fault_run_open(&run) != NG_OK)
+                fail_msg("killed at call %llu, seed %llu: %s", (unsigned long long)at,
+                         (unsigned long long)seed, ng_last_error());
+            fault_run_recovered(&run);
+            assert_int_equal(fault_run_close(&run), NG_OK);
+            fault_run_release(&run);
+        }
+    }
+    assert_true(is_through);
 }
 
 /* A store whose creation was cut off anywhere can still be made, whatever of it is on disk. */
@@ -483,6 +521,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_schedules, minimise_failed),
         cmocka_unit_test(test_stop_at_every_call),
+        cmocka_unit_test(test_killed_before_power_is_lost),
         cmocka_unit_test(test_crash_during_creation),
         cmocka_unit_test(test_sync_precedes_acknowledgement),
         cmocka_unit_test(test_failed_sync_latches),

@@ -58,14 +58,14 @@ static void without(const fault_schedule *from, size_t first, size_t count, faul
     to->count = from->count - count;
 }
 
-void schedule_minimise_and_print(const fault_schedule *given)
+void schedule_minimise_and_print(const fault_schedule *schedule)
 {
-    fault_schedule best = *given, next = *given;
-    best.steps = calloc(given->count + 1, sizeof *best.steps);
-    next.steps = calloc(given->count + 1, sizeof *next.steps);
+    fault_schedule best = *schedule, next = *schedule;
+    best.steps = calloc(schedule->count + 1, sizeof *best.steps);
+    next.steps = calloc(schedule->count + 1, sizeof *next.steps);
     if (best.steps == NULL || next.steps == NULL)
         abort();
-    without(given, 0, 0, &best);
+    without(schedule, 0, 0, &best);
     unsigned attempts = 1;
     bool is_repeatable = fails(&best);
     for (size_t size = (best.count + 1) / 2; is_repeatable && size > 0 && attempts < ATTEMPTS_MAX;
@@ -81,10 +81,10 @@ void schedule_minimise_and_print(const fault_schedule *given)
     }
     print_message("failing history: NG_TEST_SEED=%llu NG_TEST_SCHEDULES=1, %zu steps, %s to %zu "
                   "after %u attempts\n",
-                  (unsigned long long)given->seed, given->count,
+                  (unsigned long long)schedule->seed, schedule->count,
                   is_repeatable ? "made small" : "does not fail again by itself: not made small",
                   best.count, attempts);
-    print_message("to repeat it: NG_TEST_HISTORY='%#llx", (unsigned long long)given->seed);
+    print_message("to repeat it: NG_TEST_HISTORY='%#llx", (unsigned long long)schedule->seed);
     for (size_t i = 0; i < best.count; i++)
         print_message(" %s:%#llx", schedule_kind_name(best.steps[i].kind),
                       (unsigned long long)best.steps[i].seed);

@@ -117,9 +117,15 @@ static void play_options(schedule_player *player, test_random *random)
     options->retain_seconds = test_random_chance(random, 20) ? 1000 : 0;
 }
 
+/* Power fails; or only the process died, and the next one finds what was not synced as well. */
 static void play_crash(schedule_player *player, test_random *random)
 {
     fault_run *run = &player->run;
+    if (test_random_chance(random, 30)) {
+        sim_disk_fail(run->disk, NULL);
+        player->seen->kills++;
+        return;
+    }
     sim_disk *next = sim_disk_crash(run->disk, test_random_next(random));
     sim_disk_destroy(run->disk);
     run->disk = next;

@@ -25,7 +25,7 @@ typedef enum schedule_kind {
     STEP_ROOM,       /* it has again */
     STEP_REOPEN,     /* a clean end, other options, a new begin */
     STEP_READ_ONLY,  /* a clean end, and a look at what is there */
-    STEP_CRASH,      /* power fails */
+    STEP_CRASH,      /* power fails, or only the process dies */
     STEP_KINDS
 } schedule_kind;
 
@@ -45,7 +45,7 @@ typedef struct schedule_seen {
     uint64_t steps[STEP_KINDS];
     uint64_t recoveries, ops_kept, ops_lost, tails_cut, doubts_kept, doubts_lost, rotations;
     uint64_t snapshots_loaded, transactions, conflicts, views_compared, copies, full, faulted,
-        latched;
+        latched, kills;
 } schedule_seen;
 
 void schedule_make(fault_schedule *schedule, uint64_t seed);

@@ -39,10 +39,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 
 void fuzz_seeds(fuzz_seed_fn each, void *context)
 {
-    static const char *const seeds[] = {
+    static const char whole[] =
         "{\"precision\":8,\"l2NormIndex\":2,\"wordIndex\":3,\"dimensions\":2,\"unkVector\":[0,0,0,"
         "-1],\"size\":2,\"words\":[\"a\",\"b\"],\"vectors\":{\"a\":[0.5,-0.25,0.6,0],"
-        "\"b\":[1,2,2.2,1]}}",
+        "\"b\":[1,2,2.2,1]}}";
+    static const char *const seeds[] = {
+        whole,
         "{\"vectors\":{\"\\u0441\\ud83d\\ude00\":[1,2,3,0]},\"dimensions\":2}",
         "{\"dimensions\":2,\"vectors\":{\"x\":[1e999,2,0,0]}}",
         "{\"a\":{\"b\":[[[[{}]]]]},\"vectors\":{}}",

@@ -38,8 +38,10 @@ static void test_bytes_are_as_ever(void **state)
     assert_int_equal(now.file_count, from_text.file_count);
     for (size_t i = 0; i < now.file_count; i++) {
         const golden_file *file = &now.files[i], *wanted = golden_find(&from_text, file->name);
-        if (wanted == NULL)
+        if (wanted == NULL) {
             fail_msg("%s is new", file->name);
+            return;
+        }
         size_t at = 0;
         while (at < file->bytes && at < wanted->bytes && file->data[at] == wanted->data[at])
             at++;
@@ -115,8 +117,10 @@ static ng_status damaged(const char *name, char *edits, char message[512])
         if (strcmp(copy.files[i].name, name) == 0)
             file = &copy.files[i];
     }
-    if (file == NULL)
+    if (file == NULL) {
         fail_msg("corrupt.txt: there is no file %s", name);
+        return NG_E_INTERNAL;
+    }
     uint8_t *data = malloc(file->bytes);
     assert_non_null(data);
     memcpy(data, file->data, file->bytes);
@@ -166,11 +170,11 @@ static void test_damage_gives_its_error(void **state)
 {
     (void)state;
     FILE *table = NULL;
-    char line[1024], message[512], got[600];
+    char line[1024], message[512] = "", got[600];
     size_t count = 0;
     open_text("corrupt.txt", &table);
     while (fgets(line, sizeof line, table) != NULL) {
-        char *name, *edits, *wanted, kept[256];
+        char *name = NULL, *edits = NULL, *wanted = NULL, kept[256];
         if (!corrupt_line(line, &name, &edits, &wanted))
             continue;
         snprintf(kept, sizeof kept, "%s %s", name, edits);
@@ -188,10 +192,10 @@ static void test_damage_gives_its_error(void **state)
 static void print_errors(void)
 {
     FILE *table = NULL;
-    char line[1024], message[512];
+    char line[1024], message[512] = "";
     open_text("corrupt.txt", &table);
     while (fgets(line, sizeof line, table) != NULL) {
-        char *name, *edits, *wanted, kept[256];
+        char *name = NULL, *edits = NULL, *wanted = NULL, kept[256];
         snprintf(kept, sizeof kept, "%.255s", line);
         if (!corrupt_line(line, &name, &edits, &wanted)) {
             printf("%s", kept);

@@ -74,9 +74,7 @@ static sim_disk *disk_after(const sim_disk *from, const sim_crash_plan *plan, ui
         mine.keeps_inode =
             plan->mode == SIM_KEEP_FILES && test_random_chance(plan->random, plan->keep_percent);
         sim_inode_settle(&scratch, &mine);
-        if (scratch.durable_bytes != 0)
-            sim_inode_write(&disk->inodes[number], scratch.durable, scratch.durable_bytes, 0, 0);
-        sim_inode_sync(&disk->inodes[number]);
+        sim_inode_fill(&disk->inodes[number], scratch.durable, scratch.durable_bytes);
         free(scratch.durable);
     }
     sim_names names = {0};

@@ -28,6 +28,7 @@ typedef struct sim_inode {
     uint8_t *seen, *durable; /* both of capacity_bytes, zero beyond their sizes */
     uint64_t capacity_bytes;
     uint64_t seen_bytes, durable_bytes;
+    uint64_t durable_end; /* beyond it the durable image is zero */
     sim_sector *sectors; /* pending, oldest first */
     size_t sector_count, sector_capacity;
     sim_resize *resizes; /* pending, oldest first */
@@ -152,6 +153,8 @@ uint64_t sim_disk_used(const sim_disk *disk);
 void sim_inode_resize(sim_inode *inode, uint64_t bytes, uint64_t order);
 void sim_inode_write(sim_inode *inode, const uint8_t *data, size_t bytes, uint64_t offset,
                      uint64_t order);
+/** Contents of an inode that has none yet, durable. */
+void sim_inode_fill(sim_inode *inode, const uint8_t *data, uint64_t bytes);
 /** All that is pending becomes durable. */
 void sim_inode_sync(sim_inode *inode);
 /** What is pending becomes durable or is forgotten, as the plan decides; the seen image stays. */

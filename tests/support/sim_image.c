@@ -97,14 +97,28 @@ void sim_inode_write(sim_inode *inode, const uint8_t *data, size_t bytes, uint64
 
 static void inode_store_sector(sim_inode *inode, const sim_sector *sector)
 {
-    memcpy(inode->durable + sector->index * SIM_SECTOR_BYTES, sector->data, SIM_SECTOR_BYTES);
+    uint64_t end = (sector->index + 1) * SIM_SECTOR_BYTES;
+    memcpy(inode->durable + end - SIM_SECTOR_BYTES, sector->data, SIM_SECTOR_BYTES);
+    if (end > inode->durable_end)
+        inode->durable_end = end;
 }
 
 static void inode_trim_durable(sim_inode *inode)
 {
-    if (inode->durable_bytes < inode->capacity_bytes)
+    if (inode->durable_bytes < inode->durable_end)
         memset(inode->durable + inode->durable_bytes, 0,
-               inode->capacity_bytes - inode->durable_bytes);
+               inode->durable_end - inode->durable_bytes);
+    inode->durable_end = inode->durable_bytes;
+}
+
+void sim_inode_fill(sim_inode *inode, const uint8_t *data, uint64_t bytes)
+{
+    if (bytes == 0)
+        return;
+    inode_reserve(inode, bytes);
+    memcpy(inode->seen, data, bytes);
+    memcpy(inode->durable, data, bytes);
+    inode->seen_bytes = inode->durable_bytes = inode->durable_end = bytes;
 }
 
 void sim_inode_sync(sim_inode *inode)

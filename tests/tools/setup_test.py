@@ -125,10 +125,10 @@ class SetUp(unittest.TestCase):
         done = self.run_setup("lint", "bench")
         self.assertEqual(done.returncode, 1)
         self.assertIn("this is not Debian", done.stderr)
-        self.assertIn("clang-format clang-tidy librocksdb-dev libsqlite3-dev", done.stderr)
+        self.assertIn("clang-format clang-tidy gcovr librocksdb-dev libsqlite3-dev", done.stderr)
 
     def test_elsewhere_with_everything_there(self):
-        for tool in ("clang-format", "clang-tidy", "pkg-config"):
+        for tool in ("clang-format", "clang-tidy", "gcovr", "pkg-config"):
             self.add_tool(tool, "#!/bin/bash\nexit 0\n")
         self.assertEqual(self.run_setup("lint", "bench").returncode, 0)
 
