@@ -507,6 +507,20 @@ ngi_os *ngi_os_system(void)
     return &system_table;
 }
 
+void ngi_os_parent(const char *path, char *out, size_t capacity)
+{
+    snprintf(out, capacity, "%s", path);
+    size_t end = strlen(out);
+    while (end > 1 && out[end - 1] == '/')
+        end--;
+    while (end > 0 && out[end - 1] != '/')
+        end--;
+    if (end == 0)
+        snprintf(out, capacity, ".");
+    else
+        out[end > 1 ? end - 1 : end] = '\0';
+}
+
 uint32_t ngi_os_process_id(void)
 {
     return (uint32_t)getpid();

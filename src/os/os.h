@@ -89,6 +89,8 @@ typedef struct ngi_os_home {
 ngi_os *ngi_os_home_init(ngi_os_home *home, const char *path);
 void ngi_os_home_release(ngi_os_home *home);
 
+/** The directory that holds `path`: "." if no other is named. */
+void ngi_os_parent(const char *path, char *out, size_t capacity);
 /** Number of this process, for the lock file. */
 uint32_t ngi_os_process_id(void);
 /** Number of the calling thread, as the system shows it. */

@@ -117,6 +117,43 @@ static void test_a_map_beyond_the_limit_of_files_is_an_error(void **state)
     os->file_close(os, file);
 }
 
+static void test_sync(void **state)
+{
+    fixture *f = *state;
+    ngi_os *os = f->os;
+    ngi_file file = open_file(f, NGI_OPEN_WRITE | NGI_OPEN_CREATE);
+    assert_int_equal(os->file_write(os, file, "kept", 4, 0), NG_OK);
+    assert_int_equal(os->file_sync(os, file), NG_OK);
+    assert_int_equal(os->sync_directory(os, f->directory), NG_OK);
+    os->file_close(os, file);
+    assert_int_equal(os->file_sync(os, file), NG_E_IO); /* of a file that is closed */
+    assert_int_equal(os->sync_directory(os, f->path), NG_E_IO);
+    assert_non_null(strstr(ngi_last_error(), f->path)); /* it is no directory */
+    assert_int_equal(os->sync_directory(os, "/nowhere/at/all"), NG_E_NOT_FOUND);
+}
+
+/* Tables that huge pages fit into begin where one may begin; small ones need not. */
+static void test_reserved_memory(void **state)
+{
+    fixture *f = *state;
+    ngi_os *os = f->os;
+    static const size_t sizes[] = {65536, (2u << 20) - 65536, 2u << 20, (6u << 20) + 65536};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        void *memory = NULL;
+        assert_int_equal(os->memory_reserve(os, sizes[i], &memory), NG_OK);
+        assert_int_equal((uintptr_t)memory % (sizes[i] < 2u << 20 ? 4096 : 2u << 20), 0);
+        uint8_t *last = (uint8_t *)memory + sizes[i] - 65536;
+        assert_int_equal(os->memory_commit(os, last, 65536), NG_OK);
+        assert_int_equal(last[0], 0);
+        assert_int_equal(last[65535], 0);
+        last[65535] = 1;
+        os->memory_release(os, memory, sizes[i]);
+    }
+    void *memory = NULL;
+    assert_int_equal(os->memory_reserve(os, (size_t)1 << 62, &memory), NG_E_NOMEM);
+    assert_null(memory);
+}
+
 static void test_directories(void **state)
 {
     fixture *f = *state;
@@ -225,6 +262,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_map_is_the_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_map_beyond_the_limit_of_files_is_an_error, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_sync, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_reserved_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_directories, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_sparse_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_processor_time_of_a_thread, set_up, tear_down),

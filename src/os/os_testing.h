@@ -37,6 +37,30 @@ static inline uint32_t testing_below(uint64_t *state, uint32_t limit)
     return (uint32_t)(testing_random(state) % limit);
 }
 
+static inline ng_status testing_sync(ngi_os *os, ngi_file file)
+{
+    (void)os;
+    (void)file;
+    return NG_OK;
+}
+
+static inline ng_status testing_sync_directory(ngi_os *os, const char *path)
+{
+    (void)os;
+    (void)path;
+    return NG_OK;
+}
+
+/** The real system, but a sync does not wait for the disk. No unit test loses power; what is not
+ *  synced when it should be is found on the simulated disk, in tests/fault. */
+static inline ngi_os testing_os(void)
+{
+    ngi_os os = *ngi_os_system();
+    os.file_sync = testing_sync;
+    os.sync_directory = testing_sync_directory;
+    return os;
+}
+
 /** Memory whose request number `fail_at` (1, 2, 3, ...) fails, of blocks and of tables alike. */
 typedef struct testing_memory {
     ngi_mem mem;
@@ -73,7 +97,7 @@ static inline void testing_memory_init(testing_memory *memory)
     ngi_mem_init(&memory->mem, 0);
     memory->mem.resize = testing_resize;
     memory->mem.context = memory;
-    memory->os = *ngi_os_system();
+    memory->os = testing_os();
     memory->os.context = memory;
     memory->os.memory_commit = testing_commit;
 }

@@ -283,7 +283,7 @@ static ng_status backup_take(ngi_os *os, const char *directory, ngi_file *lock)
     char path[STORE_PATH_BYTES];
     ng_status status = os->make_directory(os, directory);
     if (status == NG_OK) {
-        ngi_file_parent(directory, path);
+        ngi_os_parent(directory, path, sizeof path);
         status = os->sync_directory(os, path);
     } else if (status == NG_E_EXISTS) {
         status = NG_OK;

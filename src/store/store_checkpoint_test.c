@@ -436,7 +436,7 @@ static ng_status failing_write(ngi_os *os, ngi_file file, const void *data, size
 static ng_status failing_sync(ngi_os *os, ngi_file file)
 {
     ng_status status = os_refuses(os, NG_E_IO);
-    return status != NG_OK ? status : ngi_os_system()->file_sync(os, file);
+    return status != NG_OK ? status : testing_sync(os, file);
 }
 
 static ng_status failing_rename(ngi_os *os, const char *from, const char *to)
@@ -454,7 +454,7 @@ static ng_status failing_remove(ngi_os *os, const char *path)
 static ng_status failing_directory(ngi_os *os, const char *path)
 {
     ng_status status = os_refuses(os, NG_E_IO);
-    return status != NG_OK ? status : ngi_os_system()->sync_directory(os, path);
+    return status != NG_OK ? status : testing_sync_directory(os, path);
 }
 
 static ng_status failing_list(ngi_os *os, const char *path,

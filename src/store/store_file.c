@@ -81,20 +81,6 @@ ng_status ngi_file_beside(const char *path, const char *suffix, char out[STORE_P
     return NG_OK;
 }
 
-void ngi_file_parent(const char *path, char out[STORE_PATH_BYTES])
-{
-    snprintf(out, STORE_PATH_BYTES, "%s", path);
-    size_t end = strlen(out);
-    while (end > 1 && out[end - 1] == '/')
-        end--;
-    while (end > 0 && out[end - 1] != '/')
-        end--;
-    if (end == 0)
-        snprintf(out, STORE_PATH_BYTES, ".");
-    else
-        out[end > 1 ? end - 1 : end] = '\0';
-}
-
 /* The name of any file but one, the last that the listing gave. */
 typedef struct file_pick {
     const char *kept;

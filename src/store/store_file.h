@@ -43,8 +43,6 @@ NG_MUST_USE ng_status ngi_file_path(const char *directory, const char *name,
 /** The path without slashes at its end, followed by `suffix`. */
 NG_MUST_USE ng_status ngi_file_beside(const char *path, const char *suffix,
                                       char out[STORE_PATH_BYTES]);
-/** The directory that holds `path`. */
-void ngi_file_parent(const char *path, char out[STORE_PATH_BYTES]);
 /** Removes a directory and the files in it. Whatever cannot be removed stays; the message of the
  *  error before is kept. */
 void ngi_file_discard(ngi_os *os, const char *directory);

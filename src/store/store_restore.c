@@ -134,7 +134,7 @@ static ng_status restore_take(ngi_os *os, const char *directory, ngi_file *lock)
 static ng_status restore_publish(ngi_os *os, const char *directory, const char *to)
 {
     char parent[STORE_PATH_BYTES];
-    ngi_file_parent(to, parent);
+    ngi_os_parent(to, parent, sizeof parent);
     ng_status status = os->rename(os, directory, to);
     if (status != NG_OK) {
         ngi_file_discard(os, directory);

@@ -30,7 +30,7 @@ static inline int set_up(void **state)
 static inline void use_threads(fixture *f)
 {
     ngi_mem_init(&f->memory.mem, 0);
-    f->memory.os = *ngi_os_system();
+    f->memory.os = testing_os();
 }
 
 static inline ng_status remove_name(void *context, const char *name)

@@ -65,21 +65,6 @@ static ng_status wal_take_lock(ngi_wal *wal)
     return status == NG_E_DISK_FULL ? NG_OK : status;
 }
 
-/* The directory that holds `path`, so that the entry of a new store's directory is durable too. */
-static void wal_parent(const char *path, char out[WAL_PATH_BYTES])
-{
-    snprintf(out, WAL_PATH_BYTES, "%s", path);
-    size_t end = strlen(out);
-    while (end > 1 && out[end - 1] == '/')
-        end--;
-    while (end > 0 && out[end - 1] != '/')
-        end--;
-    if (end == 0)
-        snprintf(out, WAL_PATH_BYTES, ".");
-    else
-        out[end > 1 ? end - 1 : end] = '\0';
-}
-
 static bool name_ends(const char *name, const char *end)
 {
     size_t bytes = strlen(name);
@@ -125,7 +110,7 @@ static ng_status wal_create_manifest(ngi_wal *wal, const ngi_manifest *manifest)
     ngi_os *os = wal->os;
     const char *what = NULL;
     char parent[WAL_PATH_BYTES];
-    wal_parent(wal->home.path, parent);
+    ngi_os_parent(wal->home.path, parent, sizeof parent);
     ng_status status = os->list_directory(os, wal->home.path, wal_see_content, &what);
     if (status == NG_OK && what != NULL)
         return ngi_fail(NG_E_CORRUPT, "%s/MANIFEST: missing, but there is a %s", wal->home.path,

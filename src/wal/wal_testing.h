@@ -13,7 +13,7 @@
 #define LOG_KIND 7
 #define LOG_SEGMENT 65536u
 
-/** The real system with a plan. */
+/** The real system with a plan. Syncs are counted and can fail, but do not wait for the disk. */
 typedef struct log_disk {
     ngi_os os;
     atomic_uint call_count;
@@ -83,7 +83,7 @@ static inline ng_status disk_sync(ngi_os *os, ngi_file file)
     if (status != NG_OK)
         return status;
     atomic_fetch_add(&disk->sync_count, 1);
-    return ngi_os_system()->file_sync(ngi_os_system(), file);
+    return testing_sync(os, file);
 }
 
 static inline ng_status disk_allocate(ngi_os *os, ngi_file file, uint64_t bytes)
@@ -143,7 +143,7 @@ static inline ng_status disk_sync_directory(ngi_os *os, const char *path)
     if (status != NG_OK)
         return status;
     atomic_fetch_add(&disk->directory_sync_count, 1);
-    return ngi_os_system()->sync_directory(ngi_os_system(), path);
+    return testing_sync_directory(os, path);
 }
 
 static inline ng_status disk_list(ngi_os *os, const char *path,
@@ -263,15 +263,29 @@ static inline int log_set_up(void **state)
     return 0;
 }
 
+static inline ng_status log_remove_name(void *context, const char *name)
+{
+    const log_fixture *f = context;
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", f->path, name);
+    return ngi_os_system()->remove(ngi_os_system(), path);
+}
+
+/** Removes everything in the directory. */
+static inline void log_wipe(log_fixture *f)
+{
+    ngi_os *os = ngi_os_system();
+    assert_int_equal(os->list_directory(os, f->path, log_remove_name, f), NG_OK);
+}
+
 static inline int log_tear_down(void **state)
 {
     log_fixture *f = *state;
     ngi_blackbox_close(f->box);
     assert_int_equal(atomic_load(&f->memory.mem.used_bytes), 0);
     ngi_mutex_destroy(&f->disk.held);
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", f->path);
-    assert_int_equal(system(command), 0);
+    log_wipe(f);
+    assert_int_equal(rmdir(f->path), 0);
     free(f);
     return 0;
 }
@@ -397,14 +411,6 @@ static inline void log_abandon(ngi_wal *wal)
 static inline void log_path(const log_fixture *f, const char *name, char out[128])
 {
     snprintf(out, 128, "%s/%s", f->path, name);
-}
-
-/** Removes everything in the directory. */
-static inline void log_wipe(const log_fixture *f)
-{
-    char command[128];
-    snprintf(command, sizeof command, "rm -f '%s'/*", f->path);
-    assert_int_equal(system(command), 0);
 }
 
 static inline bool log_has_file(const log_fixture *f, const char *name)

@@ -177,7 +177,7 @@ static void test_damage_gives_its_error(void **state)
         char *name = NULL, *edits = NULL, *wanted = NULL, kept[256];
         if (!corrupt_line(line, &name, &edits, &wanted))
             continue;
-        snprintf(kept, sizeof kept, "%s %s", name, edits);
+        snprintf(kept, sizeof kept, "%.100s %.150s", name, edits);
         ng_status status = damaged(name, edits, message);
         snprintf(got, sizeof got, "%s%s%s", ng_status_name(status), message[0] ? " " : "", message);
         if (strcmp(got, wanted) != 0)
@@ -201,7 +201,7 @@ static void print_errors(void)
             printf("%s", kept);
             continue;
         }
-        snprintf(kept, sizeof kept, "%s %s", name, edits);
+        snprintf(kept, sizeof kept, "%.100s %.150s", name, edits);
         ng_status status = damaged(name, edits, message);
         printf("%s => %s%s%s\n", kept, ng_status_name(status), message[0] ? " " : "", message);
     }

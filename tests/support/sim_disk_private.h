@@ -29,7 +29,7 @@ typedef struct sim_inode {
     uint64_t capacity_bytes;
     uint64_t seen_bytes, durable_bytes;
     uint64_t durable_end; /* beyond it the durable image is zero */
-    sim_sector *sectors; /* pending, oldest first */
+    sim_sector *sectors;  /* pending, oldest first */
     size_t sector_count, sector_capacity;
     sim_resize *resizes; /* pending, oldest first */
     size_t resize_count, resize_capacity;

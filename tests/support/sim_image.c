@@ -106,8 +106,7 @@ static void inode_store_sector(sim_inode *inode, const sim_sector *sector)
 static void inode_trim_durable(sim_inode *inode)
 {
     if (inode->durable_bytes < inode->durable_end)
-        memset(inode->durable + inode->durable_bytes, 0,
-               inode->durable_end - inode->durable_bytes);
+        memset(inode->durable + inode->durable_bytes, 0, inode->durable_end - inode->durable_bytes);
     inode->durable_end = inode->durable_bytes;
 }
 
