@@ -299,6 +299,7 @@ static int backup_server(const cli_context *context, const backup_request *reque
 {
     cli_source *source = cli_source_create(context, request->url);
     ng_stream_report report = {0};
+    char number[CLI_NUMBER_ROOM];
     int code;
 
     if (source == NULL)
@@ -309,7 +310,7 @@ static int backup_server(const cli_context *context, const backup_request *reque
         code =
             backup_copy(context, request, source, STDOUT_FILENO, "standard output", &report.bytes);
         if (code == CLI_OK)
-            cli_note(context, "%" PRIu64 " bytes written", report.bytes);
+            cli_note(context, "%s written", cli_show_bytes(report.bytes, number));
     } else if (code == CLI_OK) {
         if (mkdir(request->to, 0777) != 0 && errno != EEXIST)
             code = cli_fail(context, CLI_IO, "%s: %s", request->to, strerror(errno));

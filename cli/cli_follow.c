@@ -48,6 +48,7 @@ typedef struct follower {
     uint64_t interval_ms;
     bool copied;       /* the store was made by this run */
     bool away;         /* and it was said */
+    bool unproved;     /* the source may not be what it was: its newest common op is compared */
     uint32_t pause_ms; /* before the next attempt */
     unsigned damaged;
     uint64_t ops;
@@ -171,7 +172,7 @@ static follow_next follow_away(follower *self)
     if (!self->away)
         cli_note(self->context, "%s is away (%s); trying again until it is back", self->from,
                  cli_source_text(self->source));
-    self->away = true;
+    self->away = self->unproved = true;
     return FOLLOW_AWAY;
 }
 
@@ -245,7 +246,8 @@ static void follow_show(follower *self, ng_seq seq)
     cli_progress_line(&self->progress, text);
 }
 
-/* One increment. FOLLOW_IDLE: there was none. */
+/* One increment. FOLLOW_IDLE: there was none. The first one, and the first after the source was away,
+ * begins with the op that the copy has already, which the library compares. */
 static follow_next follow_step(follower *self, int *code)
 {
     ng_store *store = self->context->store;
@@ -253,21 +255,27 @@ static follow_next follow_step(follower *self, int *code)
     ng_stream_report report = {0};
     ng_status status;
     ng_seq before, after;
+    bool overlaps;
 
     ng_positions(store, &before, NULL);
-    wanted.after = before;
-    wanted.wait_ms = self->once ? 0 : FOLLOW_WAIT_MS;
+    overlaps = self->unproved && before > 0;
+    wanted.after = overlaps ? before - 1 : before;
+    wanted.wait_ms = self->once || overlaps ? 0 : FOLLOW_WAIT_MS;
     status = cli_source_begin(self->source, &wanted);
     if (status == NG_OK)
         status = ng_stream_apply(store, cli_source_read, self->source, &report);
     status = cli_source_end(self->source, status);
     ng_positions(store, &after, NULL);
     self->ops += after - before;
+    if (status == NG_OK || (status == NG_E_GONE && overlaps))
+        self->unproved = false; /* gone: the source keeps the ops behind it alone, if any */
+    if (status == NG_E_GONE && overlaps)
+        return FOLLOW_ON;
     if (status != NG_OK)
         return follow_failure(self, status, after > before, code);
     follow_back(self);
     follow_show(self, after);
-    return after > before ? FOLLOW_ON : FOLLOW_IDLE;
+    return after > before || overlaps ? FOLLOW_ON : FOLLOW_IDLE;
 }
 
 static int follow_close(follower *self)
@@ -421,7 +429,10 @@ static int follow_work(follower *self)
 
 static int follow_run(cli_context *context, int argc, char **argv)
 {
-    follower self = {.context = context, .interval_ms = 200, .pause_ms = FOLLOW_PAUSE_MIN_MS};
+    follower self = {.context = context,
+                     .unproved = true,
+                     .interval_ms = 200,
+                     .pause_ms = FOLLOW_PAUSE_MIN_MS};
     cli_args args;
     int option, code;
 

@@ -69,7 +69,9 @@ static int restore_server(const cli_context *context, const char *from, const ch
         status = ng_stream_restore(cli_source_read, source, to, options, report);
     status = cli_source_end(source, status);
     if (status != NG_OK)
-        code = cli_fail(context, cli_exit_of(status), "%s: %s", from, cli_source_text(source));
+        /* What is wrong with the target has its name already. */
+        code = cli_fail(context, cli_exit_of(status), "%s%s%s", status != NG_E_EXISTS ? from : "",
+                        status != NG_E_EXISTS ? ": " : "", cli_source_text(source));
     cli_source_destroy(source);
     return code;
 }

@@ -6,7 +6,7 @@
 #                                  fails as well if a test does
 #   tools/coverage.sh --table      prints the table of the last run again
 #   tools/coverage.sh --missing FILE
-#                                  the lines of a file whose branches were not all taken
+#                                  the lines of a source file whose branches were not all taken
 #
 # Fails if less than 85 % of the lines of src/, or of the branches of src/wal, were run.
 #
@@ -33,8 +33,11 @@ run_tests() {
         --tests-regex '^(unit|api|model|fault)\.' --label-exclude nightly
 }
 
+# report FILTER OPTION...
 report() {
-    gcovr --root . --filter 'src/' --exclude '.*_test(ing)?\.[ch]$' \
+    local filter=$1
+    shift
+    gcovr --root . --filter "$filter" --exclude '.*_test(ing)?\.[ch]$' \
         --exclude-unreachable-branches --exclude-throw-branches \
         --exclude-branches-by-pattern '.*\bassert\(.*' \
         --object-directory "$BUILD" "$@" "$BUILD/src/CMakeFiles/neurograph_objects.dir"
@@ -83,7 +86,7 @@ case ${1:-} in
     cmake --build --preset coverage --parallel "$(nproc)"
     tests=0
     run_tests || tests=$?
-    report --csv "$CSV"
+    report src/ --csv "$CSV"
     print_table
     exit "$tests"
     ;;
@@ -99,7 +102,7 @@ case ${1:-} in
         echo 'usage: tools/coverage.sh --missing FILE' >&2
         exit 2
     }
-    report --filter "$2" --branches --txt-metric branch 2>/dev/null || report --filter "$2" --branches
+    report "$2\$" --branches
     ;;
 *)
     echo 'usage: tools/coverage.sh [--table | --missing FILE]' >&2

@@ -12,6 +12,7 @@
 #include "store/store_backup.h"
 
 #include "store/store_file.h"
+#include "wal/wal_cursor.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -184,20 +185,95 @@ static ng_status backup_check_uuid(const backup_list *list, const ng_store *stor
     return NG_OK;
 }
 
-/* The newest op that the directory's newest chain holds. */
-static ng_status backup_chain_end(const backup_list *list, const ng_store *store, ng_seq *out)
+/* The file with the newest op that the directory's newest chain holds, or NULL. */
+static const backup_file *backup_chain_end(const backup_list *list)
 {
-    const backup_file *file = backup_full(list, UINT64_MAX);
-    if (file == NULL)
-        return ngi_fail(NG_E_NOT_FOUND, "%s: no full backup to go on from", list->directory);
-    for (; file != NULL; file = backup_next(list, *out))
-        *out = file->seq;
-    ng_seq applied = ngi_wal_applied(store->wal);
-    if (*out <= applied)
+    const backup_file *end = NULL;
+    for (const backup_file *file = backup_full(list, UINT64_MAX); file != NULL;
+         file = backup_next(list, end->seq))
+        end = file;
+    return end;
+}
+
+/* When the newest op in a backup was written, from its end mark; 0: the file is damaged. */
+static ng_status backup_end_time(const backup_list *list, const backup_file *file, uint64_t *out)
+{
+    ngi_os *os = list->os;
+    char path[STORE_PATH_BYTES];
+    store_file_source source;
+    ngi_stream_head head;
+    ngi_stream_totals totals;
+    uint8_t mark[NGI_STREAM_END_BYTES] = {0};
+    uint64_t bytes = 0;
+    size_t got = 0;
+    *out = 0;
+    ng_status status = backup_head(list, file, &head);
+    if (status != NG_OK)
+        return status == NG_E_IO || status == NG_E_NOMEM ? status : NG_OK;
+    status = backup_open(list, file, path, &source);
+    if (status != NG_OK)
+        return status;
+    NGI_TRY(os->file_size(os, source.file, &bytes));
+    if (bytes > sizeof mark)
+        NGI_TRY(os->file_read(os, source.file, mark, sizeof mark, bytes - sizeof mark, &got));
+    if (ngi_stream_end_decode(mark, ngi_stream_salt(&head.identity), &totals) &&
+        totals.last_seq == file->seq)
+        *out = totals.last_time_us;
+out:
+    os->file_close(os, source.file);
+    return status;
+}
+
+/* When op `seq` of the store was written; 0: the log does not reach back to it. */
+static ng_status backup_own_time(ng_store *store, ng_seq seq, uint64_t *out)
+{
+    ngi_wal_cursor *cursor = NULL;
+    ngi_manifest manifest;
+    ngi_op op;
+    const uint8_t *frame;
+    size_t bytes;
+    bool found = false;
+    *out = 0;
+    if (store->path == NULL || seq == 0)
         return NG_OK;
-    ngi_conflict_set(&(ng_conflict){.kind = NG_CONFLICT_SEQ, .expected_seq = *out, .seq = applied});
-    return ngi_fail(NG_E_CONFLICT, "%s: backups reach op %llu, the store is at op %llu",
-                    list->directory, (unsigned long long)*out, (unsigned long long)applied);
+    ng_status status = ngi_store_wait_durable(store, seq);
+    if (status == NG_OK)
+        status = ngi_manifest_read(store->os, store->path, &manifest);
+    if (status == NG_OK)
+        status =
+            ngi_wal_cursor_open(store->os, store->mem, store->path, &manifest, seq - 1, &cursor);
+    if (status == NG_OK)
+        status = ngi_wal_cursor_next(cursor, seq, &op, &frame, &bytes, &found);
+    if (status == NG_OK && found)
+        *out = op.time_us;
+    ngi_wal_cursor_close(cursor);
+    return status == NG_E_GONE ? NG_OK : status;
+}
+
+/* A store whose files were copied back from elsewhere has other ops under the numbers of those that
+ * were backed up: a chain of both would restore to a state that never was. */
+static ng_status backup_check_history(const backup_list *list, ng_store *store,
+                                      const backup_file *end)
+{
+    ng_seq applied = ngi_wal_applied(store->wal);
+    uint64_t backed_up = 0, own = 0;
+    ng_conflict conflict = {.kind = NG_CONFLICT_SEQ, .expected_seq = end->seq, .seq = applied};
+    if (end->seq > applied) {
+        ngi_conflict_set(&conflict);
+        return ngi_fail(NG_E_CONFLICT, "%s: backups reach op %llu, the store is at op %llu",
+                        list->directory, (unsigned long long)end->seq, (unsigned long long)applied);
+    }
+    ng_status status = backup_end_time(list, end, &backed_up);
+    if (status == NG_OK)
+        status = backup_own_time(store, end->seq, &own);
+    if (status != NG_OK || backed_up == 0 || own == 0 || backed_up == own)
+        return status;
+    ngi_conflict_set(&conflict);
+    return ngi_fail(
+        NG_E_CONFLICT,
+        "%s: op %llu in the backups differs from the store's, which was taken back to an"
+        " older state; use another directory",
+        list->directory, (unsigned long long)end->seq);
 }
 
 /* Reads back what was written. */
@@ -277,6 +353,18 @@ out : {
 }
 }
 
+/* Files of a store and backups do not mix: each would remove or lock what is the other's. */
+static ng_status backup_check_place(ngi_os *os, const char *directory)
+{
+    char path[STORE_PATH_BYTES];
+    ngi_file file;
+    ng_status status = ngi_file_path(directory, "MANIFEST", path);
+    if (status != NG_OK || os->file_open(os, path, NGI_OPEN_READ, &file) != NG_OK)
+        return status;
+    os->file_close(os, file);
+    return ngi_fail(NG_E_INVALID, "%s: a store, not a directory for backups", directory);
+}
+
 /* Makes the directory if it is absent, and takes its lock. */
 static ng_status backup_take(ngi_os *os, const char *directory, ngi_file *lock)
 {
@@ -288,6 +376,8 @@ static ng_status backup_take(ngi_os *os, const char *directory, ngi_file *lock)
     } else if (status == NG_E_EXISTS) {
         status = NG_OK;
     }
+    if (status == NG_OK)
+        status = backup_check_place(os, directory);
     if (status == NG_OK)
         status = ngi_file_path(directory, "LOCK", path);
     if (status == NG_OK)
@@ -324,8 +414,15 @@ ng_status ngi_store_backup(ng_store *store, const char *directory, const ng_back
     backup_list list = {.os = os, .mem = store->mem, .directory = path};
     NGI_TRY(backup_list_read(&list));
     NGI_TRY(backup_check_uuid(&list, store));
+    const backup_file *end = backup_chain_end(&list);
+    if (end != NULL)
+        NGI_TRY(backup_check_history(&list, store, end));
+    else if (stream.incremental)
+        status = ngi_fail(NG_E_NOT_FOUND, "%s: no full backup to go on from", path);
+    if (status != NG_OK)
+        goto out;
     if (stream.incremental)
-        NGI_TRY(backup_chain_end(&list, store, &stream.after));
+        stream.after = end->seq;
     if (stream.incremental && stream.after == ngi_wal_applied(store->wal)) {
         /* Nothing is new: a file that holds nothing would only have to be kept. */
         report =

@@ -667,6 +667,8 @@ static void test_named_snapshot_is_there(void **state)
     failing_os failing;
     ng_open_options options = {.struct_size = sizeof options,
                                .flags = NG_OPEN_MANUAL,
+                               .max_tokens = 4096, /* small tables: it is opened 784 times */
+                               .max_connections = 4096,
                                .segment_bytes = NGI_SEGMENT_BYTES_MIN};
     size_t failures = 0;
     for (size_t n = 0; n < 28 * 28; n++) {

@@ -45,6 +45,19 @@ static ng_status follow_acknowledge(ng_store *store)
     return ngi_store_wait_durable(store, applied);
 }
 
+/* An op that the store has already. If the newest one has another time in the stream, the source has
+ * been taken back to an older state since, and has gone on from there. */
+static ng_status follow_pass_over(ng_store *store, const ngi_op *op)
+{
+    ngi_wal_lock(store->wal);
+    ng_seq applied = ngi_wal_applied(store->wal);
+    bool differs = op->seq == applied && op->time_us != ngi_wal_applied_time(store->wal);
+    ngi_wal_unlock(store->wal);
+    if (!differs)
+        return NG_OK;
+    return follow_fail(op->seq, applied, "the source has another history: it differs in");
+}
+
 static ng_status follow_read(ng_store *store, ngi_stream_reader *reader, ng_stream_report *report)
 {
     uint64_t unsynced = 0;
@@ -59,8 +72,10 @@ static ng_status follow_read(ng_store *store, ngi_stream_reader *reader, ng_stre
             continue;
         report->seq = op.seq;
         report->time_us = op.time_us;
-        if (op.seq <= ngi_wal_applied(store->wal))
+        if (op.seq <= ngi_wal_applied(store->wal)) {
+            NGI_TRY(follow_pass_over(store, &op));
             continue;
+        }
         NGI_TRY(ngi_store_apply_stamped(store, &op));
         report->ops++;
         unsynced += op.body_bytes;

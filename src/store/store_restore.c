@@ -280,6 +280,11 @@ out:
 static ng_status restore_op(store_restore *restore, const ngi_op *op)
 {
     const ng_restore_options *options = &restore->options;
+    if (op->seq == restore->seq && op->time_us != restore->time_us)
+        return ngi_fail(NG_E_CONFLICT,
+                        "op %llu differs from the one before it in the chain: the source was taken"
+                        " back to an older state in between",
+                        (unsigned long long)op->seq);
     if (op->seq <= restore->seq)
         return NG_OK;
     if ((options->seq != 0 && op->seq > options->seq) ||
