@@ -62,7 +62,7 @@ static bool names_parse(const char *name, backup_file *out)
     if (errno != 0 || strcmp(name, expected) != 0)
         return false;
     *out = (backup_file){.full = !report.incremental, .after = report.after, .seq = report.seq};
-    snprintf(out->name, sizeof out->name, "%s", name);
+    memcpy(out->name, expected, sizeof expected);
     return true;
 }
 

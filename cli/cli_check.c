@@ -61,8 +61,8 @@ static void check_print_text(const cli_context *context, const ng_check_report *
     if (report->problem_count == 0)
         puts("ok");
     else
-        printf("%" PRIu64 " problems, the first: %s\n", report->problem_count,
-               report->first_problem);
+        printf("%" PRIu64 " problem%s, the first: %s\n", report->problem_count,
+               report->problem_count == 1 ? "" : "s", report->first_problem);
 }
 
 static int check_verify(cli_context *context)
@@ -192,8 +192,12 @@ static void repair_print_text(const cli_context *context, const check_losses *lo
            " labels, %" PRIu64 " vectors in ",
            report->seq, report->tokens, report->connections, report->labels, report->vectors);
     cli_text_print(stdout, to);
-    printf("\nlost: %zu places, %" PRIu64 " ops missing, %" PRIu64 " ops refused\n", losses->count,
-           report->ops_missing, report->ops_refused);
+    if (losses->count == 0)
+        printf("\nnothing is lost\n");
+    else
+        printf("\nlost: %zu place%s, %" PRIu64 " ops missing, %" PRIu64 " ops refused\n",
+               losses->count, losses->count == 1 ? "" : "s", report->ops_missing,
+               report->ops_refused);
 }
 
 static int check_repair(const cli_context *context, const char *to)

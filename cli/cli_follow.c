@@ -215,8 +215,7 @@ static follow_next follow_failure(follower *self, ng_status status, bool progres
         if (self->again)
             return FOLLOW_COPY;
         return follow_fail(self, NG_E_CONFLICT, code,
-                           "; the copy is not of this store, or the two have diverged: --again"
-                           " makes it anew");
+                           "; the copy cannot go on from this store: --again makes it anew");
     default:
         return follow_fail(self, status, code, "");
     }

@@ -319,6 +319,9 @@ typedef enum ng_durability {
  *  Loads the newest snapshot and replays the log behind it; a torn tail (a write that was never
  *  acknowledged) is cut and reported in ng_info.recovered_bytes_cut.
  *
+ *  The store goes on in this directory also when it is moved, when another one gets its name, or when
+ *  the process changes its working directory.
+ *
  *  Owns:    `*out` is the caller's until ng_close.   Threads: any.
  *  Errors:  NG_E_BUSY (in use by pid N), NG_E_CORRUPT (file and offset), NG_E_VERSION, NG_E_IO,
  *           NG_E_NOT_FOUND, NG_E_INVALID, NG_E_NOMEM.
@@ -940,7 +943,8 @@ NG_API NG_MUST_USE ng_status ng_stream_write_path(const char *path,
 /** Applies a stream to `store`, which was made by ng_stream_restore and not written to otherwise:
  *  ops that it has already are passed over, the next ones applied with their own seq and time. Ops
  *  before a damaged place are applied. Errors: NG_E_CORRUPT (offset), NG_E_CONFLICT (of another
- *  store, or a gap: names the seqs), NG_E_FORMAT, and those of a write. */
+ *  store, a gap: names the seqs, or the newest op of `store` is another one in the stream, because
+ *  the source was taken back to an older state), NG_E_FORMAT, and those of a write. */
 NG_API NG_MUST_USE ng_status ng_stream_apply(ng_store *store, ng_source_fn source,
                                              void *source_context, ng_stream_report *out);
 
@@ -979,7 +983,8 @@ typedef struct ng_backup_options {
 /** Writes a backup file into `directory` (made if absent): NAME.full or NAME.incremental, where the
  *  name says the seqs. The file is read back and verified before it gets its name.
  *  Errors: as ng_stream_write; NG_E_NOT_FOUND (incremental without a full one), NG_E_CONFLICT (the
- *  directory has backups of another store). */
+ *  directory has backups of another store, or of ops that this one lost when it was taken back to
+ *  an older state), NG_E_INVALID (the directory is a store), NG_E_BUSY (a backup is being written). */
 NG_API NG_MUST_USE ng_status ng_backup(ng_store *store, const char *directory,
                                        const ng_backup_options *options, ng_stream_report *out);
 /** Makes a new store in `to` from a backup file, or from a directory of them: the newest full one

@@ -206,7 +206,8 @@ static bool feed_read(ngs_request *request, uint64_t *wait_ms)
         }
     }
     if (!after)
-        ngs_problem(request, "query.after", "missing", "the seq after which the ops are wanted");
+        ngs_problem(request, "query.after", "missing",
+                    "required: the seq after which the ops are wanted");
     return !ngs_problems_reply(request);
 }
 

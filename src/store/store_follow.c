@@ -55,7 +55,13 @@ static ng_status follow_pass_over(ng_store *store, const ngi_op *op)
     ngi_wal_unlock(store->wal);
     if (!differs)
         return NG_OK;
-    return follow_fail(op->seq, applied, "the source has another history: it differs in");
+    const ng_conflict conflict = {.kind = NG_CONFLICT_SEQ, .expected_seq = op->seq, .seq = applied};
+    ng_status status = ngi_fail(NG_E_CONFLICT,
+                                "op %llu of the source is another one than that of the copy: the"
+                                " source was taken back to an older state",
+                                (unsigned long long)op->seq);
+    ngi_conflict_set(&conflict);
+    return status;
 }
 
 static ng_status follow_read(ng_store *store, ngi_stream_reader *reader, ng_stream_report *report)

@@ -196,13 +196,39 @@ static ng_status check_files(ng_check_report *report, ng_status status)
 
 #define CHECK_SNAPSHOTS_MAX 64 /* more than retention ever keeps by default */
 
+/* The snapshot that MANIFEST names is there. Looked at again when it is not in the list: checkpoints
+ * may have replaced it meanwhile. */
+static ng_status check_named_snapshot(ng_store *store, const ng_seq *seqs, size_t count,
+                                      ng_seq named, ng_check_report *report)
+{
+    ngi_manifest now;
+    char path[4416];
+    bool found = named == 0;
+    for (size_t i = 0; i < count && !found; i++)
+        found = seqs[i] == named;
+    if (found)
+        return NG_OK;
+    ng_status status = ngi_manifest_read(store->os, store->path, &now);
+    if (status == NG_OK && now.snapshot_seq == named) {
+        ngi_snapshot_path(store->path, named, path, sizeof path);
+        check_problem(report, "%s: missing, but MANIFEST names it", path);
+    }
+    return status;
+}
+
 static ng_status check_snapshots(ng_store *store, ng_check_report *report)
 {
     ng_seq seqs[CHECK_SNAPSHOTS_MAX];
     size_t count = 0;
     ngi_manifest manifest;
+    ng_status status = ngi_manifest_read(store->os, store->path, &manifest);
+    ng_seq named = status == NG_OK ? manifest.snapshot_seq : 0;
+    status = check_files(report, status == NG_E_NOT_FOUND ? NG_E_CORRUPT : status);
+    if (status == NG_OK)
+        status = ngi_snapshot_list(store->os, store->path, seqs, CHECK_SNAPSHOTS_MAX, &count);
+    if (status == NG_OK)
+        status = check_named_snapshot(store, seqs, count, named, report);
     ngi_store_identity(store, &manifest);
-    ng_status status = ngi_snapshot_list(store->os, store->path, seqs, CHECK_SNAPSHOTS_MAX, &count);
     for (size_t i = 0; i < count && i < CHECK_SNAPSHOTS_MAX && status == NG_OK; i++) {
         char path[4416];
         uint64_t bytes = 0;

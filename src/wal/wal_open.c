@@ -105,16 +105,23 @@ static ng_status wal_make_directory(ngi_wal *wal)
 }
 
 /* MANIFEST is written before everything else: without it there must be nothing. */
-static ng_status wal_create_manifest(ngi_wal *wal, const ngi_manifest *manifest)
+static ng_status wal_check_empty(ngi_wal *wal)
 {
     ngi_os *os = wal->os;
     const char *what = NULL;
-    char parent[WAL_PATH_BYTES];
-    ngi_os_parent(wal->home.path, parent, sizeof parent);
     ng_status status = os->list_directory(os, wal->home.path, wal_see_content, &what);
     if (status == NG_OK && what != NULL)
         return ngi_fail(NG_E_CORRUPT, "%s/MANIFEST: missing, but there is a %s", wal->home.path,
                         what);
+    return status;
+}
+
+static ng_status wal_create_manifest(ngi_wal *wal, const ngi_manifest *manifest)
+{
+    ngi_os *os = wal->os;
+    char parent[WAL_PATH_BYTES];
+    ngi_os_parent(wal->home.path, parent, sizeof parent);
+    ng_status status = wal_check_empty(wal);
     /* First the entry of the directory, which another attempt may have made: whoever finds a MANIFEST
      * relies on it. */
     if (status == NG_OK)
@@ -127,9 +134,11 @@ static ng_status wal_create_manifest(ngi_wal *wal, const ngi_manifest *manifest)
 static ng_status wal_read_existing(ngi_wal *wal, ngi_manifest *manifest)
 {
     ng_status status = ngi_manifest_read(wal->os, wal->home.path, manifest);
-    if (status == NG_E_NOT_FOUND)
-        return ngi_fail(NG_E_NOT_FOUND, "%s: no store there", wal->home.path);
-    return status;
+    if (status != NG_E_NOT_FOUND)
+        return status;
+    if (wal_check_empty(wal) == NG_E_CORRUPT)
+        return NG_E_CORRUPT; /* not "no store": what is left of it can be saved */
+    return ngi_fail(NG_E_NOT_FOUND, "%s: no store there", wal->home.path);
 }
 
 static ng_status wal_open_files(ngi_wal *wal, bool must_exist, ngi_manifest *manifest)

@@ -497,7 +497,32 @@ static void test_backups_ahead_of_the_store(void **state)
     ng_store *store = api_disk_store(older);
     ng_backup_options options = {.struct_size = sizeof options, .incremental = true};
     ASSERT_FAILS(ng_backup(store, f->backups, &options, NULL), NG_E_CONFLICT, "30", "20");
+    ASSERT_FAILS(ng_backup(store, f->backups, NULL, NULL), NG_E_CONFLICT, "30", "20");
+    /* It goes on until its seqs are those of the backups, for other ops. */
+    while (api_seq(store) < 35)
+        api_token(store);
+    ASSERT_FAILS(ng_backup(store, f->backups, &options, NULL), NG_E_CONFLICT, "op 30");
+    ASSERT_FAILS(ng_backup(store, f->backups, NULL, NULL), NG_E_CONFLICT, "op 30");
+    /* Put there by hand, its increment does not go on from them: op 30 is in both. */
+    api_blob blob = {0};
+    char name[700];
+    ng_stream_options range = {.struct_size = sizeof range, .incremental = true, .after = 29};
+    ASSERT_OK(write_stream(store, &range, &blob, NULL));
+    test_file_write(increment_name(f, 29, 35, name), blob.data, blob.bytes);
+    ASSERT_FAILS(ng_restore(f->backups, f->copy, NULL, NULL), NG_E_CONFLICT, "op 30");
+    api_blob_release(&blob);
     ASSERT_OK(ng_close(store));
+}
+
+static void test_backups_into_a_store(void **state)
+{
+    fixture *f = *state;
+    char path[700];
+    fill(f, 20);
+    ASSERT_FAILS(ng_backup(f->store, f->store_path, NULL, NULL), NG_E_INVALID, "a store");
+    ng_store *other = api_disk_store(test_path(path, sizeof path, f->root, "other"));
+    ASSERT_OK(ng_close(other));
+    ASSERT_FAILS(ng_backup(f->store, path, NULL, NULL), NG_E_INVALID, "a store");
 }
 
 /* A restored store is another store: its backups do not go among those of its source. */
@@ -702,6 +727,7 @@ int main(void)
         TEST(test_foreign_backups),
         TEST(test_backup_refusals),
         TEST(test_backups_ahead_of_the_store),
+        TEST(test_backups_into_a_store),
         TEST(test_restored_store_is_another_store),
         TEST(test_truncated_stream),
         TEST(test_failing_sink_and_source),

@@ -218,6 +218,43 @@ static void test_ops_that_are_there_are_passed_over(void **state)
     api_blob_release(&blob);
 }
 
+/* The source's files were replaced by an older copy of them, which has gone on by itself. */
+static void test_source_that_was_taken_back(void **state)
+{
+    fixture *f = *state;
+    api_blob blob = {0};
+    char older[700], command[1500];
+    ng_conflict conflict;
+    write_some(f, 10);
+    snprintf(command, sizeof command, "cp -r %s %s", f->source_path,
+             test_path(older, sizeof older, f->root, "older"));
+    assert_int_equal(system(command), 0);
+    write_some(f, 5);
+    begin_following(f);
+    ng_seq at = api_seq(f->copy);
+    uint64_t hash = api_hash(f->copy);
+    ng_store *other = api_disk_store(older);
+    while (api_seq(other) < at + 3)
+        api_token(other);
+    api_make_durable(other);
+    ng_stream_options range = {.struct_size = sizeof range, .incremental = true, .after = at - 1};
+    ASSERT_OK(ng_stream_write(other, &range, api_blob_sink, &blob, NULL));
+    ASSERT_FAILS(ng_stream_apply(f->copy, api_blob_source, &blob, NULL), NG_E_CONFLICT, "another");
+    assert_true(ng_last_conflict(&conflict));
+    assert_int_equal(conflict.expected_seq, at);
+    assert_int_equal(conflict.seq, at);
+    assert_int_equal(api_seq(f->copy), at);
+    assert_true(api_hash(f->copy) == hash);
+    /* Its own source overlaps in the same way, and is let in. */
+    blob.at = blob.bytes = 0;
+    write_some(f, 3);
+    ASSERT_OK(ng_stream_write(f->source, &range, api_blob_sink, &blob, NULL));
+    ASSERT_OK(ng_stream_apply(f->copy, api_blob_source, &blob, NULL));
+    assert_true(api_hash(f->copy) == api_hash(f->source));
+    ASSERT_OK(ng_close(other));
+    api_blob_release(&blob);
+}
+
 static void test_gaps_and_strangers(void **state)
 {
     fixture *f = *state;
@@ -530,6 +567,7 @@ int main(void)
         TEST(test_follower_of_a_follower),
         TEST(test_local_writes_are_refused),
         TEST(test_ops_that_are_there_are_passed_over),
+        TEST(test_source_that_was_taken_back),
         TEST(test_gaps_and_strangers),
         TEST(test_damaged_feed),
         TEST(test_source_that_forgot),

@@ -309,6 +309,25 @@ class StatsTest(CliTest):
 class TerminalTest(CliTest):
     """What a person sees: aligned columns with a heading."""
 
+    def test_check_of_what_is_missing(self):
+        for label in ("a", "b", "c"):
+            self.ok("put", label)
+            self.ok("checkpoint")
+        newest = max(name for name in os.listdir(self.store) if name.endswith(".snap"))
+        os.remove(os.path.join(self.store, newest))
+        self.ok("hash")  # the one before, and the log behind it
+        out = self.ok("check", code=1)
+        self.assertIn("1 problem, the first: ", out)
+        self.assertIn(f"{newest}: missing, but MANIFEST names it", out)
+        os.remove(os.path.join(self.store, "MANIFEST"))
+        for args in (["hash"], ["check"], ["stats"], ["put", "d"], ["checkpoint"]):
+            self.fails(6, "MANIFEST: missing, but there is a log", *args)
+        out = self.ok("check", "--repair", self.path("saved"), code=1)
+        self.assertIn("lost: 1 place,", out)
+        self.assertIn("3 tokens", out)
+        self.assertIn("nothing is lost", self.ok("check", self.path("saved"), "--repair",
+                                                 self.path("again"), store=None))
+
     def on_terminal(self, *args, **environment):
         leader, follower = pty.openpty()
         with subprocess.Popen([BINARY, "--store", self.store, *args], stdout=follower,

@@ -102,7 +102,7 @@ class Supervised(unittest.TestCase):
     def test_killed_children_are_replaced(self):
         self.start()
         self.assertEqual(self.supervision(), {"restarts": 0, "last_reason": None})
-        for count, number in enumerate([signal.SIGKILL, signal.SIGSEGV, signal.SIGKILL], 1):
+        for count, number in enumerate([signal.SIGKILL, signal.SIGABRT, signal.SIGKILL], 1):
             reply = self.request("POST", "/tokens", {"label": f"before {count}"})
             self.assertEqual(reply.status, 201)
             child = self.child()
