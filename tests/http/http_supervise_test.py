@@ -122,7 +122,7 @@ class Supervised(unittest.TestCase):
         notes = [event["text"] for event in self.blackbox() if event["kind"] == "host"]
         self.assertEqual([note.split(";")[0] for note in notes],
                          [f"restart {count} by the supervisor" for count in (1, 2, 3)])
-        self.assertIn("signal 11", notes[1])
+        self.assertIn("signal 6", notes[1])
 
     def test_clients_wait_for_the_next_child(self):
         """A connection made while no child lives is not refused; the next one answers it."""
