@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Search in space and by vector, in slices: the shared lock is let go between them, so that a
- * writer waits for one slice at most. */
-#include "store/store_private.h"
-
-#include "index/index_grid.h"
+/* Search by vector, in slices: the shared lock is let go between them, so that a writer waits for one
+ * slice at most. */
+#include "store/store_filter.h"
 
 #include <math.h>
 #include <string.h>
@@ -11,150 +9,6 @@
 #define VECTOR_SLICE_ROWS 8192u
 #define PREPARE_ROWS 1024u
 #define SEARCH_RETRIES 4
-
-/* --- filter ---------------------------------------------------------------------------------- */
-
-typedef struct search_filter {
-    const ng_store *store;
-    const ng_filter *filter;
-    const ng_token_id *exclude; /* sorted by nothing: short lists */
-    size_t exclude_count;
-} search_filter;
-
-static bool filter_accept(void *context, uint32_t slot)
-{
-    const search_filter *search = context;
-    for (size_t i = 0; i < search->exclude_count; i++)
-        if (search->exclude[i] == slot)
-            return false;
-    const ng_filter *filter = search->filter;
-    if (filter == NULL)
-        return true;
-    const ng_token *record = &store_records(search->store)[slot];
-    return filter->exclude != slot && (record->flags & filter->flags_all) == filter->flags_all &&
-           (!filter->by_collection ||
-            store_sides(search->store)[slot].collection == filter->collection);
-}
-
-static ng_status filter_check(const ng_store *store, const ng_filter *filter)
-{
-    if (filter == NULL || !filter->by_collection || filter->collection < store->collection_count)
-        return NG_OK;
-    return ngi_fail(NG_E_NOT_FOUND, "collection %u not found", filter->collection);
-}
-
-/* --- space ----------------------------------------------------------------------------------- */
-
-static ng_status grid_run(const ng_store *store, ngi_grid_search *search, const ng_filter *filter,
-                          ng_hit *out, size_t *count)
-{
-    search_filter context = {.store = store, .filter = filter};
-    void *heap;
-    ng_status status =
-        ngi_alloc(store->mem, search->capacity * sizeof(ngi_grid_hit), "hits of a search", &heap);
-    if (status != NG_OK)
-        return status;
-    search->heap = heap;
-    search->accept = filter_accept;
-    search->context = &context;
-    NGI_TRY(ngi_store_read_begin(store));
-    status = filter_check(store, filter); /* collections are never removed: once is enough */
-    ngi_store_read_end(store);
-    if (status != NG_OK)
-        goto out;
-    for (uint64_t slot = 1; slot < store_slot_end(store); slot += NGI_SLICE_ITEMS) {
-        NGI_TRY(ngi_store_read_begin(store));
-        uint64_t end = store_slot_end(store);
-        size_t slice = end - slot < NGI_SLICE_ITEMS ? (size_t)(end - slot) : NGI_SLICE_ITEMS;
-        ngi_grid_scan(search, store_records(store), (uint32_t)slot, slice);
-        ngi_store_read_end(store);
-    }
-    ngi_grid_finish(search);
-    for (size_t i = 0; i < search->heap_count; i++)
-        out[i] =
-            (ng_hit){.id = search->heap[i].slot,
-                     .distance = ngi_metric_distance(&search->metric, search->heap[i].squared)};
-    *count = search->found;
-out:
-    search->context = NULL;
-    ngi_free(store->mem, heap, search->capacity * sizeof(ngi_grid_hit));
-    return status;
-}
-
-static ng_status grid_check(ng_space space, const ng_filter *filter, size_t capacity)
-{
-    if ((unsigned)space >= NG_SPACE_COUNT)
-        return ngi_fail(NG_E_INVALID, "space %d is outside 0..7", (int)space);
-    if (filter != NULL && filter->struct_size != sizeof *filter)
-        return ngi_fail(NG_E_INVALID, "filter.struct_size %zu is not %zu", filter->struct_size,
-                        sizeof *filter);
-    if (capacity > NGI_TOKENS_MAX_LIMIT)
-        return ngi_fail(NG_E_INVALID, "capacity %zu is outside 0..%u", capacity,
-                        NGI_TOKENS_MAX_LIMIT);
-    return NG_OK;
-}
-
-static ng_status grid_from(const ng_store *store, ng_space space,
-                           const int16_t center[NG_AXIS_COUNT], float radius,
-                           const ng_filter *filter, ng_hit *out, size_t capacity, size_t *count)
-{
-    ngi_grid_search search = {.space = space, .bound = UINT64_MAX, .capacity = capacity};
-    memcpy(search.center, center, sizeof search.center);
-    ngi_metric_init(&search.metric, &store->encoding, space);
-    if (radius >= 0)
-        search.bound = ngi_metric_bound(&search.metric, radius);
-    ng_status status = grid_run(store, &search, filter, out, count);
-    if (status == NG_OK && radius < 0 && *count > capacity)
-        *count = capacity; /* "the nearest": there are no more than asked for */
-    return status;
-}
-
-ng_status ngi_store_grid_search(const ng_store *store, ng_space space,
-                                const float center[NG_AXIS_COUNT], float radius,
-                                const ng_filter *filter, ng_hit *out, size_t capacity,
-                                size_t *count)
-{
-    *count = 0;
-    ng_status status = grid_check(space, filter, capacity);
-    if (status != NG_OK)
-        return status;
-    int16_t raw[NG_AXIS_COUNT];
-    ngi_encoding strict = store->encoding;
-    strict.clip = false; /* a centre that was clamped would answer another question */
-    status = ngi_space_encode(&strict, space, center, raw);
-    if (status != NG_OK)
-        return status;
-    return grid_from(store, space, raw, radius, filter, out, capacity, count);
-}
-
-ng_status ngi_store_token_neighbors(const ng_store *store, ng_token_id id, ng_space space,
-                                    const ng_filter *filter, ng_hit *out, size_t capacity,
-                                    size_t *count)
-{
-    *count = 0;
-    ng_token record;
-    ng_status status = grid_check(space, filter, capacity);
-    if (status == NG_OK)
-        status = ngi_store_token_read(store, id, &record);
-    if (status != NG_OK)
-        return status;
-    int16_t raw[NG_AXIS_COUNT];
-    memcpy(raw, record.coordinates[space], sizeof raw);
-    float ignored[NG_AXIS_COUNT];
-    if (!ngi_space_decode(&store->encoding, space, raw, ignored))
-        return ngi_fail(NG_E_ABSENT, "token %llu has no coordinates in space %s",
-                        (unsigned long long)id, ng_space_name(space));
-    ng_filter narrowed = {.struct_size = sizeof narrowed};
-    if (filter != NULL)
-        narrowed = *filter;
-    if (narrowed.exclude != 0 && narrowed.exclude != id)
-        return ngi_fail(NG_E_INVALID, "exclude: the token itself is always left out; "
-                                      "search around its coordinates to leave out another");
-    narrowed.exclude = id;
-    return grid_from(store, space, raw, -1.0f, &narrowed, out, capacity, count);
-}
-
-/* --- vectors --------------------------------------------------------------------------------- */
 
 /* When everything is there already, it costs one look under the shared lock. */
 ng_status ngi_store_prepare_search(const ng_store *store, int32_t remove_components)
@@ -178,7 +32,7 @@ ng_status ngi_store_prepare_search(const ng_store *store, int32_t remove_compone
 
 /* One pass over all rows; `*again` when the projection was replaced meanwhile. */
 static ng_status vectors_scan(const ng_store *store, const double *query, int32_t remove_components,
-                              search_filter *filter, ngi_vector_hit *hits, size_t capacity,
+                              store_filter *filter, ngi_vector_hit *hits, size_t capacity,
                               size_t *count, uint64_t *compared, bool *again)
 {
     ngi_vector_search *search = NULL;
@@ -186,10 +40,10 @@ static ng_status vectors_scan(const ng_store *store, const double *query, int32_
     if (status != NG_OK)
         return status;
     uint64_t version = store->projection_version;
-    status = filter_check(store, filter->filter);
+    status = ngi_filter_resolve(store, filter->filter);
     if (status == NG_OK)
         status = ngi_vector_search_begin(store->vectors, query, remove_components, capacity,
-                                         filter_accept, filter, &search);
+                                         ngi_filter_accept, filter, &search);
     size_t row = 0;
     while (status == NG_OK && ngi_vector_search_slice(search, &row, VECTOR_SLICE_ROWS)) {
         ngi_store_read_end(store);
@@ -222,10 +76,8 @@ static ng_status vectors_check(const ng_store *store, size_t dimensions,
     else if (dimensions != own)
         status =
             ngi_fail(NG_E_INVALID, "vector has %zu dimensions, this store has %u", dimensions, own);
-    else if (options != NULL && options->filter != NULL &&
-             options->filter->struct_size != sizeof *options->filter)
-        status = ngi_fail(NG_E_INVALID, "filter.struct_size %zu is not %zu",
-                          options->filter->struct_size, sizeof *options->filter);
+    else
+        status = ngi_filter_check(options != NULL ? options->filter : NULL);
     ngi_store_read_end(store);
     return status;
 }
@@ -240,7 +92,7 @@ ng_status ngi_store_vector_nearest_prepared(const ng_store *store, const double 
     if (status != NG_OK || capacity == 0)
         return status;
     int32_t remove = options != NULL ? options->remove_components : 0;
-    search_filter filter = {.store = store};
+    store_filter filter = {.store = store};
     if (options != NULL) {
         filter.filter = options->filter;
         filter.exclude = options->exclude;
