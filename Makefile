@@ -100,6 +100,10 @@ bench-core: ## the benchmarks of the core library
 bench-durability: ## commits, interval durability, recovery, snapshots, locks of a checkpoint
 	@tools/bench.sh durability
 
+.PHONY: bench-index
+bench-index: ## tokens, search in space, memory: the store at full speed
+	@tools/bench.sh index
+
 .PHONY: format
 format: ## rewrite all C and C++ with clang-format
 	@tools/setup.sh lint

@@ -322,14 +322,18 @@ static bool rounds_run(const token_case *data, const bench_settings *settings)
         {.name = "locked_map", .round = side_round, .context = &contexts[1]},
         {.name = "bare_array", .round = side_round, .context = &contexts[2]},
     };
+    static const double targets[] = {0, 6, 0.9}; /* by side, of two threads */
     size_t side_count = sizeof sides / sizeof sides[0];
     char name[32];
     snprintf(name, sizeof name, "token_read_%llut", (unsigned long long)data->thread_count);
     bool good = sides_compare(contexts, side_count, data) &&
                 bench_rounds_run(settings, name, "Mreads/s", sides, side_count);
     for (size_t i = 1; good && i < side_count; i++) {
-        bench_row_print(name, "Mreads/s", BENCH_HIGHER_IS_BETTER, &sides[0], &sides[i],
-                        data->token_count);
+        double ratio = bench_row_print(name, "Mreads/s", BENCH_HIGHER_IS_BETTER, &sides[0],
+                                       &sides[i], data->token_count);
+        if (data->thread_count == THREADS_DEFAULT) {
+            bench_target_print(name, sides[i].name, ratio, targets[i]);
+        }
     }
     bench_sides_release(sides, side_count);
     return good;

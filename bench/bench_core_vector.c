@@ -76,16 +76,6 @@ static bool store_bootstrap(vector_case *data, const char *path)
     return true;
 }
 
-/** A number of about the normal distribution: the sum of twelve uniform ones. */
-static float gaussian(uint64_t *random)
-{
-    double sum = -6;
-    for (int i = 0; i < 12; i++) {
-        sum += (double)(bench_random(random) >> 11) * 0x1p-53;
-    }
-    return (float)sum;
-}
-
 static bool batch_create(ng_store *store, const float *vectors, size_t count, size_t dimensions,
                          ng_token_fields *fields, ng_token_id *ids)
 {
@@ -110,14 +100,14 @@ static bool store_synthesise(vector_case *data)
     bool good = centers != NULL && vectors != NULL && fields != NULL && ids != NULL;
     uint64_t random = 20261121;
     for (size_t i = 0; good && i < SYNTHETIC_CLUSTERS * dimensions; i++) {
-        centers[i] = gaussian(&random);
+        centers[i] = (float)bench_gaussian(&random);
     }
     for (size_t done = 0; good && done < SYNTHETIC_WORDS;) {
         size_t count = SYNTHETIC_WORDS - done < BATCH ? SYNTHETIC_WORDS - done : BATCH;
         for (size_t i = 0; i < count; i++) {
             const float *center = centers + bench_random(&random) % SYNTHETIC_CLUSTERS * dimensions;
             for (size_t j = 0; j < dimensions; j++) {
-                vectors[i * dimensions + j] = center[j] + 0.7f * gaussian(&random);
+                vectors[i * dimensions + j] = center[j] + 0.7f * (float)bench_gaussian(&random);
             }
         }
         good = batch_create(data->store, vectors, count, dimensions, fields, ids);

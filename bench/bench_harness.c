@@ -213,16 +213,27 @@ void bench_sides_release(bench_side *sides, size_t side_count)
     }
 }
 
-void bench_row_print(const char *name, const char *unit, bench_better better,
-                     const bench_side *ours, const bench_side *rival, uint64_t n)
+double bench_row_print(const char *name, const char *unit, bench_better better,
+                       const bench_side *ours, const bench_side *rival, uint64_t n)
 {
     if (ours->values == NULL || rival->values == NULL) {
-        return;
+        return NAN;
     }
     double ratio = better == BENCH_HIGHER_IS_BETTER ? ours->median / rival->median
                                                     : rival->median / ours->median;
     printf("BENCH name=%s ours=%.6g rival=%.6g rival_name=%s unit=%s ratio=%.3f n=%llu\n", name,
            ours->median, rival->median, rival->name, unit, ratio, (unsigned long long)n);
+    fflush(stdout);
+    return ratio;
+}
+
+void bench_target_print(const char *name, const char *rival_name, double ratio, double target)
+{
+    if (isnan(ratio)) {
+        return;
+    }
+    printf("# target %s against %s: ratio %.3f, wanted %.3g: %s\n", name, rival_name, ratio, target,
+           ratio >= target ? "reached" : "MISSED");
     fflush(stdout);
 }
 
@@ -253,4 +264,13 @@ uint64_t bench_random(uint64_t *state)
     x ^= x >> 27;
     *state = x;
     return x * 0x2545F4914F6CDD1Dull;
+}
+
+double bench_gaussian(uint64_t *state)
+{
+    double sum = -6; /* twelve uniform numbers: variance 1 */
+    for (int i = 0; i < 12; i++) {
+        sum += (double)(bench_random(state) >> 11) * 0x1p-53;
+    }
+    return sum;
 }

@@ -64,9 +64,11 @@ void bench_sides_release(bench_side *sides, size_t side_count);
 
 typedef enum bench_better { BENCH_HIGHER_IS_BETTER, BENCH_LOWER_IS_BETTER } bench_better;
 
-/** Prints the row; nothing if one of the two did not run. */
-void bench_row_print(const char *name, const char *unit, bench_better better,
-                     const bench_side *ours, const bench_side *rival, uint64_t n);
+/** Prints the row and returns its ratio; NAN, and nothing printed, if one of the two did not run. */
+double bench_row_print(const char *name, const char *unit, bench_better better,
+                       const bench_side *ours, const bench_side *rival, uint64_t n);
+/** A '#' line that says whether the ratio of a row reaches `target`; nothing for a NAN. */
+void bench_target_print(const char *name, const char *rival_name, double ratio, double target);
 
 /** Median of values[0..count), which are sorted in place. */
 double bench_median(double *values, size_t count);
@@ -85,6 +87,8 @@ void bench_sleep_until(double seconds);
 
 /** The next number of a seeded sequence (xorshift64*); `state` must not be 0. */
 uint64_t bench_random(uint64_t *state);
+/** A number of about the normal distribution, from the same sequence. */
+double bench_gaussian(uint64_t *state);
 
 /** Prints "program: message" to stderr and returns false, so that a caller can return it. */
 bool bench_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));

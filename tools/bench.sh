@@ -5,7 +5,7 @@
 #
 #   tools/bench.sh all|AREA [PROGRAM-ARGUMENTS...]    programs: build/bench/bin/bench_AREA_*
 #
-# Areas: core, durability.
+# Areas: core, durability, index.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -18,8 +18,10 @@ cmake --build --preset bench --parallel "$(nproc)"
 pattern="bench_${area}_*"
 also=$pattern
 [[ $area != all ]] || pattern='bench_*'
-# Commits belong to both areas.
+# Commits belong to two areas.
 [[ $area != durability ]] || also=bench_core_commit
+# So do reads of tokens.
+[[ $area != index ]] || also=bench_core_token_read
 mapfile -t programs < <(find build/bench/bin -maxdepth 1 -type f -executable \
     \( -name "$pattern" -o -name "$also" \) | sort)
 [[ ${#programs[@]} -gt 0 ]] || {

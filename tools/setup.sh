@@ -31,7 +31,8 @@ packages_of() {
     data) echo wordnet-base ;;
     test) echo python3 python3-numpy ;;
     lint) echo clang-format clang-tidy gcovr ;;
-    bench) echo librocksdb-dev libsqlite3-dev liblmdb-dev libopenblas-dev ;;
+    bench) echo librocksdb-dev libsqlite3-dev liblmdb-dev libopenblas-dev libnanoflann-dev \
+        libboost-dev ;;
     *) fail "there is no group '$1'; the groups are build data test lint bench" ;;
     esac
 }
