@@ -34,6 +34,7 @@
 #define NGI_VIEW_LIFETIME_MS_DEFAULT 60000u
 #define NGI_VIEW_LIFETIME_MS_MAX 3600000u /* a forgotten view costs a copy of what writers touch */
 #define NGI_VIEW_COPIED_BYTES_DEFAULT (256ull << 20)
+#define NGI_EPOCH_SLOTS 128u /* readers at once with a cache line of their own; others share one */
 #define NGI_SLICE_ITEMS 4096 /* records scanned under one hold of the shared lock */
 
 #endif
