@@ -2,7 +2,8 @@
 /* Labels: (collection, text) -> slot, and slot -> text.
  *
  * Open addressing (linear probing) over XXH3 of the text seeded with the collection; texts stand in
- * one arena, and the room of a removed text is used again for one of its size class.
+ * one arena, and the room of a removed text is used again for one of its size class. The layout is
+ * drawn in index_labels.c.
  * Threads: reserve, put and remove with the store's lock held for writing, the rest for reading. */
 #ifndef NGI_INDEX_LABELS_H
 #define NGI_INDEX_LABELS_H
@@ -41,13 +42,22 @@ static inline size_t ngi_labels_units(size_t bytes)
     return (bytes + NGI_LABELS_UNIT_BYTES - 1) / NGI_LABELS_UNIT_BYTES;
 }
 
+/** Says what a label hashes to beside whose it is, so that probing past others stays in one or two
+ * cache lines, and the table grows without a look at the entries. */
+typedef struct ngi_labels_bucket {
+    uint32_t slot; /* 0 = empty */
+    uint32_t hash; /* as in the entry of the slot */
+} ngi_labels_bucket;
+
 typedef struct ngi_labels {
     ngi_os *os;
     ngi_mem *mem;
-    ngi_table entries; /* ngi_labels_entry by slot */
-    ngi_table arena;   /* texts, in units */
-    uint32_t *buckets; /* slots; power of two, at most 3/4 used; 0 = empty */
+    ngi_table entries;          /* ngi_labels_entry by slot */
+    ngi_table arena;            /* texts, in units */
+    ngi_table bucket_table;     /* what `buckets` is in; another one when it grows */
+    ngi_labels_bucket *buckets; /* a power of two of them, at most 3/4 used; NULL = none yet */
     size_t bucket_count;
+    unsigned home_shift;                         /* 32 - log2(bucket_count) */
     size_t used_count;                           /* live labels */
     size_t arena_bytes;                          /* used of the arena, wasted_bytes included */
     size_t wasted_bytes;                         /* of removed texts, waiting to be used again */
@@ -84,6 +94,16 @@ uint32_t ngi_labels_find(const ngi_labels *labels, uint32_t collection, const ch
 const char *ngi_labels_get(const ngi_labels *labels, uint32_t slot, size_t *bytes);
 /** `hash` of the entry that such a label has. */
 uint32_t ngi_labels_hash(uint32_t collection, const char *text, size_t bytes);
+/** As ngi_labels_find, of a label whose hash is known. */
+uint32_t ngi_labels_find_hashed(const ngi_labels *labels, uint32_t hash, uint32_t collection,
+                                const char *text, size_t bytes);
+/** Fetches the buckets where a label of this hash is or would be: who is about to find or put many
+ *  does this for all of them first, and waits for memory once. */
+static inline void ngi_labels_prefetch(const ngi_labels *labels, uint32_t hash)
+{
+    if (labels->buckets != NULL)
+        __builtin_prefetch(&labels->buckets[hash >> labels->home_shift], 1);
+}
 uint64_t ngi_labels_memory_bytes(const ngi_labels *labels);
 /** Verifies the invariants; NG_E_INTERNAL says which is broken. */
 NG_MUST_USE ng_status ngi_labels_check(const ngi_labels *labels);
