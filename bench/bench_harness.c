@@ -129,14 +129,13 @@ double bench_median(double *values, size_t count)
     return count % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
-/** Whether `name` is one of the names in the list `only`. */
-static bool side_is_wanted(const char *only, const char *name)
+bool bench_name_is_listed(const char *list, const char *name)
 {
-    if (only == NULL) {
+    if (list == NULL) {
         return true;
     }
     size_t name_bytes = strlen(name);
-    for (const char *at = only; *at != '\0';) {
+    for (const char *at = list; *at != '\0';) {
         size_t bytes = strcspn(at, ",");
         if (bytes == name_bytes && memcmp(at, name, bytes) == 0) {
             return true;
@@ -182,7 +181,7 @@ bool bench_rounds_run(const bench_settings *settings, const char *name, const ch
     }
     for (size_t i = 0; i < side_count; i++) {
         sides[i].values = NULL;
-        if (!side_is_wanted(settings->only, sides[i].name)) {
+        if (!bench_name_is_listed(settings->only, sides[i].name)) {
             continue;
         }
         sides[i].values = calloc(settings->rounds, sizeof *sides[i].values);

@@ -18,6 +18,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define BENCH_ROUNDS_MAX 1000
 #define BENCH_PATH_MAX 4096
 
@@ -45,6 +49,9 @@ typedef enum bench_parsed { BENCH_PARSED_RUN, BENCH_PARSED_HELP, BENCH_PARSED_BA
  *  reals must be above 0. */
 bench_parsed bench_options_parse(int argc, char **argv, const char *summary,
                                  const bench_option *options, size_t option_count);
+
+/** Whether `name` is one of the names in `list`, separated by commas; NULL lists all. */
+bool bench_name_is_listed(const char *list, const char *name);
 
 /* ----- rounds ----- */
 
@@ -111,5 +118,9 @@ void bench_directory_remove(const char *path);
 const char *bench_directory_filesystem(const char *path);
 /** path = directory "/" name; complains and fails when that is too long. */
 bool bench_path_join(const char *directory, const char *name, char out[BENCH_PATH_MAX]);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

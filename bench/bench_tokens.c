@@ -25,8 +25,30 @@ void bench_tokens_fill(ng_token_fields *fields, size_t count, unsigned spaces, u
     }
 }
 
-bool bench_tokens_create(ng_store *store, uint64_t count, unsigned spaces, ng_durability durability,
-                         uint64_t *random)
+bench_label bench_label_of(uint64_t number)
+{
+    static const char digits[32] = "abcdefghijklmnopqrstuvwxyz234567";
+    bench_label label;
+    /* Odd, so no two numbers get the same; neighbours do not look alike. */
+    uint64_t mixed = number * 0x9E3779B97F4A7C15ull;
+    for (int i = 0; i < BENCH_LABEL_BYTES; i++) {
+        label.text[i] = digits[mixed >> (5 * i) & 31];
+    }
+    return label;
+}
+
+void bench_tokens_label(ng_token_fields *fields, bench_label *labels, size_t count, uint64_t first)
+{
+    for (size_t i = 0; i < count; i++) {
+        labels[i] = bench_label_of(first + i);
+        fields[i].set |= NG_FIELD_LABEL;
+        fields[i].label = labels[i].text;
+        fields[i].label_bytes = BENCH_LABEL_BYTES;
+    }
+}
+
+static bool tokens_create(ng_store *store, uint64_t count, unsigned spaces,
+                          ng_durability durability, bench_label *labels, uint64_t *random)
 {
     const ng_write_options write = {.struct_size = sizeof write, .durability = durability};
     ng_token_fields *fields = calloc(BENCH_BATCH, sizeof *fields);
@@ -40,6 +62,9 @@ bool bench_tokens_create(ng_store *store, uint64_t count, unsigned spaces, ng_du
     for (uint64_t done = 0; good && done < count;) {
         size_t batch = count - done < BENCH_BATCH ? (size_t)(count - done) : BENCH_BATCH;
         bench_tokens_fill(fields, batch, spaces, random);
+        if (labels != NULL) {
+            bench_tokens_label(fields, labels, batch, done + 1);
+        }
         good = bench_ok(ng_token_create_many(store, fields, batch, &write, ids),
                         "ng_token_create_many");
         done += batch;
@@ -47,4 +72,17 @@ bool bench_tokens_create(ng_store *store, uint64_t count, unsigned spaces, ng_du
     free(fields);
     free(ids);
     return good;
+}
+
+bool bench_tokens_create(ng_store *store, uint64_t count, unsigned spaces, ng_durability durability,
+                         uint64_t *random)
+{
+    return tokens_create(store, count, spaces, durability, NULL, random);
+}
+
+bool bench_tokens_create_labelled(ng_store *store, uint64_t count, unsigned spaces,
+                                  uint64_t *random)
+{
+    bench_label labels[BENCH_BATCH];
+    return tokens_create(store, count, spaces, NG_DURABILITY_NONE, labels, random);
 }
