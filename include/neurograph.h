@@ -523,9 +523,29 @@ NG_API NG_MUST_USE ng_status ng_token_get(const ng_store *store, ng_token_id id,
 NG_API NG_MUST_USE ng_status ng_token_update(ng_store *store, ng_token_id id,
                                              const ng_token_fields *fields,
                                              const ng_write_options *write);
+/** Changes `count` tokens (1..4096) in one op, by position: all or none. A label may be one
+ *  that an item before gives up. Errors: NG_E_INVALID (an id twice: names both items), those of ng_token_update, with the
+ *  item ("item 3: ..."). if_version is for one token; of several: ng_txn_if_version. */
+NG_API NG_MUST_USE ng_status ng_token_update_many(ng_store *store, const ng_token_id *ids,
+                                                  const ng_token_fields *fields, size_t count,
+                                                  const ng_write_options *write);
 /** Deletes a token with its label, vector and connections. The id is never reused. */
 NG_API NG_MUST_USE ng_status ng_token_delete(ng_store *store, ng_token_id id,
                                              const ng_write_options *write);
+/** Deletes `count` tokens (1..4096) in one op: all or none. Errors: NG_E_NOT_FOUND, NG_E_INVALID
+ *  (an id twice: names both items), with the item. */
+NG_API NG_MUST_USE ng_status ng_token_delete_many(ng_store *store, const ng_token_id *ids,
+                                                  size_t count, const ng_write_options *write);
+/** Whether the token is there; id 0 is not. Never blocks. Errors: NG_E_LATCHED. */
+NG_API NG_MUST_USE ng_status ng_token_exists(const ng_store *store, ng_token_id id, bool *out);
+/** Copies the records of any number of tokens by position, each never torn; that of a token which
+ *  is not there becomes all zero. `*found` (may be NULL) receives how many are there. Never blocks.
+ *  Not of one moment: each is as it is when it is read. Errors: NG_E_LATCHED. */
+NG_API NG_MUST_USE ng_status ng_token_read_many(const ng_store *store, const ng_token_id *ids,
+                                                size_t count, ng_token *out, size_t *found);
+/** As ng_token_get of up to 4096 tokens, of one moment; id 0 in `out` where one is not there. */
+NG_API NG_MUST_USE ng_status ng_token_get_many(const ng_store *store, const ng_token_id *ids,
+                                               size_t count, ng_token_info *out, size_t *found);
 /** The token with that label. Errors: NG_E_NOT_FOUND. */
 NG_API NG_MUST_USE ng_status ng_token_find(const ng_store *store, ng_collection_id collection,
                                            const char *label, size_t label_bytes, ng_token_id *out);

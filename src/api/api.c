@@ -199,13 +199,24 @@ ng_status ng_token_get(const ng_store *store, ng_token_id id, ng_token_info *out
 ng_status ng_token_update(ng_store *store, ng_token_id id, const ng_token_fields *fields,
                           const ng_write_options *write)
 {
+    return ng_token_update_many(store, &id, fields, 1, write);
+}
+
+ng_status ng_token_update_many(ng_store *store, const ng_token_id *ids,
+                               const ng_token_fields *fields, size_t count,
+                               const ng_write_options *write)
+{
     API_REQUIRE(store);
+    API_REQUIRE(ids);
     API_REQUIRE(fields);
     API_WRITE(write);
-    if (id == 0)
-        return ngi_fail(NG_E_INVALID, "id 0 is not a token; ids begin at 1");
-    ng_status status = api_check_fields(fields, 1);
-    return status != NG_OK ? status : ngi_store_token_put(store, &id, fields, 1, write, NULL);
+    for (size_t i = 0; i < count && count <= NGI_BATCH_MAX; i++) {
+        if (ids[i] == 0)
+            return ngi_fail_item(ngi_fail(NG_E_INVALID, "id 0 is not a token; ids begin at 1"), i,
+                                 count);
+    }
+    ng_status status = count <= NGI_BATCH_MAX ? api_check_fields(fields, count) : NG_OK;
+    return status != NG_OK ? status : ngi_store_token_put(store, ids, fields, count, write, NULL);
 }
 
 ng_status ng_token_delete(ng_store *store, ng_token_id id, const ng_write_options *write)
@@ -213,6 +224,46 @@ ng_status ng_token_delete(ng_store *store, ng_token_id id, const ng_write_option
     API_REQUIRE(store);
     API_WRITE(write);
     return ngi_store_token_delete(store, id, write);
+}
+
+ng_status ng_token_delete_many(ng_store *store, const ng_token_id *ids, size_t count,
+                               const ng_write_options *write)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(ids);
+    API_WRITE(write);
+    return ngi_store_token_delete_many(store, ids, count, write);
+}
+
+ng_status ng_token_exists(const ng_store *store, ng_token_id id, bool *out)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(out);
+    return ngi_store_token_exists(store, id, out);
+}
+
+ng_status ng_token_read_many(const ng_store *store, const ng_token_id *ids, size_t count,
+                             ng_token *out, size_t *found)
+{
+    size_t unused;
+    API_REQUIRE(store);
+    if (count > 0) {
+        API_REQUIRE(ids);
+        API_REQUIRE(out);
+    }
+    return ngi_store_token_read_many(store, ids, count, out, found != NULL ? found : &unused);
+}
+
+ng_status ng_token_get_many(const ng_store *store, const ng_token_id *ids, size_t count,
+                            ng_token_info *out, size_t *found)
+{
+    size_t unused;
+    API_REQUIRE(store);
+    if (count > 0) {
+        API_REQUIRE(ids);
+        API_REQUIRE(out);
+    }
+    return ngi_store_token_get_many(store, ids, count, out, found != NULL ? found : &unused);
 }
 
 ng_status ng_token_find(const ng_store *store, ng_collection_id collection, const char *label,

@@ -28,6 +28,15 @@ ng_status ngi_fail_prefix(ng_status status, const char *prefix)
     return ngi_fail(status, "%s: %s", prefix, copy);
 }
 
+ng_status ngi_fail_item(ng_status status, size_t index, size_t count)
+{
+    char prefix[48];
+    if (status == NG_OK || count <= 1)
+        return status;
+    snprintf(prefix, sizeof prefix, "item %zu", index);
+    return ngi_fail_prefix(status, prefix);
+}
+
 const char *ngi_last_error(void)
 {
     return error_message;

@@ -19,6 +19,9 @@ ng_status ngi_fail(ng_status status, const char *format, ...) NGI_PRINTF(2, 3);
 #define ngi_fail(status, ...) (ngi_fail(status, __VA_ARGS__), (status))
 /** Puts "prefix: " before the message stored last, and returns `status`. */
 ng_status ngi_fail_prefix(ng_status status, const char *prefix);
+/** Of an item of a batch that failed: puts "item 3: " before the message, unless the batch has only
+ *  one. Returns `status`, which may be NG_OK: then it does nothing. */
+ng_status ngi_fail_item(ng_status status, size_t index, size_t count);
 /** The message stored last on this thread. */
 const char *ngi_last_error(void);
 /** Restores a message that was saved before a call that may have replaced it. */

@@ -35,7 +35,7 @@ NG_MUST_USE ng_status ngi_store_collection_get(const ng_store *store, ng_collect
                                                char name[65], uint64_t *token_count);
 
 /** Creates (ids[i] == 0, or ids NULL) and updates (ids[i] != 0) up to NGI_BATCH_MAX tokens in one
- *  op: all or none. No id may appear twice. `out` (may be NULL) receives all ids by position. */
+ *  op: all or none. No id but 0 may appear twice. `out` (may be NULL) receives all ids by position. */
 NG_MUST_USE ng_status ngi_store_token_put(ng_store *store, const ng_token_id *ids,
                                           const ng_token_fields *fields, size_t count,
                                           const ng_write_options *write, ng_token_id *out);
@@ -55,6 +55,13 @@ static inline NG_MUST_USE ng_status ngi_store_token_read(const ng_store *store, 
 
 NG_MUST_USE ng_status ngi_store_token_delete(ng_store *store, ng_token_id id,
                                              const ng_write_options *write);
+NG_MUST_USE ng_status ngi_store_token_delete_many(ng_store *store, const ng_token_id *ids,
+                                                  size_t count, const ng_write_options *write);
+NG_MUST_USE ng_status ngi_store_token_exists(const ng_store *store, ng_token_id id, bool *out);
+NG_MUST_USE ng_status ngi_store_token_read_many(const ng_store *store, const ng_token_id *ids,
+                                                size_t count, ng_token *out, size_t *found);
+NG_MUST_USE ng_status ngi_store_token_get_many(const ng_store *store, const ng_token_id *ids,
+                                               size_t count, ng_token_info *out, size_t *found);
 NG_MUST_USE ng_status ngi_store_token_get(const ng_store *store, ng_token_id id,
                                           ng_token_info *out);
 NG_MUST_USE ng_status ngi_store_token_find(const ng_store *store, ng_collection_id collection,

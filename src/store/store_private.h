@@ -223,6 +223,9 @@ NG_MUST_USE ng_status ngi_store_if_version(ng_store *store, uint32_t slot,
  *  deletion: NG_E_INVALID. */
 NG_MUST_USE ng_status ngi_store_check_txn(const ng_store *store, const ng_write_options *write);
 NG_MUST_USE ng_status ngi_store_check_delete(const ng_write_options *write);
+/** That no id but 0 is there twice: NG_E_INVALID, which names both items. */
+NG_MUST_USE ng_status ngi_store_check_ids(const ng_store *store, const ng_token_id *ids,
+                                          size_t count);
 /** Fills what ng_token_get says; the caller holds a lock. */
 void ngi_store_token_info(const ng_store *store, uint32_t slot, ng_token_info *out);
 /** A broken invariant: latches the store, dumps the black box and returns NG_E_INTERNAL. */

@@ -143,3 +143,17 @@ ngi_store_reader ngi_store_choose_reader(void)
     return read_portable;
 #endif
 }
+
+ng_status ngi_store_token_exists(const ng_store *store, ng_token_id id, bool *out)
+{
+    *out = false;
+    if (read_is_outside(store, id))
+        return ngi_wal_is_latched(store->wal) ? ngi_wal_fail_latched(store->wal) : NG_OK;
+    const store_word *words = (const store_word *)(const void *)&store_records(store)[id];
+    store_word word =
+        __atomic_load_n(&words[offsetof(ng_token, slot) / sizeof *words], __ATOMIC_ACQUIRE);
+    uint32_t slot;
+    memcpy(&slot, (const char *)&word + offsetof(ng_token, slot) % sizeof word, sizeof slot);
+    *out = slot != 0;
+    return NG_OK;
+}

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Tokens: create, update, delete, read, find, list. */
+/* Tokens: create, update, read, find, list. */
 #include "store/store_txn.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <xxhash.h>
 
@@ -125,13 +124,6 @@ ng_status ngi_store_check_txn(const ng_store *store, const ng_write_options *wri
     return ngi_fail(NG_E_INVALID, "write.txn is a transaction of another store");
 }
 
-ng_status ngi_store_check_delete(const ng_write_options *write)
-{
-    if (write != NULL && (write->flags & NG_WRITE_IF_ABSENT))
-        return ngi_fail(NG_E_INVALID, "NG_WRITE_IF_ABSENT is for creating");
-    return NG_OK;
-}
-
 ng_status ngi_store_if_version(ng_store *store, uint32_t slot, const ng_write_options *write)
 {
     uint32_t version = store_sides(store)[slot].version;
@@ -234,6 +226,20 @@ static ng_status put_labels_add(put_job *job, size_t index, uint32_t collection)
     return NG_OK;
 }
 
+/* Whether an item before `index` takes another label for the token that has this one now. */
+static bool put_label_is_given_up(const put_job *job, size_t index, uint32_t holder)
+{
+    const ng_token_fields *mine = &job->fields[index];
+    for (size_t i = 0; job->ids != NULL && i < index; i++) {
+        const ng_token_fields *other = &job->fields[i];
+        if (job->ids[i] == holder)
+            return (other->set & NG_FIELD_LABEL) &&
+                   (other->label_bytes != mine->label_bytes ||
+                    memcmp(other->label, mine->label, mine->label_bytes) != 0);
+    }
+    return false;
+}
+
 static ng_status put_fail_label(put_job *job, const ng_token_fields *fields, uint32_t holder)
 {
     int shown = fields->label_bytes > 80 ? 80 : (int)fields->label_bytes;
@@ -261,7 +267,7 @@ static ng_status put_check_label(put_job *job, size_t index, ngi_op_token *token
         token->label_bytes = NGI_OP_LABEL_KEEP;
         return NG_OK;
     }
-    if (holder != 0)
+    if (holder != 0 && !put_label_is_given_up(job, index, holder))
         return put_fail_label(job, fields, holder);
     return put_labels_add(job, index, token->collection);
 }
@@ -329,13 +335,8 @@ static ng_status put_encode(put_job *job, ng_token_id *out, size_t *body_bytes)
     for (size_t i = 0; i < job->count; i++) {
         ngi_op_token token;
         ng_status status = put_check(job, i, &token);
-        if (status != NG_OK && job->count > 1) {
-            char prefix[48];
-            snprintf(prefix, sizeof prefix, "item %zu", i);
-            return ngi_fail_prefix(status, prefix);
-        }
         if (status != NG_OK)
-            return status;
+            return ngi_fail_item(status, i, job->count);
         at = ngi_op_token_encode(at, &token, job->fields[i].vector,
                                  job->fields[i].vector_dimensions);
         if (out != NULL)
@@ -374,6 +375,8 @@ ng_status ngi_store_token_put(ng_store *store, const ng_token_id *ids,
     ng_status status = put_body_bytes(fields, count, &bytes);
     if (status == NG_OK && write != NULL)
         status = put_check_conditions(ids, count, write);
+    if (status == NG_OK && ids != NULL)
+        status = ngi_store_check_ids(store, ids, count);
     if (status != NG_OK)
         return status;
     if (write != NULL && write->txn != NULL) {
@@ -399,30 +402,4 @@ ng_status ngi_store_token_put(ng_store *store, const ng_token_id *ids,
     }
     ngi_free(store->mem, job.labels.buckets, job.labels.bytes);
     return status;
-}
-
-ng_status ngi_store_token_delete(ng_store *store, ng_token_id id, const ng_write_options *write)
-{
-    ng_status status = ngi_store_check_delete(write);
-    if (status != NG_OK)
-        return status;
-    if (write != NULL && write->txn != NULL) {
-        status = ngi_store_check_txn(store, write);
-        return status != NG_OK ? status : ngi_txn_token_delete(write->txn, id, write);
-    }
-    status = ngi_store_write_begin(store, NGI_OP_LIST_HEADER + 4, write);
-    if (status != NG_OK)
-        return status;
-    uint32_t slot;
-    status = ngi_store_slot(store, id, &slot);
-    if (status == NG_OK)
-        status = ngi_store_if_version(store, slot, write);
-    if (status != NG_OK) {
-        ngi_store_write_abandon(store);
-        return status;
-    }
-    uint8_t *body = ngi_wal_body(store->wal);
-    ngi_op_list_encode(body, 1, 0);
-    ngi_put_u32(body + NGI_OP_LIST_HEADER, slot);
-    return ngi_store_write_commit(store, NGI_OP_TOKENS_DELETE, NGI_OP_LIST_HEADER + 4, write);
 }

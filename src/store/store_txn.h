@@ -14,7 +14,7 @@ ng_store *ngi_txn_store(const ng_txn *txn);
 NG_MUST_USE ng_status ngi_txn_token_put(ng_txn *txn, const ng_token_id *ids,
                                         const ng_token_fields *fields, size_t count,
                                         const ng_write_options *write, ng_token_id *out);
-NG_MUST_USE ng_status ngi_txn_token_delete(ng_txn *txn, ng_token_id id,
+NG_MUST_USE ng_status ngi_txn_token_delete(ng_txn *txn, const ng_token_id *ids, size_t count,
                                            const ng_write_options *write);
 NG_MUST_USE ng_status ngi_txn_connection_put(ng_txn *txn, const ng_connection_fields *fields,
                                              size_t count, const ng_write_options *write,

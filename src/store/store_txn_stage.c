@@ -6,7 +6,6 @@
  * Ids are handed out before the read lock is taken, because the log's lock comes before it. */
 #include "store/store_txn_private.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* How to take back one staged token. */
@@ -43,15 +42,6 @@ static void stage_note_cdna(ng_txn *txn)
         return;
     txn->uses_cdna = true;
     txn->cdna_version = txn->store->cdna_version;
-}
-
-static ng_status stage_fail_item(ng_status status, size_t index, size_t count)
-{
-    char prefix[48];
-    if (count <= 1)
-        return status;
-    snprintf(prefix, sizeof prefix, "item %zu", index);
-    return ngi_fail_prefix(status, prefix);
 }
 
 /* write->if_seq of a staged write: it holds now, and has to at commit. */
@@ -293,7 +283,7 @@ static ng_status stage_tokens_locked(stage_job *job)
         return status;
     status = stage_if_seq(txn, job->write);
     for (size_t i = 0; status == NG_OK && i < job->count; i++)
-        status = stage_fail_item(stage_token(job, i), i, job->count);
+        status = ngi_fail_item(stage_token(job, i), i, job->count);
     if (status == NG_OK) {
         stage_note_cdna(txn);
         stage_tokens_keep(job);
@@ -365,17 +355,19 @@ static void stage_delete_entry(ng_txn *txn, txn_token *entry)
     stage_drop_connections(txn, entry->record.slot);
 }
 
-static ng_status stage_token_delete(ng_txn *txn, ng_token_id id, const ng_write_options *write)
+static ng_status stage_check_delete(const ng_txn *txn, ng_token_id id,
+                                    const ng_write_options *write)
 {
     uint32_t slot;
     txn_token *entry;
     ng_status status = ngi_overlay_find(txn, id, &slot, &entry);
-    if (status == NG_OK)
-        status = stage_if_seq(txn, write);
-    if (status == NG_OK)
-        status = stage_if_version(txn, slot, entry, write);
-    if (status != NG_OK)
-        return status;
+    return status != NG_OK ? status : stage_if_version(txn, slot, entry, write);
+}
+
+/* A token that is there, for whose entry there is room. */
+static void stage_token_delete(ng_txn *txn, uint32_t slot)
+{
+    txn_token *entry = ngi_overlay_token(txn, slot);
     if (entry == NULL) {
         const store_side *side = &store_sides(txn->store)[slot];
         const txn_token deleted = {.state = TXN_UPDATED,
@@ -386,18 +378,24 @@ static ng_status stage_token_delete(ng_txn *txn, ng_token_id id, const ng_write_
         entry = ngi_overlay_add_token(txn, &deleted);
     }
     stage_delete_entry(txn, entry);
-    return NG_OK;
 }
 
-ng_status ngi_txn_token_delete(ng_txn *txn, ng_token_id id, const ng_write_options *write)
+ng_status ngi_txn_token_delete(ng_txn *txn, const ng_token_id *ids, size_t count,
+                               const ng_write_options *write)
 {
-    bool has_entry = id <= UINT32_MAX && ngi_overlay_token(txn, (uint32_t)id) != NULL;
-    ng_status status = ngi_overlay_reserve_tokens(txn, !has_entry, 0);
+    uint32_t more = 0;
+    for (size_t i = 0; i < count; i++)
+        more += ids[i] > UINT32_MAX || ngi_overlay_token(txn, (uint32_t)ids[i]) == NULL;
+    ng_status status = ngi_overlay_reserve_tokens(txn, more, 0);
     if (status == NG_OK)
         status = ngi_store_read_begin(txn->store);
     if (status != NG_OK)
         return status;
-    status = stage_token_delete(txn, id, write);
+    status = stage_if_seq(txn, write);
+    for (size_t i = 0; status == NG_OK && i < count; i++)
+        status = ngi_fail_item(stage_check_delete(txn, ids[i], write), i, count);
+    for (size_t i = 0; status == NG_OK && i < count; i++)
+        stage_token_delete(txn, (uint32_t)ids[i]);
     ngi_store_read_end(txn->store);
     if (status == NG_OK)
         stage_done(txn, write);
@@ -437,7 +435,7 @@ static ng_status stage_connections(ng_txn *txn, const ng_connection_fields *fiel
         return status;
     status = stage_if_seq(txn, write);
     for (size_t i = 0; status == NG_OK && i < count; i++)
-        status = stage_fail_item(stage_connection(txn, &fields[i], ids[i], now_s, write), i, count);
+        status = ngi_fail_item(stage_connection(txn, &fields[i], ids[i], now_s, write), i, count);
     if (status == NG_OK)
         stage_note_cdna(txn);
     else

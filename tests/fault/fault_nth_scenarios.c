@@ -88,6 +88,29 @@ static void build_delete(const twin_state *twin, twin_op *op)
     }
 }
 
+static void build_update_batch(const twin_state *twin, twin_op *op)
+{
+    nth_items(op, TWIN_UPDATE, 6);
+    op->as_batch = true;
+    for (size_t i = 0; i < op->count; i++) {
+        char label[64];
+        snprintf(label, sizeof label, "label of a batch of changes, number %zu", i);
+        op->items[i].id = nth_live(twin, op->count - i); /* does not ascend */
+        nth_fill(twin, &op->items[i].fields, label);
+    }
+}
+
+static void build_delete_batch(const twin_state *twin, twin_op *op)
+{
+    build_delete(twin, op);
+    op->as_batch = true;
+    op->deleted[op->count++] = op->token;
+    for (size_t i = 0; op->count < 6; i++) {
+        if (nth_live(twin, i) != op->token)
+            op->deleted[op->count++] = nth_live(twin, i);
+    }
+}
+
 static void nth_link(const twin_state *twin, twin_op *op, size_t count)
 {
     op->kind = TWIN_CONNECT;
@@ -340,7 +363,9 @@ const nth_scenario nth_scenarios[] = {
     {.name = "create", .build = build_create},
     {.name = "create a batch", .build = build_batch},
     {.name = "update", .build = build_update},
+    {.name = "update a batch", .build = build_update_batch},
     {.name = "delete", .build = build_delete},
+    {.name = "delete a batch", .build = build_delete_batch},
     {.name = "connect", .build = build_connect},
     {.name = "connect a batch", .build = build_connect_batch},
     {.name = "delete connection", .build = build_disconnect},

@@ -146,7 +146,7 @@ static ng_status sample_transact(ng_store *store, sample_state *sample, size_t d
     char label[64];
     size_t bytes = 0;
     NGI_TRY(ngi_txn_token_label(txn, sample->tokens[deleted], label, sizeof label, &bytes));
-    NGI_TRY(ngi_txn_token_delete(txn, sample->tokens[deleted], &write));
+    NGI_TRY(ngi_txn_token_delete(txn, &sample->tokens[deleted], 1, &write));
     NGI_TRY(sample_create(store, sample, 3, "together", &write));
     ng_token_fields fields = {.struct_size = sizeof fields,
                               .set = NG_FIELD_LABEL,

@@ -255,6 +255,14 @@ static void twin_create(twin_state *twin, const twin_item *item)
     token_take_fields(twin, token, &item->fields);
 }
 
+static void twin_update(twin_state *twin, const twin_item *item)
+{
+    twin_token *token = twin_find(twin, item->id);
+    token_take_fields(twin, token, &item->fields);
+    token->version++;
+    token->updated_us = item->updated_us;
+}
+
 static void twin_delete(twin_state *twin, ng_token_id id)
 {
     twin_token *token = twin_find(twin, id);
@@ -345,15 +353,15 @@ void twin_apply(twin_state *twin, const twin_op *op)
         for (size_t i = 0; i < op->count; i++)
             twin_create(twin, &op->items[i]);
         break;
-    case TWIN_UPDATE: {
-        twin_token *token = twin_find(twin, op->items[0].id);
-        token_take_fields(twin, token, &op->items[0].fields);
-        token->version++;
-        token->updated_us = op->items[0].updated_us;
+    case TWIN_UPDATE:
+        for (size_t i = 0; i < op->count; i++)
+            twin_update(twin, &op->items[i]);
         break;
-    }
     case TWIN_DELETE:
-        twin_delete(twin, op->token);
+        for (size_t i = 0; op->as_batch && i < op->count; i++)
+            twin_delete(twin, op->deleted[i]);
+        if (!op->as_batch)
+            twin_delete(twin, op->token);
         break;
     case TWIN_CONNECT:
         for (size_t i = 0; i < op->count; i++)

@@ -61,8 +61,8 @@ typedef struct twin_state {
 
 typedef enum twin_kind {
     TWIN_CREATE,     /* one token or a batch */
-    TWIN_UPDATE,     /* one token */
-    TWIN_DELETE,     /* one token */
+    TWIN_UPDATE,     /* one token or a batch */
+    TWIN_DELETE,     /* `token`, or a batch: `deleted` */
     TWIN_CONNECT,    /* one connection or a batch */
     TWIN_DISCONNECT, /* one connection */
     TWIN_COLLECTION,
@@ -111,6 +111,7 @@ typedef struct twin_op {
     twin_item *items;
     twin_link *links;
     ng_token_id token;
+    ng_token_id deleted[TWIN_BATCH_MAX];
     ng_connection_id connection;
     ng_collection_id collection;
     char name[65];

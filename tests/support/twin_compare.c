@@ -272,6 +272,11 @@ const char *twin_compare_op(const twin_state *twin, const ng_store *store, const
     const twin_token *token = op->token != 0 ? twin_find(twin, op->token) : NULL;
     if (difference == NULL && token != NULL)
         difference = twin_compare_token(twin, store, token, out);
+    for (size_t i = 0; op->kind == TWIN_DELETE && i < op->count && difference == NULL; i++) {
+        token = twin_find(twin, op->deleted[i]);
+        if (token != NULL)
+            difference = twin_compare_token(twin, store, token, out);
+    }
     const twin_connection *connection =
         op->connection != 0 ? twin_find_connection(twin, op->connection) : NULL;
     if (difference == NULL && connection != NULL)

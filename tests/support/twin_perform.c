@@ -21,6 +21,19 @@ static ng_status perform_create(ng_store *store, twin_op *op, const ng_write_opt
     return status;
 }
 
+static ng_status perform_update(ng_store *store, twin_op *op, const ng_write_options *write)
+{
+    if (op->count == 1 && !op->as_batch)
+        return ng_token_update(store, op->items[0].id, &op->items[0].fields, write);
+    ng_token_fields fields[TWIN_BATCH_MAX];
+    ng_token_id ids[TWIN_BATCH_MAX] = {0};
+    for (size_t i = 0; i < op->count; i++) {
+        fields[i] = op->items[i].fields;
+        ids[i] = op->items[i].id;
+    }
+    return ng_token_update_many(store, ids, fields, op->count, write);
+}
+
 static ng_status perform_connect(ng_store *store, twin_op *op, const ng_write_options *write)
 {
     if (op->count == 1 && !op->as_batch)
@@ -62,9 +75,10 @@ ng_status twin_perform(ng_store *store, twin_op *op, uint32_t write_flags)
     case TWIN_CREATE:
         return perform_create(store, op, &write);
     case TWIN_UPDATE:
-        return ng_token_update(store, op->items[0].id, &op->items[0].fields, &write);
+        return perform_update(store, op, &write);
     case TWIN_DELETE:
-        return ng_token_delete(store, op->token, &write);
+        return op->as_batch ? ng_token_delete_many(store, op->deleted, op->count, &write)
+                            : ng_token_delete(store, op->token, &write);
     case TWIN_CONNECT:
         return perform_connect(store, op, &write);
     case TWIN_DISCONNECT:

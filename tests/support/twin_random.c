@@ -180,26 +180,71 @@ static void random_create(const twin_state *twin, const twin_mix *mix, test_rand
     }
 }
 
+/* What the store must answer to item `index`, those before it being right: a label may be one that
+ * a token of the batch gives up before its turn. */
+static ng_status update_expected(const twin_state *twin, const twin_op *op, size_t index)
+{
+    const ng_token_fields *fields = &op->items[index].fields;
+    /* A weight that a newer constitution no longer allows must be mended by the same update. */
+    if (twin_find(twin, op->items[index].id)->record.weight > twin->cdna.max_token_weight &&
+        !(fields->set & NG_FIELD_WEIGHT))
+        return NG_E_INVALID;
+    if (!(fields->set & NG_FIELD_LABEL) || fields->label_bytes == 0)
+        return NG_OK;
+    const twin_token *holder =
+        twin_find_label(twin, fields->collection, fields->label, fields->label_bytes);
+    for (size_t i = 0; i < index; i++) {
+        if (same_label(&op->items[i].fields, fields))
+            return NG_E_EXISTS;
+        if (holder != NULL && holder->id == op->items[i].id &&
+            (op->items[i].fields.set & NG_FIELD_LABEL))
+            holder = NULL;
+    }
+    return holder != NULL && holder->id != op->items[index].id ? NG_E_EXISTS : NG_OK;
+}
+
+/* One token, or several different ones. */
+static size_t random_tokens(const twin_state *twin, test_random *random, const twin_token *first,
+                            ng_token_id out[TWIN_BATCH_MAX])
+{
+    size_t count = 1;
+    out[0] = first->id;
+    for (size_t wanted = 1 + test_random_below(random, TWIN_BATCH_MAX); wanted > 1; wanted--) {
+        ng_token_id id = twin_random_token(twin, random)->id;
+        bool is_new = true;
+        for (size_t i = 0; i < count; i++)
+            is_new = is_new && out[i] != id;
+        if (is_new)
+            out[count++] = id;
+    }
+    return count;
+}
+
 static void random_update(const twin_state *twin, const twin_mix *mix, test_random *random,
                           const twin_token *token, twin_op *op)
 {
+    ng_token_id ids[TWIN_BATCH_MAX] = {token->id};
     op->kind = TWIN_UPDATE;
-    op->count = 1;
-    op->items = random_allocate(sizeof *op->items);
-    op->items[0].id = token->id;
-    ng_token_fields *fields = &op->items[0].fields;
-    random_fields(twin, mix, random, fields, true);
-    /* A weight that a newer constitution no longer allows must be mended by the same update. */
-    if (token->record.weight > twin->cdna.max_token_weight && !(fields->set & NG_FIELD_WEIGHT)) {
-        op->expected = NG_E_INVALID;
-        fields->set &= ~(uint32_t)NG_FIELD_LABEL;
+    op->as_batch = test_random_chance(random, 25);
+    op->count = op->as_batch ? random_tokens(twin, random, token, ids) : 1;
+    op->items = random_allocate(op->count * sizeof *op->items);
+    for (size_t i = 0; i < op->count; i++) {
+        op->items[i].id = ids[i];
+        random_fields(twin, mix, random, &op->items[i].fields, true);
+        op->items[i].fields.collection = twin_find(twin, ids[i])->collection; /* not looked at */
+        if (op->expected == NG_OK)
+            op->expected = update_expected(twin, op, i);
     }
-    if ((fields->set & NG_FIELD_LABEL) && fields->label_bytes != 0) {
-        const twin_token *holder =
-            twin_find_label(twin, token->collection, fields->label, fields->label_bytes);
-        if (holder != NULL && holder != token)
-            op->expected = NG_E_EXISTS;
-    }
+}
+
+static void random_delete(const twin_state *twin, test_random *random, const twin_token *token,
+                          twin_op *op)
+{
+    op->kind = TWIN_DELETE;
+    op->token = token->id;
+    op->as_batch = test_random_chance(random, 10);
+    if (op->as_batch)
+        op->count = random_tokens(twin, random, token, op->deleted);
 }
 
 static bool link_exists(const twin_state *twin, const ng_connection_fields *fields)
@@ -432,6 +477,15 @@ static void spoil_link(const twin_state *twin, test_random *random, twin_op *op)
     }
 }
 
+/* The last id becomes that of a token which is not there, or the first one again. */
+static void spoil_ids(test_random *random, ng_token_id dead, ng_token_id *last, ng_token_id first,
+                      twin_op *op)
+{
+    bool is_twice = op->count > 1 && test_random_chance(random, 50);
+    *last = is_twice ? first : dead;
+    op->expected = is_twice ? NG_E_INVALID : NG_E_NOT_FOUND;
+}
+
 /* Only ops that would have been right are spoiled, so that there is one reason to refuse them. */
 static void random_spoil(const twin_state *twin, test_random *random, twin_op *op)
 {
@@ -444,8 +498,7 @@ static void random_spoil(const twin_state *twin, test_random *random, twin_op *o
     case TWIN_CREATE:
     case TWIN_UPDATE:
         if (op->kind == TWIN_UPDATE && test_random_chance(random, 30)) {
-            op->items[0].id = dead;
-            op->expected = NG_E_NOT_FOUND;
+            spoil_ids(random, dead, &op->items[op->count - 1].id, op->items[0].id, op);
         } else {
             spoil_fields(random, op);
         }
@@ -455,8 +508,8 @@ static void random_spoil(const twin_state *twin, test_random *random, twin_op *o
             spoil_link(twin, random, op);
         break;
     case TWIN_DELETE:
-        op->token = dead;
-        op->expected = NG_E_NOT_FOUND;
+        spoil_ids(random, dead, op->as_batch ? &op->deleted[op->count - 1] : &op->token,
+                  op->deleted[0], op);
         break;
     case TWIN_DISCONNECT:
         op->connection = twin->connections[twin->connection_count - 1].id + 5;
@@ -503,7 +556,8 @@ static void random_condition(const twin_state *twin, test_random *random, twin_o
     bool is_false = test_random_chance(random, 50);
     ng_token_id id = op->kind == TWIN_UPDATE ? op->items[0].id : op->token;
     const twin_token *token = id != 0 ? twin_find(twin, id) : NULL;
-    if (token != NULL && test_random_chance(random, 60)) {
+    bool is_single = op->kind == TWIN_CREATE || op->kind == TWIN_CONNECT || op->count <= 1;
+    if (token != NULL && is_single && test_random_chance(random, 60)) {
         op->if_version = token->version + is_false;
         op->conflict = NG_CONFLICT_VERSION;
     } else if (twin->seq > 1) {
@@ -531,8 +585,7 @@ void twin_random_op(const twin_state *twin, const twin_mix *mix, test_random *ra
     } else if (roll < 4 && mix->use_projection && twin->dimensions != 0) {
         random_projection(twin, random, op);
     } else if (roll < (is_crowded ? 34 : 10) && token != NULL) {
-        op->kind = TWIN_DELETE;
-        op->token = token->id;
+        random_delete(twin, random, token, op);
     } else if (roll < 45 && token != NULL) {
         random_update(twin, mix, random, token, op);
     } else if (roll < 75 && twin->live_tokens >= 2) {

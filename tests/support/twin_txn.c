@@ -95,6 +95,8 @@ static const char *compare_part(const txn_run *run, const twin_op *part)
         difference = compare_part_token(run, part->items[i].id);
     if (difference == NULL && part->kind == TWIN_DELETE)
         difference = compare_part_token(run, part->token);
+    for (size_t i = 0; part->kind == TWIN_DELETE && i < part->count && difference == NULL; i++)
+        difference = compare_part_token(run, part->deleted[i]);
     const twin_token *any = twin_random_token(&run->work, run->random);
     if (difference == NULL && any != NULL)
         difference = compare_part_token(run, any->id);
