@@ -29,6 +29,26 @@ static const twin_mix damage_mix = {.target_tokens = 40,
                                     .use_projection = true,
                                     .dimensions = 12};
 
+/* An op whose frame does not end in zeroes, which could not be told from the space behind it. */
+static void damage_last_op(damaged_store *damage)
+{
+    static const char label[] = "the last op";
+    twin_op op = {.kind = TWIN_CREATE, .count = 1, .items = calloc(1, sizeof *op.items)};
+    char *copy = malloc(sizeof label - 1);
+    assert_non_null(op.items);
+    assert_non_null(copy);
+    memcpy(copy, label, sizeof label - 1);
+    op.items[0].fields = (ng_token_fields){.struct_size = sizeof op.items[0].fields,
+                                           .set = NG_FIELD_LABEL | NG_FIELD_WEIGHT,
+                                           .weight = 0.5f, /* whatever the constitution says */
+                                           .label = copy,
+                                           .label_bytes = sizeof label - 1};
+    assert_int_equal(fault_run_op(&damage->run, &op, 0), NG_OK);
+    ng_positions(damage->run.store, &damage->newest, NULL);
+    assert_int_equal(ng_state_hash(damage->run.store, &damage->prefix_hashes[damage->newest]),
+                     NG_OK);
+}
+
 /* A store of a few segments, closed cleanly or cut off by a crash that keeps everything. */
 static void damage_init(damaged_store *damage, size_t steps, bool clean)
 {
@@ -36,7 +56,7 @@ static void damage_init(damaged_store *damage, size_t steps, bool clean)
     memset(damage, 0, sizeof *damage);
     fault_run_init(&damage->run, sim_disk_create(8));
     assert_int_equal(fault_run_open(&damage->run), NG_OK);
-    damage->prefix_hashes = calloc(steps + 1, sizeof *damage->prefix_hashes);
+    damage->prefix_hashes = calloc(steps + 2, sizeof *damage->prefix_hashes);
     assert_non_null(damage->prefix_hashes);
     assert_int_equal(ng_state_hash(damage->run.store, &damage->prefix_hashes[0]), NG_OK);
     for (size_t i = 0; i < steps; i++) {
@@ -45,6 +65,7 @@ static void damage_init(damaged_store *damage, size_t steps, bool clean)
         assert_int_equal(ng_state_hash(damage->run.store, &damage->prefix_hashes[damage->newest]),
                          NG_OK);
     }
+    damage_last_op(damage);
     damage->hash = damage->prefix_hashes[damage->newest];
     if (!clean)
         sim_disk_stop_at(damage->run.disk, 1);
