@@ -2,13 +2,14 @@
 /* The command `stats`. */
 #include "cli_args.h"
 #include "cli_json.h"
+#include "cli_memory.h"
 #include "cli_output.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { STATS_HASH = CLI_OPTION_FIRST };
+enum { STATS_HASH = CLI_OPTION_FIRST, STATS_MEMORY };
 
 #define STATS_COMPONENTS_MAX 24u
 
@@ -16,6 +17,8 @@ typedef struct stats_answer {
     ng_info info;
     bool hashed;
     uint64_t hash;
+    bool by_part;
+    ng_memory memory;
 } stats_answer;
 
 /* ---- stats as a text: groups of rows; in a pipe the group is the first column ---- */
@@ -318,6 +321,8 @@ static void stats_print_json(const cli_context *context, const stats_answer *ans
     stats_json_sizes(&json, &answer->info);
     stats_json_durability(&json, &answer->info);
     stats_json_spaces(&json, &answer->info);
+    if (answer->by_part)
+        cli_memory_json(&json, &answer->memory);
     cli_json_close(&json);
     cli_json_end(&json);
 }
@@ -330,8 +335,10 @@ static int stats_run(cli_context *context, int argc, char **argv)
     int option, code;
 
     cli_args_begin(&args, context, argc, argv);
-    while ((option = cli_args_next(&args)) > 0)
-        answer.hashed = true;
+    while ((option = cli_args_next(&args)) > 0) {
+        answer.hashed = answer.hashed || option == STATS_HASH;
+        answer.by_part = answer.by_part || option == STATS_MEMORY;
+    }
     if (option < 0)
         return args.exit_code;
     code = cli_args_store(&args, 0);
@@ -342,10 +349,14 @@ static int stats_run(cli_context *context, int argc, char **argv)
     status = ng_store_info(context->store, &answer.info);
     if (status == NG_OK && answer.hashed)
         status = ng_state_hash(context->store, &answer.hash);
+    if (status == NG_OK && answer.by_part)
+        status = ng_store_memory(context->store, &answer.memory);
     if (status != NG_OK)
         return cli_fail_status(context, status);
     if (context->json)
         stats_print_json(context, &answer);
+    else if (answer.by_part)
+        cli_memory_print(context, &answer.memory);
     else
         stats_print_text(context, &answer);
     return CLI_OK;
@@ -353,6 +364,7 @@ static int stats_run(cli_context *context, int argc, char **argv)
 
 static const cli_option stats_options[] = {
     {"hash", STATS_HASH, NULL, "compute the hash of the whole state as well"},
+    {"memory", STATS_MEMORY, NULL, "show only the memory, by part: bytes, in use, items"},
     {NULL, 0, NULL, NULL},
 };
 
@@ -365,7 +377,7 @@ const cli_command cli_command_stats = {
     .description = "On a terminal sizes are rounded; in a pipe and with --json they are bytes.",
     .options = stats_options,
     .examples = "neurograph stats\nneurograph stats --json | jq .token_count\n"
-                "neurograph stats --hash --json",
+                "neurograph stats --hash --json\nneurograph stats --memory",
     .exit_codes = stats_exits,
     .run = stats_run,
 };

@@ -436,6 +436,55 @@ typedef struct ng_info {
 /** Fills `*out` with counts, sizes and positions. Cost: constant. */
 NG_API NG_MUST_USE ng_status ng_store_info(const ng_store *store, ng_info *out);
 
+/** What a store takes up memory for: name, index, key, and what it is. */
+#define NG_MEMORY_TABLE(X)                                                                         \
+    X(NG_MEMORY_TOKENS, 0, "tokens", "records of tokens")                                          \
+    X(NG_MEMORY_TOKEN_SIDES, 1, "token_sides", "version, time and collection of tokens")           \
+    X(NG_MEMORY_LABEL_INDEX, 2, "label_index", "labels by token and by text")                      \
+    X(NG_MEMORY_LABEL_TEXTS, 3, "label_texts", "texts of labels")                                  \
+    X(NG_MEMORY_VECTORS, 4, "vectors", "vectors as given, float32")                                \
+    X(NG_MEMORY_VECTOR_IMAGES, 5, "vector_images", "their int8 images, with errors")               \
+    X(NG_MEMORY_VECTOR_ROWS, 6, "vector_rows", "their rows, norms and bounds")                     \
+    X(NG_MEMORY_CONNECTIONS, 7, "connections", "records of connections")                           \
+    X(NG_MEMORY_CONNECTION_LISTS, 8, "connection_lists", "links of the lists of connections")      \
+    X(NG_MEMORY_CONNECTION_HEADS, 9, "connection_heads", "heads of those lists, by token")         \
+    X(NG_MEMORY_GRID, 10, "grid", "indexes of the spaces")                                         \
+    X(NG_MEMORY_ATTRIBUTES, 11, "attributes", "tags, data and indexed fields")                     \
+    X(NG_MEMORY_COLLECTIONS, 12, "collections", "collections")                                     \
+    X(NG_MEMORY_LOG, 13, "log", "buffers of the log")                                              \
+    X(NG_MEMORY_VIEWS, 14, "views", "open views and pages kept for them")                          \
+    X(NG_MEMORY_TRANSACTIONS, 15, "transactions", "what is staged")                                \
+    X(NG_MEMORY_OTHER, 16, "other", "the store itself, and calls that are running")
+
+typedef enum ng_memory_part {
+#define NG_MEMORY_ENUM(name, value, key, text) name = value,
+    NG_MEMORY_TABLE(NG_MEMORY_ENUM)
+#undef NG_MEMORY_ENUM
+        NG_MEMORY_PART_COUNT = 17
+} ng_memory_part;
+
+/** "tokens", "token_sides", ...; NULL if out of range. */
+NG_API const char *ng_memory_part_name(ng_memory_part part);
+/** One line of English for a part; NULL if out of range. */
+NG_API const char *ng_memory_part_text(ng_memory_part part);
+
+typedef struct ng_memory_use {
+    uint64_t bytes;      /**< taken from the system, with what tables keep ahead of their growth */
+    uint64_t used_bytes; /**< of them: what the items need */
+    uint64_t items;      /**< tokens, labels, ...; 0 where nothing is counted */
+    double bytes_per_item; /**< bytes / items, 0 without items */
+} ng_memory_use;
+
+typedef struct ng_memory {
+    uint64_t bytes;      /**< the sum of all parts */
+    uint64_t used_bytes; /**< likewise */
+    ng_memory_use parts[NG_MEMORY_PART_COUNT];
+} ng_memory;
+
+/** What the store takes up, counted from its own allocations by part, exactly; memory of the C
+ *  library and of the threads is not in it. Threads: any. Errors: NG_E_LATCHED. Cost: constant. */
+NG_API NG_MUST_USE ng_status ng_store_memory(const ng_store *store, ng_memory *out);
+
 typedef struct ng_check_report {
     uint64_t tokens, connections, labels, vectors, log_ops, log_bytes;
     uint64_t snapshots, snapshot_bytes;

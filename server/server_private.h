@@ -276,6 +276,7 @@ void ngs_system_live(ngs_request *request);
 void ngs_system_ready(ngs_request *request);
 void ngs_system_startup(ngs_request *request);
 void ngs_system_status(ngs_request *request);
+void ngs_system_memory(ngs_request *request);
 
 /** {"L1":[x,y,z]|null,...} of the spaces in `mask`. */
 void ngs_out_coordinates(ngs_out *out, const ng_store *store, const ng_token *record,

@@ -22,6 +22,7 @@ static const ngs_route routes[] = {
     {NGS_GET, API "/health/ready", ngs_system_ready, NGS_ROUTE_ALWAYS},
     {NGS_GET, API "/health/startup", ngs_system_startup, NGS_ROUTE_ALWAYS},
     {NGS_GET, API "/status", ngs_system_status, NGS_ROUTE_ALWAYS},
+    {NGS_GET, API "/stats/memory", ngs_system_memory, 0},
 };
 
 /* Whether `path` of `length` bytes is the pattern; "{id}" takes one part that is not empty, which

@@ -237,3 +237,41 @@ void ngs_system_status(ngs_request *request)
     status_out_supervision(out, server->limits.supervision);
     ngs_out_char(out, '}');
 }
+
+static void memory_out_part(ngs_out *out, ng_memory_part part, const ng_memory_use *use)
+{
+    ngs_out_string_z(out, ng_memory_part_name(part));
+    ngs_out_text(out, ":{\"bytes\":");
+    ngs_out_u64(out, use->bytes);
+    ngs_out_text(out, ",\"used_bytes\":");
+    ngs_out_u64(out, use->used_bytes);
+    ngs_out_text(out, ",\"items\":");
+    ngs_out_u64(out, use->items);
+    ngs_out_text(out, ",\"bytes_per_item\":");
+    ngs_out_fixed3(out, use->bytes_per_item);
+    ngs_out_text(out, ",\"text\":");
+    ngs_out_string_z(out, ng_memory_part_text(part));
+    ngs_out_char(out, '}');
+}
+
+void ngs_system_memory(ngs_request *request)
+{
+    ng_memory memory;
+    ng_status status = ng_store_memory(request->server->store, &memory);
+    if (status != NG_OK) {
+        ngs_reply_status(request, status);
+        return;
+    }
+    ngs_out *out = ngs_reply_data(request, 200);
+    ngs_out_text(out, "{\"bytes\":");
+    ngs_out_u64(out, memory.bytes);
+    ngs_out_text(out, ",\"used_bytes\":");
+    ngs_out_u64(out, memory.used_bytes);
+    ngs_out_text(out, ",\"parts\":{");
+    for (int part = 0; part < NG_MEMORY_PART_COUNT; part++) {
+        if (part > 0)
+            ngs_out_char(out, ',');
+        memory_out_part(out, (ng_memory_part)part, &memory.parts[part]);
+    }
+    ngs_out_text(out, "}}");
+}

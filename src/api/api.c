@@ -35,7 +35,7 @@ static ng_status api_check_alone(const ng_write_options *write, const char *what
 
 /* What a store that was opened here stands on. */
 typedef struct api_ground {
-    ngi_mem mem; /* first: ngi_store_mem finds the rest */
+    ngi_mem mem; /* first: ngi_store_root_mem finds the rest */
     ngi_os_home home;
 } api_ground;
 
@@ -66,7 +66,7 @@ ng_status ng_close(ng_store *store)
 {
     if (store == NULL)
         return NG_OK;
-    api_ground *ground = (api_ground *)ngi_store_mem(store);
+    api_ground *ground = (api_ground *)ngi_store_root_mem(store);
     ng_status status = ngi_store_close(store);
     api_ground_free(ground);
     return status;
@@ -89,6 +89,13 @@ ng_status ng_store_info(const ng_store *store, ng_info *out)
     API_REQUIRE(store);
     API_REQUIRE(out);
     return ngi_store_info(store, out);
+}
+
+ng_status ng_store_memory(const ng_store *store, ng_memory *out)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(out);
+    return ngi_store_memory(store, out);
 }
 
 ng_status ng_check(ng_store *store, ng_check_report *out)

@@ -21,9 +21,22 @@ void ngi_mem_init(ngi_mem *mem, size_t max_bytes)
     mem->context = NULL;
     atomic_init(&mem->used_bytes, 0);
     mem->max_bytes = max_bytes;
+    mem->parent = NULL;
 }
 
-ng_status ngi_mem_charge(ngi_mem *mem, size_t bytes, const char *what)
+static void *mem_resize_account(ngi_mem *account, void *block, size_t old_bytes, size_t new_bytes)
+{
+    return account->parent->resize(account->parent, block, old_bytes, new_bytes);
+}
+
+void ngi_mem_account_init(ngi_mem *account, ngi_mem *parent)
+{
+    ngi_mem_init(account, 0);
+    account->resize = mem_resize_account;
+    account->parent = parent;
+}
+
+static ng_status mem_take(ngi_mem *mem, size_t bytes, const char *what)
 {
     size_t before = atomic_fetch_add_explicit(&mem->used_bytes, bytes, memory_order_relaxed);
     if (mem->max_bytes == 0 || before + bytes <= mem->max_bytes)
@@ -33,9 +46,22 @@ ng_status ngi_mem_charge(ngi_mem *mem, size_t bytes, const char *what)
                     mem->max_bytes);
 }
 
+ng_status ngi_mem_charge(ngi_mem *mem, size_t bytes, const char *what)
+{
+    ng_status status = mem_take(mem, bytes, what);
+    if (status != NG_OK || mem->parent == NULL)
+        return status;
+    status = mem_take(mem->parent, bytes, what);
+    if (status != NG_OK)
+        atomic_fetch_sub_explicit(&mem->used_bytes, bytes, memory_order_relaxed);
+    return status;
+}
+
 void ngi_mem_uncharge(ngi_mem *mem, size_t bytes)
 {
     atomic_fetch_sub_explicit(&mem->used_bytes, bytes, memory_order_relaxed);
+    if (mem->parent != NULL)
+        atomic_fetch_sub_explicit(&mem->parent->used_bytes, bytes, memory_order_relaxed);
 }
 
 ng_status ngi_resize(ngi_mem *mem, void **block, size_t old_bytes, size_t new_bytes,

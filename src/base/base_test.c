@@ -84,6 +84,33 @@ static void test_bytes_round_trip(void **state)
     assert_true(ngi_get_f32(at + 1) == -1.5f);
 }
 
+/* What goes through an account counts there and at its parent, and only the parent has a limit. */
+static void test_accounts_add_up(void **state)
+{
+    (void)state;
+    ngi_mem root, first, second;
+    ngi_mem_init(&root, 1000);
+    ngi_mem_account_init(&first, &root);
+    ngi_mem_account_init(&second, &root);
+    void *a = NULL, *b = NULL;
+    assert_int_equal(ngi_alloc(&first, 300, "a", &a), NG_OK);
+    assert_int_equal(ngi_alloc(&second, 500, "b", &b), NG_OK);
+    assert_int_equal(ngi_mem_charge(&first, 201, "c"), NG_E_LIMIT);
+    assert_string_equal(ng_last_error(), "c: 201 more bytes exceed the memory limit of 1000");
+    assert_int_equal(ngi_mem_charge(&first, 200, "c"), NG_OK);
+    assert_int_equal(ngi_resize(&second, &b, 500, 400, "b"), NG_OK);
+    assert_int_equal(atomic_load(&first.used_bytes), 500);
+    assert_int_equal(atomic_load(&second.used_bytes), 400);
+    assert_int_equal(atomic_load(&root.used_bytes), 900);
+    assert_int_equal(ngi_resize(&second, &b, 400, 501, "b"), NG_E_LIMIT);
+    assert_int_equal(atomic_load(&second.used_bytes), 400);
+    ngi_mem_uncharge(&first, 200);
+    ngi_free(&first, a, 300);
+    ngi_free(&second, b, 400);
+    assert_int_equal(atomic_load(&first.used_bytes) + atomic_load(&second.used_bytes), 0);
+    assert_int_equal(atomic_load(&root.used_bytes), 0);
+}
+
 static void test_memory_is_counted_exactly(void **state)
 {
     (void)state;
@@ -169,6 +196,7 @@ int main(void)
         cmocka_unit_test(test_crc32c_long),
         cmocka_unit_test(test_bytes_round_trip),
         cmocka_unit_test(test_memory_is_counted_exactly),
+        cmocka_unit_test(test_accounts_add_up),
         cmocka_unit_test(test_buffer_grows),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_conflict_is_of_the_last_error),

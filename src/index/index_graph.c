@@ -274,10 +274,19 @@ size_t ngi_graph_between(const ngi_graph *graph, uint32_t a, uint32_t b, ng_edge
     return graph_between_one_way(graph, b, a, out, capacity, count);
 }
 
-uint64_t ngi_graph_memory_bytes(const ngi_graph *graph)
+void ngi_graph_memory(const ngi_graph *graph, ng_memory_use *records, ng_memory_use *links,
+                      ng_memory_use *heads)
 {
-    return graph->records.committed_bytes + graph->links.committed_bytes +
-           graph->nodes.committed_bytes;
+    uint64_t slots = graph->node_end == 0 ? 0 : graph->node_end - 1; /* slot 0 is no token */
+    *records = (ng_memory_use){.bytes = graph->records.committed_bytes,
+                               .used_bytes = graph->count * sizeof(ng_connection),
+                               .items = graph->count};
+    *links = (ng_memory_use){.bytes = graph->links.committed_bytes,
+                             .used_bytes = graph->count * sizeof(ngi_graph_links),
+                             .items = graph->count};
+    *heads = (ng_memory_use){.bytes = graph->nodes.committed_bytes,
+                             .used_bytes = slots * sizeof(ngi_graph_node),
+                             .items = slots};
 }
 
 /* How far ahead memory is fetched while rebuilding: first the nodes of both ends, later the links

@@ -77,7 +77,9 @@ size_t ngi_graph_between(const ngi_graph *graph, uint32_t a, uint32_t b, ng_edge
 NG_MUST_USE ng_status ngi_graph_path(const ngi_graph *graph, ngi_mem *mem, uint32_t from,
                                      uint32_t to, const ng_path_options *options, ng_edge *out,
                                      size_t capacity, size_t *count);
-uint64_t ngi_graph_memory_bytes(const ngi_graph *graph);
+/** What records, links and heads take up: the three together are all it has. */
+void ngi_graph_memory(const ngi_graph *graph, ng_memory_use *records, ng_memory_use *links,
+                      ng_memory_use *heads);
 /** Verifies lists against records and degrees; NG_E_INTERNAL says what is broken. */
 NG_MUST_USE ng_status ngi_graph_check(const ngi_graph *graph);
 

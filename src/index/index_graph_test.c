@@ -60,7 +60,9 @@ static void test_empty(void **state)
     assert_int_equal(ngi_graph_find(&f.graph, 1, 2, 0), 0);
     assert_int_equal(ngi_graph_edges(&f.graph, 1, NG_BOTH, NULL, &edge, 1), 0);
     assert_int_equal(ngi_graph_between(&f.graph, 1, 2, &edge, 1), 0);
-    assert_int_equal(ngi_graph_memory_bytes(&f.graph), 0);
+    ng_memory_use records, links, heads;
+    ngi_graph_memory(&f.graph, &records, &links, &heads);
+    assert_int_equal(records.bytes + links.bytes + heads.bytes, 0);
     expect_ok(&f.graph);
     fixture_close(&f);
     ngi_graph_release(&f.graph);
@@ -250,7 +252,10 @@ static void test_limits(void **state)
     put(&f, 10, 10, 9, 175);
     expect_ok(&f.graph);
     assert_int_equal(ngi_graph_find(&f.graph, 10, 9, 175), 10);
-    assert_true(ngi_graph_memory_bytes(&f.graph) == atomic_load(&f.memory.mem.used_bytes));
+    ng_memory_use records, links, heads;
+    ngi_graph_memory(&f.graph, &records, &links, &heads);
+    assert_true(records.bytes + links.bytes + heads.bytes == atomic_load(&f.memory.mem.used_bytes));
+    assert_true(records.items == f.graph.count && records.used_bytes == 64 * f.graph.count);
     fixture_close(&f);
 }
 

@@ -397,10 +397,16 @@ const char *ngi_labels_get(const ngi_labels *labels, uint32_t slot, size_t *byte
     return labels_text(labels, entry);
 }
 
-uint64_t ngi_labels_memory_bytes(const ngi_labels *labels)
+void ngi_labels_memory(const ngi_labels *labels, ng_memory_use *index, ng_memory_use *texts)
 {
-    return labels->entries.committed_bytes + labels->arena.committed_bytes +
-           labels->bucket_table.committed_bytes;
+    const size_t item_bytes = sizeof(ngi_labels_entry) + sizeof *labels->buckets;
+    *index = (ng_memory_use){.bytes = labels->entries.committed_bytes +
+                                      labels->bucket_table.committed_bytes,
+                             .used_bytes = labels->used_count * item_bytes,
+                             .items = labels->used_count};
+    *texts = (ng_memory_use){.bytes = labels->arena.committed_bytes,
+                             .used_bytes = labels->arena_bytes - labels->wasted_bytes,
+                             .items = labels->used_count};
 }
 
 static ng_status labels_check_slot(const ngi_labels *labels, uint32_t slot, size_t *live_bytes)

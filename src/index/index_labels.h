@@ -104,7 +104,8 @@ static inline void ngi_labels_prefetch(const ngi_labels *labels, uint32_t hash)
     if (labels->buckets != NULL)
         __builtin_prefetch(&labels->buckets[hash >> labels->home_shift], 1);
 }
-uint64_t ngi_labels_memory_bytes(const ngi_labels *labels);
+/** What entries and buckets take up, and the texts: the two together are all it has. */
+void ngi_labels_memory(const ngi_labels *labels, ng_memory_use *index, ng_memory_use *texts);
 /** Verifies the invariants; NG_E_INTERNAL says which is broken. */
 NG_MUST_USE ng_status ngi_labels_check(const ngi_labels *labels);
 

@@ -45,7 +45,9 @@ static void test_empty(void **state)
     assert_null(ngi_labels_get(&labels, UINT32_MAX, &bytes));
     ngi_labels_remove(&labels, 1);
     ngi_labels_remove(&labels, UINT32_MAX);
-    assert_int_equal(ngi_labels_memory_bytes(&labels), 0);
+    ng_memory_use index, texts;
+    ngi_labels_memory(&labels, &index, &texts);
+    assert_int_equal(index.bytes + texts.bytes, 0);
     expect_ok(&labels);
     ngi_labels_release(&labels);
     ngi_labels_release(&labels);
@@ -81,7 +83,10 @@ static void test_few(void **state)
     assert_int_equal(labels.wasted_bytes, 0);
     assert_int_equal(labels.arena_bytes, 24);
     expect_ok(&labels);
-    assert_true(ngi_labels_memory_bytes(&labels) == atomic_load(&memory.mem.used_bytes));
+    ng_memory_use index, texts;
+    ngi_labels_memory(&labels, &index, &texts);
+    assert_true(index.bytes + texts.bytes == atomic_load(&memory.mem.used_bytes));
+    assert_true(index.items == labels.used_count && texts.used_bytes <= texts.bytes);
     ngi_labels_release(&labels);
     testing_memory_check(&memory);
 }

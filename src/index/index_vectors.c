@@ -73,17 +73,30 @@ uint32_t ngi_vectors_row_end(const ngi_vectors *vectors)
     return vectors->row_end;
 }
 
-uint64_t ngi_vectors_memory_bytes(const ngi_vectors *vectors)
+void ngi_vectors_memory(const ngi_vectors *vectors, ng_memory_use *floats, ng_memory_use *images,
+                        ng_memory_use *rows)
 {
-    size_t bytes = sizeof *vectors + vectors->projection_capacity * sizeof(float);
-    bytes += vectors->rows.committed_bytes + vectors->row_infos.committed_bytes;
-    bytes += vectors->slot_rows.committed_bytes + vectors->panels.committed_bytes;
-    bytes += vectors->errors.committed_bytes;
+    uint64_t count = vectors->count;
+    size_t image_bytes = (size_t)vectors->pair_count * 2 + sizeof(float);
+    *floats = (ng_memory_use){.bytes = vectors->rows.committed_bytes,
+                              .used_bytes = count * vectors->dimensions * sizeof(float),
+                              .items = count};
+    *images =
+        (ng_memory_use){.bytes = vectors->panels.committed_bytes + vectors->errors.committed_bytes,
+                        .used_bytes = count * image_bytes,
+                        .items = count};
+    size_t fixed = sizeof *vectors + vectors->projection_capacity * sizeof(float);
+    *rows =
+        (ng_memory_use){.bytes = fixed + vectors->row_infos.committed_bytes +
+                                 vectors->slot_rows.committed_bytes,
+                        .used_bytes = fixed + count * (sizeof(ngi_vectors_row) + sizeof(uint32_t)),
+                        .items = count};
     for (uint32_t i = 0; i < VECTORS_SETTING_COUNT; i++) {
-        bytes += vectors->settings[i].bounds.committed_bytes;
-        bytes += vectors->settings[i].inverses.committed_bytes;
+        const ngi_vectors_setting *setting = &vectors->settings[i];
+        rows->bytes += setting->bounds.committed_bytes + setting->inverses.committed_bytes;
+        rows->used_bytes +=
+            setting->derived_count * (sizeof(double) + sizeof(ngi_panel_bounds) / NGI_PANEL_ROWS);
     }
-    return bytes;
 }
 
 /* ---------------------------------------------------------------------------------------------

@@ -25,7 +25,9 @@ void ngi_vectors_destroy(ngi_vectors *vectors);
 /** 0 until the first reserve fixes it. */
 uint32_t ngi_vectors_dimensions(const ngi_vectors *vectors);
 uint64_t ngi_vectors_count(const ngi_vectors *vectors);
-uint64_t ngi_vectors_memory_bytes(const ngi_vectors *vectors);
+/** What the vectors take up, their images with the errors, and all the rest. */
+void ngi_vectors_memory(const ngi_vectors *vectors, ng_memory_use *floats, ng_memory_use *images,
+                        ng_memory_use *rows);
 
 /** Makes room so that `rows` further puts, of slots up to `max_slot`, cannot fail. Fixes the
  *  dimensions when none are fixed yet. Errors: NG_E_INVALID (other dimensions: names both),

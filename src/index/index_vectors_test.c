@@ -97,7 +97,10 @@ static void test_empty(void **state)
     float vector[2] = {1, 2};
     assert_int_equal(ngi_vectors_dimensions(vectors), 0);
     assert_int_equal(ngi_vectors_count(vectors), 0);
-    assert_true(ngi_vectors_memory_bytes(vectors) >= sizeof(ngi_vectors));
+    ng_memory_use floats, images, rows;
+    ngi_vectors_memory(vectors, &floats, &images, &rows);
+    assert_true(rows.bytes >= sizeof(ngi_vectors));
+    assert_true(floats.bytes + images.bytes + rows.bytes == atomic_load(&mem.used_bytes));
     assert_null(ngi_vectors_get(vectors, 0));
     assert_null(ngi_vectors_get(vectors, 1));
     assert_null(ngi_vectors_get(vectors, UINT32_MAX));

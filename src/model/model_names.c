@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Names of spaces, entity types and connection types, both ways.
+/* Names of spaces, entity types, connection types and parts of memory.
  *
  * Parsing ignores case, '_', '-' and blanks, so that "l1_physical", "L1Physical" and
  * "L1 physical" are one name; no table has two names that this makes equal (tested). */
@@ -69,6 +69,32 @@ const char *ng_entity_name(ng_entity entity)
         return text;
         NG_ENTITY_TABLE(NAMES_ENTITY)
 #undef NAMES_ENTITY
+    default:
+        return NULL;
+    }
+}
+
+const char *ng_memory_part_name(ng_memory_part part)
+{
+    switch ((int)part) {
+#define NAMES_PART(name, value, key, text)                                                         \
+    case value:                                                                                    \
+        return key;
+        NG_MEMORY_TABLE(NAMES_PART)
+#undef NAMES_PART
+    default:
+        return NULL;
+    }
+}
+
+const char *ng_memory_part_text(ng_memory_part part)
+{
+    switch ((int)part) {
+#define NAMES_PART_TEXT(name, value, key, text)                                                    \
+    case value:                                                                                    \
+        return text;
+        NG_MEMORY_TABLE(NAMES_PART_TEXT)
+#undef NAMES_PART_TEXT
     default:
         return NULL;
     }

@@ -37,7 +37,7 @@ static bool mirror_take(ngi_mirror *mirror, size_t page, const uint8_t *from)
         mirror_break(mirror, true);
         return false;
     }
-    if (ngi_mem_charge(mirror->table->mem, PAGE, "pages of a view") != NG_OK) {
+    if (ngi_mem_charge(group->mem, PAGE, "pages of a view") != NG_OK) {
         mirror_break(mirror, false);
         return false;
     }
@@ -73,6 +73,8 @@ ng_status ngi_mirror_attach(ngi_mirror *mirror, ngi_table *table, size_t element
                             ngi_mirror_group *group)
 {
     *mirror = (ngi_mirror){.table = table, .group = group};
+    if (group->mem == NULL)
+        group->mem = table->mem;
     size_t used = elements * table->element_bytes;
     if (used > table->committed_bytes)
         used = table->committed_bytes;
@@ -113,7 +115,7 @@ static void mirror_drop(ngi_mirror *mirror, size_t page)
     mirror->bits[page / WORD_PAGES] &= ~(UINT64_C(1) << (page % WORD_PAGES));
     mirror->copied_bytes -= PAGE;
     mirror->group->copied_bytes -= PAGE;
-    ngi_mem_uncharge(mirror->table->mem, PAGE);
+    ngi_mem_uncharge(mirror->group->mem, PAGE);
 }
 
 bool ngi_mirror_detach_step(ngi_mirror *mirror, size_t max_pages)
@@ -147,7 +149,7 @@ void ngi_mirror_detach(ngi_mirror *mirror)
 void ngi_mirror_destroy(ngi_mirror *mirror)
 {
     if (mirror->base != NULL) {
-        ngi_mem_uncharge(mirror->table->mem, mirror->copied_bytes);
+        ngi_mem_uncharge(mirror->group->mem, mirror->copied_bytes);
         mirror->table->os->memory_release(mirror->table->os, mirror->base,
                                           mirror_map_bytes(mirror));
     }

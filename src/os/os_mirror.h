@@ -34,6 +34,7 @@
 
 /** What the mirrors of one view share. */
 typedef struct ngi_mirror_group {
+    ngi_mem *mem;            /* copied pages are charged here; NULL: where the table is */
     size_t copied_bytes;     /* guard: the store's lock */
     size_t copied_bytes_max; /* beyond it the group breaks */
     bool over_limit;         /* it broke for that reason, not for want of memory */

@@ -4,7 +4,8 @@
 
 #define PAGE_BYTES 65536u          /* a multiple of every page size in use */
 #define HUGE_BYTES (2u << 20)      /* a large table is committed in these, for huge pages */
-#define STEP_BYTES_MAX (32u << 20) /* grows by half of itself, at most this */
+#define STEP_BYTES_MAX (32u << 20) /* grows by a part of itself, at most this */
+#define STEP_DIVISOR 8u            /* that part; a small one, because what is ahead is charged */
 
 static size_t table_round_up(size_t bytes)
 {
@@ -34,8 +35,9 @@ ng_status ngi_table_reserve(ngi_table *table, size_t elements)
     size_t wanted = elements * table->element_bytes;
     if (NGI_LIKELY(wanted <= table->committed_bytes))
         return NG_OK;
-    size_t step =
-        table->committed_bytes / 2 < STEP_BYTES_MAX ? table->committed_bytes / 2 : STEP_BYTES_MAX;
+    size_t step = table->committed_bytes / STEP_DIVISOR;
+    if (step > STEP_BYTES_MAX)
+        step = STEP_BYTES_MAX;
     size_t target = table->committed_bytes + step;
     target = table_round_up(wanted > target ? wanted : target);
     if (target > table->reserved_bytes)

@@ -10,6 +10,11 @@ ngi_mem *ngi_store_mem(const ng_store *store)
     return store->mem;
 }
 
+ngi_mem *ngi_store_root_mem(const ng_store *store)
+{
+    return store->root;
+}
+
 ngi_os *ngi_store_os(const ng_store *store)
 {
     return store->os;
@@ -222,7 +227,8 @@ static ng_status store_encoding(const ng_open_options *options, ngi_encoding *ou
 static ng_status store_add_builtin_collections(ng_store *store)
 {
     void *block;
-    ng_status status = ngi_alloc(store->mem, 8 * sizeof *store->collections, "collections", &block);
+    ng_status status = ngi_alloc(store_account_of(store, STORE_COLLECTIONS),
+                                 8 * sizeof *store->collections, "collections", &block);
     if (status != NG_OK)
         return status;
     store->collections = block;
@@ -236,14 +242,16 @@ static ng_status store_add_builtin_collections(ng_store *store)
 static ng_status store_init_tables(ng_store *store)
 {
     ngi_os *os = store->os;
-    ngi_mem *mem = store->mem;
+    ngi_mem *accounts = store->accounts;
+    ngi_mem *mem = &accounts[STORE_TOKENS];
     size_t slots = (size_t)store->max_tokens + 1;
     ng_status status = NG_OK;
     NGI_TRY(ngi_table_init(&store->records, os, mem, sizeof(ng_token), slots, "token table"));
     NGI_TRY(ngi_table_init(&store->sides, os, mem, sizeof(store_side), slots, "token table"));
-    NGI_TRY(ngi_labels_init(&store->labels, os, mem, store->max_tokens));
-    NGI_TRY(ngi_graph_init(&store->graph, os, mem, store->max_tokens, store->max_connections));
-    NGI_TRY(ngi_vectors_create(os, mem, store->max_tokens, &store->vectors));
+    NGI_TRY(ngi_labels_init(&store->labels, os, &accounts[STORE_LABELS], store->max_tokens));
+    NGI_TRY(ngi_graph_init(&store->graph, os, &accounts[STORE_GRAPH], store->max_tokens,
+                           store->max_connections));
+    NGI_TRY(ngi_vectors_create(os, &accounts[STORE_VECTORS], store->max_tokens, &store->vectors));
     NGI_TRY(store_add_builtin_collections(store));
 out:
     return status;
@@ -251,15 +259,15 @@ out:
 
 static void store_release_tables(ng_store *store)
 {
-    ngi_mem *mem = store->mem;
     ngi_table_release(&store->records);
     ngi_table_release(&store->sides);
     ngi_labels_release(&store->labels);
     ngi_graph_release(&store->graph);
     ngi_vectors_destroy(store->vectors);
     store->vectors = NULL;
-    ngi_buffer_release(mem, &store->projection);
-    ngi_free(mem, store->collections, store->collection_capacity * sizeof *store->collections);
+    ngi_buffer_release(store->mem, &store->projection);
+    ngi_free(store_account_of(store, STORE_COLLECTIONS), store->collections,
+             store->collection_capacity * sizeof *store->collections);
     store->collections = NULL;
     store->collection_count = store->collection_capacity = 0;
 }
@@ -288,7 +296,7 @@ static void store_free(ng_store *store)
     ngi_cond_destroy(&store->upkeep.wake);
     ngi_mutex_destroy(&store->upkeep.lock);
     ngi_rwlock_destroy(&store->index_lock);
-    ngi_free(mem, store, sizeof *store);
+    ngi_free(store->root, store, sizeof *store);
 }
 
 static ng_status store_limit(const char *name, uint32_t value, uint32_t usual, uint32_t most,
@@ -419,7 +427,8 @@ static ng_status store_open_log(ng_store *store, const ng_open_options *options)
                            .durability = store->durability};
     ng_status status = NG_OK;
     NGI_TRY(store_new_identity(store, options, &manifest));
-    NGI_TRY(ngi_wal_open(store->os, store->mem, &log, &manifest, &store->wal));
+    NGI_TRY(
+        ngi_wal_open(store->os, store_account_of(store, STORE_LOG), &log, &manifest, &store->wal));
     store->encoding.clip = (options->flags & NG_OPEN_CLIP) != 0;
     store_take_identity(store, &manifest);
     if (!store->read_only) {
@@ -443,7 +452,10 @@ static ng_status store_init(ng_store *store, ngi_os *os, ngi_mem *mem)
 {
     memset(store, 0, sizeof *store);
     store->os = os;
-    store->mem = mem;
+    store->root = mem;
+    for (size_t i = 0; i < STORE_ACCOUNT_COUNT; i++)
+        ngi_mem_account_init(&store->accounts[i], mem);
+    store->mem = &store->accounts[STORE_OTHER];
     store->head.token_read = ngi_store_choose_reader();
     store->given.slot_given = store->given.id_given = 1;
     atomic_init(&store->slot_end, 1);
@@ -483,7 +495,7 @@ static ng_status store_create(ngi_os *os, ngi_mem *mem, const char *path, ng_sto
         return status;
     }
     if (path != NULL) {
-        status = ngi_alloc(mem, strlen(path) + 1, "path", &block);
+        status = ngi_alloc(store->mem, strlen(path) + 1, "path", &block);
         if (status != NG_OK) {
             store_free(store);
             return status;
@@ -558,7 +570,7 @@ ng_status ngi_store_create_memory(ngi_os *os, ngi_mem *mem, const ngi_manifest *
     store_take_identity(store, &manifest);
     const ngi_wal_options log = {.segment_bytes = NGI_SEGMENT_BYTES_DEFAULT,
                                  .durability = NG_DURABILITY_SYNC};
-    NGI_TRY(ngi_wal_open(os, mem, &log, &manifest, &store->wal));
+    NGI_TRY(ngi_wal_open(os, store_account_of(store, STORE_LOG), &log, &manifest, &store->wal));
     ngi_wal_on_latch(store->wal, store_latch, store);
     *out = store;
 out:

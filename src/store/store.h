@@ -15,12 +15,16 @@ NG_MUST_USE ng_status ngi_store_open(ngi_os *os, ngi_mem *mem, const char *path,
                                      const ng_open_options *options, ng_store **out);
 ng_status ngi_store_close(ng_store *store);
 
+/** For what a call needs while it runs; counted as part of the store. */
 ngi_mem *ngi_store_mem(const ng_store *store);
+/** The memory that the store was opened with. */
+ngi_mem *ngi_store_root_mem(const ng_store *store);
 ngi_os *ngi_store_os(const ng_store *store);
 
 NG_MUST_USE ng_status ngi_store_wait_durable(ng_store *store, ng_seq seq);
 void ngi_store_positions(const ng_store *store, ng_seq *applied, ng_seq *durable);
 NG_MUST_USE ng_status ngi_store_info(const ng_store *store, ng_info *out);
+NG_MUST_USE ng_status ngi_store_memory(const ng_store *store, ng_memory *out);
 NG_MUST_USE ng_status ngi_store_check(ng_store *store, ng_check_report *out);
 NG_MUST_USE ng_status ngi_store_hash(ng_store *store, uint64_t *out);
 NG_MUST_USE ng_status ngi_store_cdna_get(const ng_store *store, ng_cdna *out);

@@ -70,7 +70,8 @@ void ngi_loader_abandon(store_loader *loader)
     uint32_t count = loader->head.collection_count;
     ngi_free(mem, loader->live, loader->live_bytes);
     ngi_free(mem, loader->per_collection, count * sizeof *loader->per_collection);
-    ngi_free(mem, loader->collections, count * sizeof *loader->collections);
+    ngi_free(store_account_of(loader->store, STORE_COLLECTIONS), loader->collections,
+             count * sizeof *loader->collections);
     ngi_buffer_release(mem, &loader->projection);
     ngi_free(mem, loader, sizeof *loader);
 }
@@ -117,7 +118,8 @@ ng_status ngi_loader_begin_trusted(ng_store *store, const ngi_stream_head *head,
     size_t count = head->collection_count;
     NGI_TRY(loader_alloc(mem, loader->live_bytes, &loader->live));
     NGI_TRY(loader_alloc(mem, count * sizeof *loader->per_collection, &loader->per_collection));
-    NGI_TRY(loader_alloc(mem, count * sizeof *loader->collections, &loader->collections));
+    NGI_TRY(loader_alloc(store_account_of(store, STORE_COLLECTIONS),
+                         count * sizeof *loader->collections, &loader->collections));
     if (head->dimensions != 0)
         NGI_TRY(ngi_vectors_reserve(store->vectors, head->dimensions, 0, 0));
     *out = loader;
@@ -561,7 +563,7 @@ static void end_install(store_loader *loader)
     const ngi_stream_head *head = &loader->head;
     for (uint32_t i = 0; i < head->collection_count; i++)
         loader->collections[i].token_count = atomic_load(&loader->per_collection[i]);
-    ngi_free(store->mem, store->collections,
+    ngi_free(store_account_of(store, STORE_COLLECTIONS), store->collections,
              store->collection_capacity * sizeof *store->collections);
     store->collections = loader->collections;
     store->collection_count = store->collection_capacity = head->collection_count;

@@ -476,7 +476,8 @@ static ng_status prepare_collection_put(ng_store *store, const ngi_op *op, bool 
         return NG_OK;
     size_t bytes = store->collection_capacity * sizeof *store->collections;
     void *block = store->collections;
-    ng_status status = ngi_resize(store->mem, &block, bytes, 2 * bytes, "collections");
+    ng_status status = ngi_resize(store_account_of(store, STORE_COLLECTIONS), &block, bytes,
+                                  2 * bytes, "collections");
     if (status == NG_OK) {
         store->collections = block;
         store->collection_capacity *= 2;

@@ -78,6 +78,22 @@ typedef struct store_upkeep {
     uint64_t checkpoint_failures;
 } store_upkeep;
 
+/* Whose memory is counted apart. What a part splits into further is known to the part itself. */
+typedef enum store_account {
+    STORE_TOKENS,
+    STORE_LABELS,
+    STORE_VECTORS,
+    STORE_GRAPH,
+    STORE_GRID,
+    STORE_ATTRIBUTES,
+    STORE_COLLECTIONS,
+    STORE_LOG,
+    STORE_VIEWS,
+    STORE_TRANSACTIONS,
+    STORE_OTHER, /* what calls use while they run, and what is small */
+    STORE_ACCOUNT_COUNT
+} store_account;
+
 struct ng_store {
     ngi_store_head head; /* first, see store.h */
     ngi_table records;   /* ng_token by slot */
@@ -85,7 +101,9 @@ struct ng_store {
         readable_end; /* slot_end, or 0 when empty or latched: what a read without a
                                           lock may see; stored under the log's lock (release) */
     ngi_os *os;
-    ngi_mem *mem;
+    ngi_mem *root; /* the caller's hook: the store itself, and all accounts */
+    ngi_mem *mem;  /* the account STORE_OTHER */
+    ngi_mem accounts[STORE_ACCOUNT_COUNT];
     ngi_wal *wal;
     char *path; /* NULL: memory only; immutable */
     ngi_blackbox *box;
@@ -154,6 +172,11 @@ static inline uint32_t store_slot_end(const ng_store *store)
 static inline ng_store *store_mutable(const ng_store *store)
 {
     return (ng_store *)(uintptr_t)store;
+}
+
+static inline ngi_mem *store_account_of(const ng_store *store, store_account which)
+{
+    return &store_mutable(store)->accounts[which];
 }
 
 /** The live record's slot, or 0. For the holder of either lock. */

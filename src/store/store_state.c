@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The store as a whole: information, verification, constitution, collections. */
+#include "store/store_memory.h"
 #include "store/store_snapshot.h"
 
 #include <stdio.h>
@@ -28,6 +29,24 @@ static void info_projection(const ng_store *store, ng_info *out)
     out->component_count = decoded.component_count;
     out->clipped_count = decoded.clipped_count;
     memcpy(out->explained_variance, decoded.explained, sizeof out->explained_variance);
+}
+
+static void info_memory(const ng_store *store, ng_info *out)
+{
+    ng_memory memory;
+    ngi_memory_of(store, &memory);
+    const ng_memory_use *parts = memory.parts;
+    out->memory_bytes = memory.bytes;
+    out->memory_token_bytes = parts[NG_MEMORY_TOKENS].bytes + parts[NG_MEMORY_TOKEN_SIDES].bytes;
+    out->memory_connection_bytes = parts[NG_MEMORY_CONNECTIONS].bytes +
+                                   parts[NG_MEMORY_CONNECTION_LISTS].bytes +
+                                   parts[NG_MEMORY_CONNECTION_HEADS].bytes;
+    out->memory_label_bytes =
+        parts[NG_MEMORY_LABEL_INDEX].bytes + parts[NG_MEMORY_LABEL_TEXTS].bytes;
+    out->memory_vector_bytes = parts[NG_MEMORY_VECTORS].bytes +
+                               parts[NG_MEMORY_VECTOR_IMAGES].bytes +
+                               parts[NG_MEMORY_VECTOR_ROWS].bytes;
+    out->memory_log_bytes = parts[NG_MEMORY_LOG].bytes;
 }
 
 static void info_upkeep(const ng_store *store, ng_info *out)
@@ -73,12 +92,7 @@ ng_status ngi_store_info(const ng_store *store, ng_info *out)
     out->collection_count = store->collection_count;
     out->dimensions = ngi_vectors_dimensions(store->vectors);
     out->ids_left = (uint64_t)store->max_tokens + 1 - store_slot_end(store);
-    out->memory_bytes = atomic_load_explicit(&store->mem->used_bytes, memory_order_relaxed);
-    out->memory_token_bytes = store->records.committed_bytes + store->sides.committed_bytes;
-    out->memory_connection_bytes = ngi_graph_memory_bytes(&store->graph);
-    out->memory_label_bytes = ngi_labels_memory_bytes(&store->labels);
-    out->memory_vector_bytes = ngi_vectors_memory_bytes(store->vectors);
-    out->memory_log_bytes = log.buffer_bytes;
+    info_memory(store, out);
     out->disk_bytes = log.disk_bytes;
     out->log_bytes = log.log_bytes;
     out->segment_count = (uint32_t)log.segment_count;

@@ -145,7 +145,8 @@ ng_status ngi_txn_begin(ng_store *store, const ng_txn_options *options, ng_txn *
                         NGI_TRANSACTIONS_MAX);
     }
     void *block;
-    ng_status status = ngi_alloc(store->mem, sizeof(ng_txn), "transaction", &block);
+    ng_status status = ngi_alloc(store_account_of(store, STORE_TRANSACTIONS), sizeof(ng_txn),
+                                 "transaction", &block);
     if (status != NG_OK) {
         atomic_fetch_sub(&store->open_txn_count, 1);
         return status;
@@ -159,7 +160,7 @@ void ngi_txn_end(ng_txn *txn)
 {
     ng_store *store = txn->store;
     ngi_overlay_release(txn);
-    ngi_free(store->mem, txn, sizeof *txn);
+    ngi_free(store_account_of(store, STORE_TRANSACTIONS), txn, sizeof *txn);
     atomic_fetch_sub(&store->open_txn_count, 1);
 }
 
@@ -198,8 +199,9 @@ static ng_status condition_room(ng_txn *txn, void **array, uint32_t count, uint3
     if (count < *capacity)
         return NG_OK;
     uint32_t next = *capacity == 0 ? 4 : 2 * *capacity;
-    ng_status status = ngi_resize(txn->store->mem, array, *capacity * item_bytes, next * item_bytes,
-                                  "conditions of a transaction");
+    ng_status status =
+        ngi_resize(store_account_of(txn->store, STORE_TRANSACTIONS), array, *capacity * item_bytes,
+                   next * item_bytes, "conditions of a transaction");
     if (status == NG_OK)
         *capacity = next;
     return status;

@@ -81,12 +81,13 @@ static ng_status index_reserve(ng_txn *txn, txn_index *index, uint32_t more, uin
     while (wanted < 4 * ((size_t)entry_count + more))
         wanted *= 2;
     void *block;
-    ng_status status =
-        ngi_alloc(txn->store->mem, wanted * sizeof(uint32_t), "index of a transaction", &block);
+    ng_status status = ngi_alloc(store_account_of(txn->store, STORE_TRANSACTIONS),
+                                 wanted * sizeof(uint32_t), "index of a transaction", &block);
     if (status != NG_OK)
         return status;
     memset(block, 0, wanted * sizeof(uint32_t));
-    ngi_free(txn->store->mem, index->buckets, index->bucket_count * sizeof(uint32_t));
+    ngi_free(store_account_of(txn->store, STORE_TRANSACTIONS), index->buckets,
+             index->bucket_count * sizeof(uint32_t));
     *index = (txn_index){.buckets = block, .bucket_count = wanted};
     for (uint32_t i = 0; i < entry_count; i++) {
         uint64_t hash;
@@ -122,8 +123,8 @@ static ng_status overlay_grow(ng_txn *txn, void **array, uint32_t *capacity, uin
         next *= 2;
     if (next == *capacity)
         return NG_OK;
-    ng_status status = ngi_resize(txn->store->mem, array, *capacity * item_bytes, next * item_bytes,
-                                  "transaction");
+    ng_status status = ngi_resize(store_account_of(txn->store, STORE_TRANSACTIONS), array,
+                                  *capacity * item_bytes, next * item_bytes, "transaction");
     if (status == NG_OK)
         *capacity = next;
     return status;
@@ -160,7 +161,8 @@ ng_status ngi_overlay_reserve_connections(ng_txn *txn, uint32_t more)
         return status;
     NGI_TRY(index_reserve(txn, &txn->by_id, more, count, key_id));
     NGI_TRY(index_reserve(txn, &txn->by_ends, more, count, key_ends));
-    NGI_TRY(ngi_degrees_reserve(txn->store->mem, &txn->degrees, more));
+    NGI_TRY(
+        ngi_degrees_reserve(store_account_of(txn->store, STORE_TRANSACTIONS), &txn->degrees, more));
 out:
     return status;
 }
@@ -211,9 +213,11 @@ void ngi_overlay_index_label(ng_txn *txn, const txn_token *entry)
 void ngi_overlay_release_token(ng_txn *txn, txn_token *entry)
 {
     if (entry->label != NULL)
-        ngi_free(txn->store->mem, entry->label, entry->label_bytes);
+        ngi_free(store_account_of(txn->store, STORE_TRANSACTIONS), entry->label,
+                 entry->label_bytes);
     if (entry->floats != NULL)
-        ngi_free(txn->store->mem, entry->floats, entry->dimensions * sizeof(float));
+        ngi_free(store_account_of(txn->store, STORE_TRANSACTIONS), entry->floats,
+                 entry->dimensions * sizeof(float));
     entry->label = NULL;
     entry->floats = NULL;
 }
@@ -225,7 +229,7 @@ static void index_release(ngi_mem *mem, txn_index *index)
 
 void ngi_overlay_release(ng_txn *txn)
 {
-    ngi_mem *mem = txn->store->mem;
+    ngi_mem *mem = store_account_of(txn->store, STORE_TRANSACTIONS);
     for (uint32_t i = 0; i < txn->token_count; i++)
         ngi_overlay_release_token(txn, &txn->tokens[i]);
     ngi_free(mem, txn->tokens, txn->token_capacity * sizeof *txn->tokens);

@@ -167,7 +167,8 @@ static ng_status stage_token_label(stage_job *job, const ng_token_fields *fields
         return ngi_txn_fail_label(txn, holder, fields->label, fields->label_bytes,
                                   job->write != NULL && (job->write->flags & NG_WRITE_IF_ABSENT));
     void *block;
-    ng_status status = ngi_alloc(txn->store->mem, fields->label_bytes, "transaction", &block);
+    ng_status status = ngi_alloc(store_account_of(txn->store, STORE_TRANSACTIONS),
+                                 fields->label_bytes, "transaction", &block);
     if (status != NG_OK)
         return status;
     memcpy(block, fields->label, fields->label_bytes);
@@ -197,7 +198,8 @@ static ng_status stage_token_vector(stage_job *job, const ng_token_fields *field
                         fields->vector_dimensions, wanted);
     size_t bytes = fields->vector_dimensions * sizeof(float);
     void *block;
-    ng_status status = ngi_alloc(txn->store->mem, bytes, "transaction", &block);
+    ng_status status =
+        ngi_alloc(store_account_of(txn->store, STORE_TRANSACTIONS), bytes, "transaction", &block);
     if (status != NG_OK)
         return status;
     memcpy(block, fields->vector, bytes);
@@ -299,7 +301,7 @@ ng_status ngi_txn_token_put(ng_txn *txn, const ng_token_id *ids, const ng_token_
                             size_t count, const ng_write_options *write, ng_token_id *out)
 {
     stage_job job = {.txn = txn, .write = write, .ids = ids, .fields = fields, .count = count};
-    ngi_mem *mem = txn->store->mem;
+    ngi_mem *mem = store_account_of(txn->store, STORE_TRANSACTIONS);
     uint32_t new_count = 0;
     uint32_t entry_count = 0;
     for (size_t i = 0; i < count; i++) {
@@ -447,7 +449,7 @@ static ng_status stage_connections(ng_txn *txn, const ng_connection_fields *fiel
 ng_status ngi_txn_connection_put(ng_txn *txn, const ng_connection_fields *fields, size_t count,
                                  const ng_write_options *write, ng_connection_id *out)
 {
-    ngi_mem *mem = txn->store->mem;
+    ngi_mem *mem = store_account_of(txn->store, STORE_TRANSACTIONS);
     size_t bytes = count * sizeof(uint32_t);
     void *block = NULL;
     uint32_t taken = 0;

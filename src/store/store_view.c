@@ -126,7 +126,7 @@ static void view_release_pages(ng_store *store, store_view_pages *pages, ng_view
     }
     for (int i = 0; pages != NULL && i < VIEW_TABLE_COUNT; i++)
         ngi_mirror_destroy(&pages->mirrors[i]);
-    ngi_free(store->mem, pages, sizeof *pages);
+    ngi_free(store_account_of(store, STORE_VIEWS), pages, sizeof *pages);
 }
 
 static void view_note_expired(ng_store *store, ng_seq seq, const char *text)
@@ -216,7 +216,7 @@ static ng_status view_apply_options(ng_view *view, const ng_view_options *option
 
 static void view_free(ng_view *view)
 {
-    ngi_mem *mem = view->store->mem;
+    ngi_mem *mem = store_account_of(view->store, STORE_VIEWS);
     ngi_free(mem, view->collections, view->collection_count * sizeof *view->collections);
     ngi_buffer_release(mem, &view->projection);
     ngi_free(mem, view->pages, sizeof *view->pages);
@@ -227,14 +227,15 @@ static ng_status view_create(ng_store *store, const ng_view_options *options, bo
                              ng_view **out)
 {
     void *block;
-    ng_status status = ngi_alloc(store->mem, sizeof(ng_view), "view", &block);
+    ngi_mem *mem = store_account_of(store, STORE_VIEWS);
+    ng_status status = ngi_alloc(mem, sizeof(ng_view), "view", &block);
     if (status != NG_OK)
         return status;
     ng_view *view = block;
     *view = (ng_view){.store = store, .own = own};
-    NGI_TRY(ngi_alloc(store->mem, sizeof *view->pages, "view", &block));
+    NGI_TRY(ngi_alloc(mem, sizeof *view->pages, "view", &block));
     view->pages = block;
-    *view->pages = (store_view_pages){.group.copied_bytes_max = SIZE_MAX};
+    *view->pages = (store_view_pages){.group = {.mem = mem, .copied_bytes_max = SIZE_MAX}};
     if (!own)
         NGI_TRY(view_apply_options(view, options));
     *out = view;
@@ -250,14 +251,15 @@ static ng_status view_copy_state(ng_view *view)
     const ng_store *store = view->store;
     void *block;
     size_t bytes = store->collection_count * sizeof *store->collections;
-    ng_status status = ngi_alloc(store->mem, bytes, "view", &block);
+    ngi_mem *mem = store_account_of(store, STORE_VIEWS);
+    ng_status status = ngi_alloc(mem, bytes, "view", &block);
     if (status != NG_OK)
         return status;
     view->collections = block;
     view->collection_count = store->collection_count;
     memcpy(view->collections, store->collections, bytes);
     if (store->projection.bytes > 0) {
-        status = ngi_buffer_reserve(store->mem, &view->projection, store->projection.bytes, "view");
+        status = ngi_buffer_reserve(mem, &view->projection, store->projection.bytes, "view");
         if (status != NG_OK)
             return status;
         memcpy(view->projection.data, store->projection.data, store->projection.bytes);

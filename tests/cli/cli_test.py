@@ -291,6 +291,19 @@ class StatsTest(CliTest):
         self.assertEqual(rows[("Disk", "allocated")], str(stats["disk_bytes"]))
         self.assertEqual(rows[("Store", "uuid")], stats["uuid"])
 
+    def test_memory_by_part(self):
+        self.ok("put", "cup", "--vector", ",".join(["1"] * DIMENSIONS))
+        memory = self.json("stats", "--memory")["memory"]
+        parts = memory["parts"]
+        self.assertEqual(memory["bytes"], sum(part["bytes"] for part in parts.values()))
+        self.assertEqual(memory["used_bytes"], sum(part["used_bytes"] for part in parts.values()))
+        self.assertEqual((parts["tokens"]["items"], parts["tokens"]["used_bytes"]), (1, 64))
+        self.assertEqual(parts["vectors"]["used_bytes"], 4 * DIMENSIONS)
+        rows = self.rows("stats", "--memory")
+        self.assertEqual([row[0] for row in rows], [*parts, "all"])
+        self.assertEqual(rows[0][2:4], ["64", "1"])
+        self.assertEqual(rows[-1][1], str(sum(int(row[1]) for row in rows[:-1])))
+
     def test_the_store_by_environment_and_by_default(self):
         self.ok("put", "cup", store=None, cwd=self.directory)
         self.assertTrue(os.path.isdir(self.path("neurograph-data")))

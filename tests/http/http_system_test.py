@@ -57,6 +57,17 @@ class System(ServerTest):
         self.assertEqual(status["requests"], {"in_flight": 1})
         self.assertEqual(status["query_pool"]["queued"], 0)
 
+    def test_memory(self):
+        for _ in range(3):
+            self.create()
+        memory = self.get("/stats/memory").data
+        self.assertEqual(memory["bytes"], sum(p["bytes"] for p in memory["parts"].values()))
+        tokens = memory["parts"]["tokens"]
+        self.assertEqual((tokens["items"], tokens["used_bytes"]), (3, 192))
+        self.assertAlmostEqual(tokens["bytes_per_item"], tokens["bytes"] / 3, places=2)
+        self.assertTrue(all(p["text"] for p in memory["parts"].values()))
+        self.assertEqual(self.put("/stats/memory", {}).status, 405)
+
     def test_trailing_slash(self):
         for path in ["/health/", "/health/live/", "/health/ready/", "/health/startup/", "/status/"]:
             self.assertEqual(self.get(path).status, 200, path)

@@ -3,6 +3,7 @@
  * every so often, completely; with views, checkpoints and reopening in between.
  *
  * NG_TEST_SEED repeats a run, NG_TEST_STEPS sets its length. */
+#include "store/store.h"
 #include "test_directory.h"
 #include "twin.h"
 
@@ -43,6 +44,24 @@ static void model_open(model_run *run)
         given = test_path(path, sizeof path, run->directory, "store");
     if (ng_open(given, &run->options, &run->store) != NG_OK)
         model_fail(run, ng_last_error());
+}
+
+/* The parts are all there is: nothing is left over, nothing is counted twice. Of a store in memory,
+ * which has no threads of its own. */
+static void model_check_memory(const model_run *run)
+{
+    ng_memory memory;
+    if (run->directory != NULL)
+        return;
+    assert_int_equal(ng_store_memory(run->store, &memory), NG_OK);
+    uint64_t taken = atomic_load(&ngi_store_root_mem(run->store)->used_bytes);
+    if (memory.bytes != taken)
+        model_fail(run, "the parts of the memory are not what was taken");
+    for (int part = 0; part < NG_MEMORY_PART_COUNT; part++)
+        if (memory.parts[part].used_bytes > memory.parts[part].bytes)
+            model_fail(run, ng_memory_part_name((ng_memory_part)part));
+    if (memory.parts[NG_MEMORY_VIEWS].items != (run->view != NULL))
+        model_fail(run, "open views");
 }
 
 static void model_compare(model_run *run)
@@ -192,6 +211,7 @@ static void model_run_steps(model_run *run, uint64_t steps)
             model_view(run);
         if (run->directory != NULL && test_random_below(&run->random, 400) == 0)
             model_checkpoint(run);
+        model_check_memory(run);
         if (run->step % STEPS_BETWEEN_COMPARISONS == 0)
             model_compare(run);
         if (run->directory != NULL && test_random_below(&run->random, 700) == 0)
