@@ -300,7 +300,8 @@ typedef enum ng_open_flags {
     NG_OPEN_CLIP = 1 << 1,       /**< coordinates out of range are clamped instead of refused */
     NG_OPEN_WARM = 1 << 2,       /**< derive what the first search would have to wait for */
     NG_OPEN_READ_ONLY = 1 << 3,  /**< change nothing on disk; several processes may do so at once */
-    NG_OPEN_MANUAL = 1 << 4      /**< no background thread: ng_tick does what is due */
+    NG_OPEN_MANUAL = 1 << 4,     /**< no background thread: ng_tick does what is due */
+    NG_OPEN_LONG_TICKS = 1 << 5  /**< ng_tick may exceed its budget to write a checkpoint */
 } ng_open_flags;
 
 #define NG_NEVER UINT64_MAX
@@ -964,8 +965,18 @@ typedef struct ng_checkpoint_report {
 NG_API NG_MUST_USE ng_status ng_checkpoint(ng_store *store, ng_progress_fn progress,
                                            void *progress_context, ng_checkpoint_report *out);
 /** Does what is due, for a store opened with NG_OPEN_MANUAL: the sync of an interval, expired views,
- *  a checkpoint. Returns the first error. */
-NG_API NG_MUST_USE ng_status ng_tick(ng_store *store);
+ *  a checkpoint. Other stores have a thread that does the same, and may be ticked as well.
+ *
+ *  budget_us  work ends soon after so many microseconds, in the middle of what is due if need be, and
+ *             the next call goes on there; every call does at least one step. 0 = no limit.
+ *  more       receives whether something is still due; may be NULL
+ *
+ *  A sync is one step. A checkpoint is one as well and takes as long as it takes, so with a budget
+ *  it is left alone, and `*more` stays true, unless the store was opened with NG_OPEN_LONG_TICKS:
+ *  the host calls ng_checkpoint, or ng_tick without a budget, when it has the time.
+ *
+ *  Errors: the first one; what else is due is done nevertheless. */
+NG_API NG_MUST_USE ng_status ng_tick(ng_store *store, uint64_t budget_us, bool *more);
 /** Waits until an op after `after` is durable or `timeout_ms` have passed; returns the newest
  *  durable seq. */
 NG_API ng_seq ng_wait_change(ng_store *store, ng_seq after, uint32_t timeout_ms);

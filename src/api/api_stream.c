@@ -19,10 +19,10 @@ ng_status ng_checkpoint(ng_store *store, ng_progress_fn progress, void *progress
     return ngi_store_checkpoint(store, progress, progress_context, out);
 }
 
-ng_status ng_tick(ng_store *store)
+ng_status ng_tick(ng_store *store, uint64_t budget_us, bool *more)
 {
     API_REQUIRE(store);
-    return ngi_store_tick(store);
+    return ngi_store_tick(store, budget_us, more);
 }
 
 ng_seq ng_wait_change(ng_store *store, ng_seq after, uint32_t timeout_ms)

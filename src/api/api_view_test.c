@@ -134,7 +134,7 @@ static void test_forgotten_in_memory(void **state)
     assert_int_equal(ng_open(NULL, NULL, &store), NG_OK);
     assert_int_equal(ng_view_open(store, &brief, &view), NG_OK);
     while (info.expired_view_count == 0) { /* ends by itself after a millisecond */
-        assert_int_equal(ng_tick(store), NG_OK);
+        assert_int_equal(ng_tick(store, 0, NULL), NG_OK);
         assert_int_equal(ng_store_info(store, &info), NG_OK);
     }
     assert_int_equal(info.open_view_count, 0);

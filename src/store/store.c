@@ -344,11 +344,13 @@ out:
 static ng_status store_apply_options(ng_store *store, const ng_open_options *given)
 {
     const uint32_t known =
-        NG_OPEN_MUST_EXIST | NG_OPEN_CLIP | NG_OPEN_WARM | NG_OPEN_READ_ONLY | NG_OPEN_MANUAL;
+        NG_OPEN_MUST_EXIST | NG_OPEN_CLIP | NG_OPEN_WARM | NG_OPEN_READ_ONLY | NG_OPEN_MANUAL |
+        NG_OPEN_LONG_TICKS;
     ng_status status = NG_OK;
     store->dimensions_wanted = given->dimensions;
     store->read_only = (given->flags & NG_OPEN_READ_ONLY) != 0;
     store->manual = (given->flags & NG_OPEN_MANUAL) != 0;
+    store->long_ticks = (given->flags & NG_OPEN_LONG_TICKS) != 0;
     if ((given->flags & ~known) != 0)
         return ngi_fail(NG_E_INVALID, "flags 0x%X has unknown bits", given->flags);
     if (store->read_only && store->path == NULL)
@@ -466,6 +468,7 @@ static ng_status store_init(ng_store *store, ngi_os *os, ngi_mem *mem)
     atomic_init(&store->expired_view_count, 0);
     atomic_init(&store->upkeep.flush_due, false);
     atomic_init(&store->upkeep.stopping, false);
+    atomic_init(&store->upkeep.next_job, 0);
     for (size_t i = 0; i < STORE_STRIPES; i++)
         atomic_init(&store->stripes[i], 0);
     ng_status status = ngi_rwlock_init(&store->index_lock);

@@ -50,6 +50,15 @@ typedef struct store_collection {
     uint64_t token_count;
 } store_collection;
 
+/* Work that falls due on its own, see store_upkeep.c. */
+typedef struct store_job {
+    bool (*due)(ng_store *store); /* without any lock held, like `step` */
+    /** Does a part of it, and ends soon after `deadline_ns` of the monotonic clock (UINT64_MAX = no
+     *  limit). Every step makes progress: after some, or after one that failed, nothing is due. */
+    ng_status (*step)(ng_store *store, uint64_t deadline_ns);
+    bool is_long; /* a step cannot be cut short: only if the host has allowed it */
+} store_job;
+
 /* What happens on its own: syncs of an interval, expired views, checkpoints (store_upkeep.c). */
 typedef struct store_upkeep {
     uint32_t interval_ms;
@@ -58,6 +67,7 @@ typedef struct store_upkeep {
 
     atomic_bool flush_due; /* an op waits for the next sync; set by writers, cleared before it */
     atomic_bool stopping;  /* stored under `lock` */
+    atomic_uint next_job;  /* where the next round of jobs begins */
 
     ngi_mutex lock; /* guards all below; taken after every other lock */
     ngi_cond wake;
@@ -66,6 +76,7 @@ typedef struct store_upkeep {
     bool has_thread;
     bool has_checkpointer; /* it must be joined */
     bool checkpointer_done;
+    bool look;            /* something has fallen due: see ngi_upkeep_wake */
     bool urgent;          /* a flush is due at once: see ngi_wal_on_pressure */
     uint64_t flush_at_ns; /* 0 = no flush is due */
     uint64_t retry_at_ns; /* no checkpoint on its own before, after one failed */
@@ -109,6 +120,7 @@ struct ng_store {
     ngi_blackbox *box;
     bool read_only;           /* immutable */
     bool manual;              /* NG_OPEN_MANUAL; immutable */
+    bool long_ticks;          /* NG_OPEN_LONG_TICKS; immutable */
     bool follows;             /* of another store; immutable after open */
     ng_durability durability; /* never DEFAULT; immutable */
     ngi_encoding encoding;    /* immutable */
@@ -272,8 +284,10 @@ NG_MUST_USE ng_status ngi_upkeep_start(ng_store *store);
 void ngi_upkeep_stop(ng_store *store);
 /** An op of interval durability has been appended: it is to be on disk within the interval. */
 void ngi_upkeep_flush_soon(ng_store *store);
-/** See ng_tick. */
-NG_MUST_USE ng_status ngi_store_tick(ng_store *store);
+/** A job has fallen due that should not wait for the next time the thread looks. */
+void ngi_upkeep_wake(ng_store *store);
+/** See ng_tick; `more` may be NULL. */
+NG_MUST_USE ng_status ngi_store_tick(ng_store *store, uint64_t budget_us, bool *more);
 
 /** Derives what a search with this setting uses, in slices. */
 NG_MUST_USE ng_status ngi_store_prepare_search(const ng_store *store, int32_t remove_components);

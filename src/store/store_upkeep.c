@@ -2,9 +2,13 @@
 /* What a store does on its own: syncs of interval durability, the end of views that have lived too
  * long, checkpoints when the log has grown.
  *
- * One thread flushes and expires; it sleeps until something is due. A checkpoint that falls due runs
- * in a thread of its own, because a flush must not wait for it. A manual store has neither: ng_tick
- * does the same in the caller's thread.
+ * Each kind of work is a job: a question whether it is due, and a step that does a part of it. One
+ * thread does the jobs; it sleeps until something is due. A checkpoint that falls due runs in a
+ * thread of its own, because a flush must not wait for it. A manual store has neither: ng_tick does
+ * the same jobs in the caller's thread, within the time that the caller has.
+ *
+ * Whoever comes first in the table would starve the others when every tick is too short for it, so
+ * the next tick begins where the last one stopped.
  *
  * A flush is due from the first op of interval durability that is appended; `flush_due` is set once
  * and cleared before the flush, so an op appended during it makes the next one due. */
@@ -12,6 +16,7 @@
 
 #define UPKEEP_IDLE_MS 1000u /* views expire, and checkpoints by age fall due, as late as this */
 #define UPKEEP_RETRY_S 30u   /* after a checkpoint that failed */
+#define UPKEEP_WORK_MS 20u   /* of jobs in the thread, before it looks for a flush again */
 #define UPKEEP_GROWTH_DIVISOR 2u /* no new snapshot before the log is this part of the last one */
 
 static uint64_t upkeep_now(const ng_store *store)
@@ -99,8 +104,22 @@ static void upkeep_drive_checkpoint(ng_store *store)
 
 /* --- flushes --------------------------------------------------------------------------------- */
 
+static bool upkeep_flush_is_due(ng_store *store)
+{
+    store_upkeep *upkeep = &store->upkeep;
+    ngi_mutex_lock(&upkeep->lock);
+    bool due =
+        upkeep->urgent || (upkeep->flush_at_ns != 0 && upkeep->flush_at_ns <= upkeep_now(store));
+    ngi_mutex_unlock(&upkeep->lock);
+    return due;
+}
+
 static ng_status upkeep_flush(ng_store *store)
 {
+    ngi_mutex_lock(&store->upkeep.lock);
+    store->upkeep.urgent = false;
+    store->upkeep.flush_at_ns = 0;
+    ngi_mutex_unlock(&store->upkeep.lock);
     atomic_store_explicit(&store->upkeep.flush_due, false, memory_order_seq_cst);
     return ngi_wal_flush(store->wal, false);
 }
@@ -128,23 +147,106 @@ static void upkeep_press(void *context)
     ngi_cond_signal(&store->upkeep.wake);
 }
 
-/* Sleeps until something is due; returns whether a flush is. With the lock held. */
-static bool upkeep_sleep(ng_store *store)
+/* --- jobs ------------------------------------------------------------------------------------ */
+
+static ng_status upkeep_flush_step(ng_store *store, uint64_t deadline_ns)
+{
+    (void)deadline_ns; /* one sync */
+    return upkeep_flush(store);
+}
+
+static ng_status upkeep_expire_step(ng_store *store, uint64_t deadline_ns)
+{
+    (void)deadline_ns; /* gives pages back; at most NGI_VIEWS_MAX views */
+    ngi_view_expire_due(store);
+    return NG_OK;
+}
+
+static ng_status upkeep_checkpoint_step(ng_store *store, uint64_t deadline_ns)
+{
+    (void)deadline_ns; /* it cannot be done in parts: see store_job.is_long */
+    return upkeep_checkpoint(store);
+}
+
+/* Whatever falls due on its own is a line here. */
+static const store_job upkeep_jobs[] = {
+    {.due = upkeep_flush_is_due, .step = upkeep_flush_step},
+    {.due = ngi_view_any_due, .step = upkeep_expire_step},
+    {.due = upkeep_checkpoint_is_due, .step = upkeep_checkpoint_step, .is_long = true},
+};
+
+#define UPKEEP_JOB_COUNT (sizeof upkeep_jobs / sizeof upkeep_jobs[0])
+
+/* What one round of work may do, and has done. */
+typedef struct upkeep_round {
+    uint64_t deadline_ns; /* UINT64_MAX = none */
+    bool allows_long;
+    bool has_worked;
+    bool more; /* something is still due */
+} upkeep_round;
+
+/* Steps of one job until nothing is due, it fails, or the time is up; but always one in a round,
+ * so that a budget that is too short for anything makes progress as well. */
+static ng_status upkeep_do_job(ng_store *store, const store_job *job, upkeep_round *round)
+{
+    ng_status status = NG_OK;
+    while (status == NG_OK && job->due(store)) {
+        bool is_late = round->has_worked && upkeep_now(store) >= round->deadline_ns;
+        if (is_late || (job->is_long && !round->allows_long)) {
+            round->more = true;
+            break;
+        }
+        round->has_worked = true;
+        status = job->step(store, round->deadline_ns);
+    }
+    return status;
+}
+
+/* Returns the first error, but does the other jobs as well. */
+static ng_status upkeep_do_jobs(ng_store *store, upkeep_round *round)
+{
+    ng_status first = NG_OK;
+    uint32_t begin = atomic_load_explicit(&store->upkeep.next_job, memory_order_relaxed);
+    for (uint32_t i = 0; i < UPKEEP_JOB_COUNT; i++) {
+        uint32_t at = (begin + i) % UPKEEP_JOB_COUNT;
+        bool had_more = round->more;
+        ng_status status = upkeep_do_job(store, &upkeep_jobs[at], round);
+        if (first == NG_OK)
+            first = status;
+        if (round->more && !had_more && !upkeep_jobs[at].is_long)
+            atomic_store_explicit(&store->upkeep.next_job, at, memory_order_relaxed);
+    }
+    return first;
+}
+
+void ngi_upkeep_wake(ng_store *store)
+{
+    ngi_mutex_lock(&store->upkeep.lock);
+    store->upkeep.look = true;
+    ngi_mutex_unlock(&store->upkeep.lock);
+    ngi_cond_signal(&store->upkeep.wake);
+}
+
+/* Sleeps until something is due, or it is time to look. With the lock held. */
+static void upkeep_sleep(ng_store *store)
 {
     store_upkeep *upkeep = &store->upkeep;
     uint64_t now = upkeep_now(store);
     uint64_t until = now + UPKEEP_IDLE_MS * UINT64_C(1000000);
     if (upkeep->flush_at_ns != 0 && upkeep->flush_at_ns < until)
         until = upkeep->flush_at_ns;
-    if (!upkeep->urgent && until > now)
+    if (!upkeep->urgent && !upkeep->look && until > now)
         (void)ngi_cond_wait_ms(&upkeep->wake, &upkeep->lock, (until - now + 999999) / 1000000);
-    bool due =
-        upkeep->urgent || (upkeep->flush_at_ns != 0 && upkeep->flush_at_ns <= upkeep_now(store));
-    if (due) {
-        upkeep->urgent = false;
-        upkeep->flush_at_ns = 0;
-    }
-    return due;
+}
+
+/* Returns whether more is due. */
+static bool upkeep_look(ng_store *store)
+{
+    upkeep_round round = {.deadline_ns = upkeep_now(store) + UPKEEP_WORK_MS * UINT64_C(1000000)};
+    /* A failure latches the log, or is noted in the black box: everyone will see it. */
+    (void)!upkeep_do_jobs(store, &round);
+    upkeep_drive_checkpoint(store);
+    return round.more && round.has_worked;
 }
 
 static void *upkeep_run(void *context)
@@ -154,17 +256,19 @@ static void *upkeep_run(void *context)
     uint64_t looked_ns = 0;
     ngi_mutex_lock(&upkeep->lock);
     while (!atomic_load_explicit(&upkeep->stopping, memory_order_relaxed)) {
-        bool flush = upkeep_sleep(store);
+        upkeep_sleep(store);
+        bool look = upkeep->look;
+        upkeep->look = false;
         ngi_mutex_unlock(&upkeep->lock);
-        if (flush)
+        if (upkeep_flush_is_due(store))
             (void)!upkeep_flush(store); /* a failure latches the log: everyone will see it */
         uint64_t now = upkeep_now(store);
-        if (now - looked_ns >= UPKEEP_IDLE_MS * UINT64_C(1000000)) {
+        if (look || now - looked_ns >= UPKEEP_IDLE_MS * UINT64_C(1000000)) {
             looked_ns = now;
-            ngi_view_expire_due(store);
-            upkeep_drive_checkpoint(store);
+            look = upkeep_look(store);
         }
         ngi_mutex_lock(&upkeep->lock);
+        upkeep->look = upkeep->look || look;
     }
     ngi_mutex_unlock(&upkeep->lock);
     return NULL;
@@ -198,18 +302,17 @@ void ngi_upkeep_stop(ng_store *store)
     upkeep->has_thread = upkeep->has_checkpointer = false;
 }
 
-ng_status ngi_store_tick(ng_store *store)
+ng_status ngi_store_tick(ng_store *store, uint64_t budget_us, bool *more)
 {
-    store_upkeep *upkeep = &store->upkeep;
-    ng_status status = NG_OK;
-    ngi_mutex_lock(&upkeep->lock);
-    bool flush = atomic_load_explicit(&upkeep->flush_due, memory_order_relaxed) &&
-                 upkeep->flush_at_ns <= upkeep_now(store);
-    ngi_mutex_unlock(&upkeep->lock);
-    if (flush)
-        status = upkeep_flush(store);
-    ngi_view_expire_due(store);
-    if (status == NG_OK && upkeep_checkpoint_is_due(store))
-        status = upkeep_checkpoint(store);
+    upkeep_round round = {.deadline_ns = UINT64_MAX, .allows_long = budget_us == 0};
+    uint64_t now = upkeep_now(store);
+    if (budget_us != 0) {
+        round.allows_long = store->long_ticks;
+        if (budget_us < (UINT64_MAX - now) / 1000)
+            round.deadline_ns = now + budget_us * 1000;
+    }
+    ng_status status = upkeep_do_jobs(store, &round);
+    if (more != NULL)
+        *more = round.more;
     return status;
 }

@@ -5,7 +5,8 @@
 typedef struct clock_os {
     ngi_os os;
     uint64_t now_us;
-    bool is_refused; /* files cannot be renamed */
+    bool is_refused;  /* files cannot be renamed */
+    uint64_t sync_us; /* how long a sync takes */
 } clock_os;
 
 static uint64_t clock_us(ngi_os *os)
@@ -25,6 +26,14 @@ static ng_status clock_rename(ngi_os *os, const char *from, const char *to)
     return ngi_os_system()->rename(os, from, to);
 }
 
+static ng_status clock_sync(ngi_os *os, ngi_file file)
+{
+    (void)file;
+    clock_os *clock = os->context;
+    clock->now_us += clock->sync_us;
+    return NG_OK;
+}
+
 static void clock_init(clock_os *clock)
 {
     *clock = (clock_os){.os = *ngi_os_system(), .now_us = UINT64_C(1700000000000000)};
@@ -32,6 +41,7 @@ static void clock_init(clock_os *clock)
     clock->os.clock_us = clock_us;
     clock->os.monotonic_ns = clock_monotonic_ns;
     clock->os.rename = clock_rename;
+    clock->os.file_sync = clock_sync;
 }
 
 static void clock_pass(clock_os *clock, uint64_t seconds)
@@ -39,12 +49,12 @@ static void clock_pass(clock_os *clock, uint64_t seconds)
     clock->now_us += seconds * 1000000;
 }
 
-static ng_store *open_manual(fixture *f, clock_os *clock, ng_durability durability, uint64_t bytes,
-                             uint64_t seconds)
+static ng_store *open_flags(fixture *f, clock_os *clock, uint32_t flags, ng_durability durability,
+                            uint64_t bytes, uint64_t seconds)
 {
     ng_store *store;
     const ng_open_options options = {.struct_size = sizeof options,
-                                     .flags = NG_OPEN_MANUAL,
+                                     .flags = NG_OPEN_MANUAL | flags,
                                      .durability = durability,
                                      .interval_ms = 500,
                                      .segment_bytes = NGI_SEGMENT_BYTES_MIN,
@@ -56,9 +66,15 @@ static ng_store *open_manual(fixture *f, clock_os *clock, ng_durability durabili
     return store;
 }
 
+static ng_store *open_manual(fixture *f, clock_os *clock, ng_durability durability, uint64_t bytes,
+                             uint64_t seconds)
+{
+    return open_flags(f, clock, 0, durability, bytes, seconds);
+}
+
 static void expect_snapshot(ng_store *store, ng_seq seq)
 {
-    assert_int_equal(ngi_store_tick(store), NG_OK);
+    assert_int_equal(ngi_store_tick(store, 0, NULL), NG_OK);
     assert_int_equal(store->upkeep.snapshot_seq, seq);
 }
 
@@ -129,7 +145,7 @@ static void test_failed_one_is_tried_again(void **state)
     put_tokens(store, &seed, 10);
     clock_pass(&clock, 60);
     clock.is_refused = true;
-    assert_int_equal(ngi_store_tick(store), NG_E_IO);
+    assert_int_equal(ngi_store_tick(store, 0, NULL), NG_E_IO);
     clock.is_refused = false;
     assert_int_equal(store->upkeep.checkpoint_failures, 1);
     clock_pass(&clock, 29);
@@ -192,13 +208,72 @@ static void test_interval(void **state)
         put_tokens(store, &seed, 1);
         clock.now_us += 499999;
         put_tokens(store, &seed, 1); /* counts from the first one */
-        assert_int_equal(ngi_store_tick(store), NG_OK);
+        assert_int_equal(ngi_store_tick(store, 0, NULL), NG_OK);
         assert_int_equal(ngi_wal_durable(store->wal), before);
         clock.now_us += 1;
-        assert_int_equal(ngi_store_tick(store), NG_OK);
+        assert_int_equal(ngi_store_tick(store, 0, NULL), NG_OK);
         assert_int_equal(ngi_wal_durable(store->wal), before + 2);
     }
     assert_int_equal(ngi_store_close(store), NG_OK);
+}
+
+/* A tick that has no time does one step, and the next one goes on with what was left. */
+static void test_budget(void **state)
+{
+    fixture *f = *state;
+    uint64_t seed = testing_seed(__func__);
+    clock_os clock;
+    ng_view *view;
+    bool more = true;
+    clock_init(&clock);
+    clock.sync_us = 5000;
+    ng_store *store = open_manual(f, &clock, NG_DURABILITY_INTERVAL, NG_NEVER, NG_NEVER);
+    assert_int_equal(ngi_store_tick(store, 1, &more), NG_OK);
+    assert_false(more); /* nothing is due */
+    const ng_view_options options = {.struct_size = sizeof options, .lifetime_ms = 100};
+    assert_int_equal(ngi_view_open(store, &options, false, &view), NG_OK);
+    put_tokens(store, &seed, 1);
+    clock_pass(&clock, 1);
+    assert_int_equal(ngi_store_tick(store, 5000, &more), NG_OK); /* the sync takes all of it */
+    assert_true(more);
+    assert_int_equal(ngi_wal_durable(store->wal), ngi_wal_applied(store->wal));
+    assert_int_equal(store->open_view_count, 1);
+    put_tokens(store, &seed, 1);
+    ng_seq durable = ngi_wal_durable(store->wal);
+    clock_pass(&clock, 1);
+    assert_int_equal(ngi_store_tick(store, 1, &more), NG_OK);
+    assert_false(more); /* the view takes no time on this clock, so the sync was done as well */
+    assert_int_equal(store->open_view_count, 0);
+    assert_int_equal(ngi_wal_durable(store->wal), durable + 1);
+    ngi_view_close(view);
+    assert_int_equal(ngi_store_close(store), NG_OK);
+}
+
+/* With a budget a checkpoint is the host's decision. */
+static void test_budget_and_checkpoint(void **state)
+{
+    fixture *f = *state;
+    uint64_t seed = testing_seed(__func__);
+    clock_os clock;
+    bool more = false;
+    clock_init(&clock);
+    for (int allowed = 0; allowed < 2; allowed++) {
+        ng_store *store = open_flags(f, &clock, allowed ? NG_OPEN_LONG_TICKS : 0,
+                                     NG_DURABILITY_NONE, NG_NEVER, 60);
+        ng_seq before = store->upkeep.snapshot_seq;
+        put_tokens(store, &seed, 100u << (2 * allowed));
+        clock_pass(&clock, 60);
+        for (int i = 0; i < 3; i++) {
+            assert_int_equal(ngi_store_tick(store, UINT64_MAX, &more), NG_OK);
+            assert_int_equal(more, !allowed);
+        }
+        assert_int_equal(store->upkeep.snapshot_seq,
+                         allowed ? ngi_wal_applied(store->wal) : before);
+        assert_int_equal(ngi_store_tick(store, 0, &more), NG_OK);
+        assert_false(more);
+        assert_int_equal(store->upkeep.snapshot_seq, ngi_wal_applied(store->wal));
+        assert_int_equal(ngi_store_close(store), NG_OK);
+    }
 }
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -211,6 +286,8 @@ int main(void)
         TEST(test_failed_one_is_tried_again),
         TEST(test_damaged_one_is_replaced),
         TEST(test_interval),
+        TEST(test_budget),
+        TEST(test_budget_and_checkpoint),
     };
     return cmocka_run_group_tests_name("store_upkeep", tests, NULL, NULL);
 }

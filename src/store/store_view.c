@@ -178,14 +178,20 @@ static bool view_expire_one(ng_store *store, uint64_t now_ns)
     return true;
 }
 
-void ngi_view_expire_due(ng_store *store)
+bool ngi_view_any_due(ng_store *store)
 {
     uint64_t now_ns = store->os->monotonic_ns(store->os);
     ngi_rwlock_read(&store->index_lock);
     bool any = view_any_due(store, now_ns);
     ngi_rwlock_read_end(&store->index_lock);
+    return any;
+}
+
+void ngi_view_expire_due(ng_store *store)
+{
+    bool any = ngi_view_any_due(store);
     while (any)
-        any = view_expire_one(store, now_ns);
+        any = view_expire_one(store, store->os->monotonic_ns(store->os));
 }
 
 uint64_t ngi_view_bytes(const ng_store *store)

@@ -72,6 +72,8 @@ void ngi_view_close_timed(ng_view *view, uint64_t *held_ns_max);
 /** Closes what has lived too long, or could not be kept. For the background thread, and before the
  *  next view is opened. Without any lock held. */
 void ngi_view_expire_due(ng_store *store);
+/** Whether it would close any. */
+bool ngi_view_any_due(ng_store *store);
 /** Bytes copied for all open views. With index_lock held for reading. */
 uint64_t ngi_view_bytes(const ng_store *store);
 

@@ -355,8 +355,8 @@ static void test_wait_change(void **state)
     assert_int_equal(ng_wait_change(f->source, seq, 1), seq);
     assert_int_equal(ng_wait_change(f->source, seq, 0), seq);
     assert_int_equal(ng_wait_change(NULL, 0, 1), 0);
-    ASSERT_OK(ng_tick(f->source));
-    ASSERT_FAILS(ng_tick(NULL), NG_E_INVALID, "store");
+    ASSERT_OK(ng_tick(f->source, 0, NULL));
+    ASSERT_FAILS(ng_tick(NULL, 0, NULL), NG_E_INVALID, "store");
 }
 
 /* --- directories ----------------------------------------------------------------------------- */

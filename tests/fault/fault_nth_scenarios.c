@@ -335,7 +335,7 @@ static void prepare_tick(fault_run *run)
 
 static ng_status act_tick(fault_run *run)
 {
-    ng_status status = ng_tick(run->store);
+    ng_status status = ng_tick(run->store, 0, NULL);
     ng_seq durable = 0;
     ng_positions(run->store, NULL, &durable);
     if (durable > run->acknowledged)

@@ -260,7 +260,7 @@ static void play_upkeep(schedule_player *player, schedule_kind kind, test_random
     ng_checkpoint_report report;
     ng_status status = NG_OK;
     if (kind == STEP_TICK)
-        status = ng_tick(run->store);
+        status = ng_tick(run->store, 0, NULL);
     else if (kind == STEP_CHECKPOINT)
         status = ng_checkpoint(run->store, NULL, NULL, &report);
     else if (run->count != 0)
