@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <string.h>
 
 /* |origin| x scale + 32767 must stay below 2^23: then half a unit in the last place of a decoded
  * float32 is less than half a step, and decoding loses nothing. */
@@ -92,25 +93,33 @@ ng_status ngi_encoding_validate(const ngi_encoding *encoding)
     return NG_OK;
 }
 
+static __attribute__((cold)) ng_status space_fail_encode(const ngi_encoding *encoding,
+                                                         ng_space space, int axis, float value)
+{
+    double scale = encoding->scale[space][axis];
+    double origin = (double)encoding->origin[space][axis];
+    return ngi_fail(NG_E_INVALID, "coordinate %c of space %s: %.7g is outside %.7g..%.7g",
+                    space_axis_letters[axis], ng_space_name(space), (double)value,
+                    origin - NG_COORDINATE_MAX / scale, origin + NG_COORDINATE_MAX / scale);
+}
+
 ng_status ngi_space_encode(const ngi_encoding *encoding, ng_space space,
                            const float value[NG_AXIS_COUNT], int16_t raw[NG_AXIS_COUNT])
 {
     int16_t result[NG_AXIS_COUNT];
     for (int axis = 0; axis < NG_AXIS_COUNT; axis++) {
-        double scale = encoding->scale[space][axis];
-        double origin = (double)encoding->origin[space][axis];
-        double steps = rint(((double)value[axis] - origin) * scale);
-        bool fits = steps >= -NG_COORDINATE_MAX && steps <= NG_COORDINATE_MAX;
-        if (!fits && (!encoding->clip || !isfinite(value[axis])))
-            return ngi_fail(NG_E_INVALID, "coordinate %c of space %s: %.7g is outside %.7g..%.7g",
-                            space_axis_letters[axis], ng_space_name(space), (double)value[axis],
-                            origin - NG_COORDINATE_MAX / scale, origin + NG_COORDINATE_MAX / scale);
-        if (!fits)
-            steps = steps < 0 ? -NG_COORDINATE_MAX : NG_COORDINATE_MAX;
-        result[axis] = (int16_t)steps;
+        double steps = ((double)value[axis] - (double)encoding->origin[space][axis]) *
+                       encoding->scale[space][axis];
+        /* What rounds to -32767..32767: the ties at both ends go to 32768, which is even. */
+        bool fits = steps > -(NG_COORDINATE_MAX + 0.5) && steps < NG_COORDINATE_MAX + 0.5;
+        if (NGI_LIKELY(fits))
+            result[axis] = (int16_t)lrint(steps); /* one instruction, unlike rint before SSE4.1 */
+        else if (encoding->clip && isfinite(value[axis]))
+            result[axis] = steps < 0 ? -NG_COORDINATE_MAX : NG_COORDINATE_MAX;
+        else
+            return space_fail_encode(encoding, space, axis, value[axis]);
     }
-    for (int axis = 0; axis < NG_AXIS_COUNT; axis++)
-        raw[axis] = result[axis];
+    memcpy(raw, result, sizeof result);
     return NG_OK;
 }
 

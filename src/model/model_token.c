@@ -41,27 +41,33 @@ void ngi_token_default(ng_token *out, uint32_t slot, uint32_t now_s)
 }
 
 /* The product is exact in float64, so ties are real ties and go to even. */
-static double token_steps(float value, float steps)
+static long token_steps(float value, float steps)
 {
-    return rint((double)value * (double)steps);
+    return lrint((double)value * (double)steps);
 }
 
-static ng_status token_check_member(const char *name, bool given, float value, float low,
-                                    float high)
+static __attribute__((cold)) ng_status token_fail_member(const char *name, bool given, float value,
+                                                         float low, float high)
 {
-    if (value >= low && value <= high)
-        return NG_OK;
     return ngi_fail(NG_E_INVALID, "%s %.7g%s is outside %.7g..%.7g", name, (double)value,
                     given ? "" : " (not set in this call)", (double)low, (double)high);
 }
 
+static inline ng_status token_check_member(const char *name, bool given, float value, float low,
+                                           float high)
+{
+    if (NGI_LIKELY(value >= low && value <= high))
+        return NG_OK;
+    return token_fail_member(name, given, value, low, high);
+}
+
 /* A radius or strength: `*stored` takes the given value, or is checked as it stands. The limit is
  * rounded like the value, so that a value equal to the limit passes both ways. */
-static ng_status token_apply_fraction(const char *name, bool given, float value, float steps,
-                                      float max, uint8_t *stored)
+static inline ng_status token_apply_fraction(const char *name, bool given, float value, float steps,
+                                             float max, uint8_t *stored)
 {
     if (!given) {
-        if (*stored <= token_steps(max, steps))
+        if (NGI_LIKELY(*stored <= token_steps(max, steps)))
             return NG_OK;
         value = (float)*stored / steps;
     }
@@ -71,53 +77,56 @@ static ng_status token_apply_fraction(const char *name, bool given, float value,
     return status;
 }
 
-static ng_status token_apply_scalars(ng_token *record, const ng_token_fields *fields,
-                                     const ng_cdna *cdna)
+/* What a record becomes besides its coordinates. */
+typedef struct token_scalars {
+    float weight;
+    uint16_t flags;
+    uint8_t field_radius, field_strength;
+} token_scalars;
+
+static inline ng_status token_apply_scalars(token_scalars *scalars, const ng_token_fields *fields,
+                                            const ng_cdna *cdna)
 {
     ng_status status;
     uint32_t set = fields->set;
     if (set & NG_FIELD_WEIGHT)
-        record->weight = fields->weight;
-    NGI_TRY(token_check_member("weight", set & NG_FIELD_WEIGHT, record->weight,
+        scalars->weight = fields->weight;
+    NGI_TRY(token_check_member("weight", set & NG_FIELD_WEIGHT, scalars->weight,
                                cdna->min_token_weight, cdna->max_token_weight));
     NGI_TRY(token_apply_fraction("field_radius", set & NG_FIELD_RADIUS, fields->field_radius,
                                  TOKEN_RADIUS_STEPS, cdna->max_field_radius,
-                                 &record->field_radius));
+                                 &scalars->field_radius));
     NGI_TRY(token_apply_fraction("field_strength", set & NG_FIELD_STRENGTH, fields->field_strength,
                                  TOKEN_STRENGTH_STEPS, cdna->max_field_strength,
-                                 &record->field_strength));
+                                 &scalars->field_strength));
     if (set & NG_FIELD_FLAGS)
-        record->flags = (uint16_t)((fields->flags & ~NG_TOKEN_ENTITY_MASK) |
-                                   (record->flags & NG_TOKEN_ENTITY_MASK));
+        scalars->flags = (uint16_t)((fields->flags & ~NG_TOKEN_ENTITY_MASK) |
+                                    (scalars->flags & NG_TOKEN_ENTITY_MASK));
     if (set & NG_FIELD_ENTITY) {
         if (fields->entity > TOKEN_ENTITY_MAX)
             return ngi_fail(NG_E_INVALID, "entity %u is outside 0..%d", fields->entity,
                             TOKEN_ENTITY_MAX);
-        record->flags = (uint16_t)((record->flags & ~NG_TOKEN_ENTITY_MASK) |
-                                   fields->entity << NG_TOKEN_ENTITY_SHIFT);
+        scalars->flags = (uint16_t)((scalars->flags & ~NG_TOKEN_ENTITY_MASK) |
+                                    fields->entity << NG_TOKEN_ENTITY_SHIFT);
     }
 out:
     return status;
 }
 
-static ng_status token_apply_spaces(ng_token *record, const ng_token_fields *fields,
-                                    const ngi_encoding *encoding)
+/* Encodes the spaces that are set, one after the other. */
+static ng_status token_encode_spaces(const ng_token_fields *fields, const ngi_encoding *encoding,
+                                     int16_t (*raw)[NG_AXIS_COUNT])
 {
-    for (int space = 0; space < NG_SPACE_COUNT; space++) {
-        bool set = fields->spaces_set >> space & 1, clear = fields->spaces_clear >> space & 1;
-        if (set && clear)
-            return ngi_fail(NG_E_INVALID, "space %s is in both spaces_set and spaces_clear",
-                            ng_space_name((ng_space)space));
-        if (clear)
-            token_leave_space(record, space);
-        if (!set)
-            continue;
-        int16_t raw[NG_AXIS_COUNT];
+    unsigned set = fields->spaces_set, both = set & fields->spaces_clear;
+    if (NGI_UNLIKELY(both != 0))
+        return ngi_fail(NG_E_INVALID, "space %s is in both spaces_set and spaces_clear",
+                        ng_space_name((ng_space)__builtin_ctz(both)));
+    for (; set != 0; set &= set - 1, raw++) {
+        int space = __builtin_ctz(set);
         ng_status status =
-            ngi_space_encode(encoding, (ng_space)space, fields->coordinates[space], raw);
+            ngi_space_encode(encoding, (ng_space)space, fields->coordinates[space], *raw);
         if (status != NG_OK)
             return status;
-        memcpy(record->coordinates[space], raw, sizeof raw);
     }
     return NG_OK;
 }
@@ -138,20 +147,31 @@ static ng_status token_check_vector(const float *vector, size_t dimensions)
     return NG_OK;
 }
 
+/* Everything is checked before the record is touched. */
 ng_status ngi_token_apply_fields(ng_token *record, const ng_token_fields *fields,
                                  const ngi_encoding *encoding, const ng_cdna *cdna)
 {
     ng_status status;
-    ng_token changed = *record;
-    if (fields->set & ~TOKEN_FIELDS_ALL)
+    int16_t raw[NG_SPACE_COUNT][NG_AXIS_COUNT];
+    token_scalars scalars = {record->weight, record->flags, record->field_radius,
+                             record->field_strength};
+    if (NGI_UNLIKELY(fields->set & ~TOKEN_FIELDS_ALL))
         return ngi_fail(NG_E_INVALID, "set has unknown bits 0x%x", fields->set & ~TOKEN_FIELDS_ALL);
-    NGI_TRY(token_apply_scalars(&changed, fields, cdna));
-    NGI_TRY(token_apply_spaces(&changed, fields, encoding));
+    NGI_TRY(token_apply_scalars(&scalars, fields, cdna));
+    NGI_TRY(token_encode_spaces(fields, encoding, raw));
     if (fields->set & NG_FIELD_LABEL && fields->label_bytes > 0)
         NGI_TRY(ngi_label_validate(fields->label, fields->label_bytes));
     if (fields->set & NG_FIELD_VECTOR)
         NGI_TRY(token_check_vector(fields->vector, fields->vector_dimensions));
-    *record = changed;
+    record->weight = scalars.weight;
+    record->flags = scalars.flags;
+    record->field_radius = scalars.field_radius;
+    record->field_strength = scalars.field_strength;
+    for (unsigned clear = fields->spaces_clear; clear != 0; clear &= clear - 1)
+        token_leave_space(record, __builtin_ctz(clear));
+    int16_t(*encoded)[NG_AXIS_COUNT] = raw;
+    for (unsigned set = fields->spaces_set; set != 0; set &= set - 1)
+        memcpy(record->coordinates[__builtin_ctz(set)], *encoded++, sizeof *encoded);
 out:
     return status;
 }
@@ -206,6 +226,10 @@ ng_status ngi_label_validate(const char *label, size_t bytes)
         return ngi_fail(NG_E_INVALID, "label is NULL with %zu bytes", bytes);
     const uint8_t *text = (const uint8_t *)label;
     for (size_t at = 0; at < bytes;) {
+        if (text[at] >= 0x20 && text[at] < 0x7F) { /* most labels are nothing else */
+            at++;
+            continue;
+        }
         uint32_t point = 0;
         size_t length = token_utf8_next(text + at, bytes - at, &point);
         if (length == 0)

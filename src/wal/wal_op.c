@@ -69,18 +69,22 @@ static uint8_t *op_put_floats(uint8_t *at, const float *floats, size_t count)
     return at + 4 * count;
 }
 
-static uint8_t *op_put_coordinates(uint8_t *at, const ng_token *record, uint8_t *spaces)
+/* Without a branch for each space: which ones a token is in is not predictable. */
+static unsigned op_spaces(const ng_token *record)
 {
-    unsigned present = 0;
-    for (unsigned space = 0; space < NG_SPACE_COUNT; space++) {
-        if (record->coordinates[space][0] == NG_COORDINATE_ABSENT)
-            continue;
-        present |= 1u << space;
-        op_put_space(at, record->coordinates[space]);
+    unsigned spaces = 0;
+    for (unsigned space = 0; space < NG_SPACE_COUNT; space++)
+        spaces |= (unsigned)(record->coordinates[space][0] != NG_COORDINATE_ABSENT) << space;
+    return spaces;
+}
+
+static uint8_t *op_put_coordinates(uint8_t *at, const ng_token *record, unsigned spaces)
+{
+    for (unsigned left = spaces; left != 0; left &= left - 1) {
+        op_put_space(at, record->coordinates[__builtin_ctz(left)]);
         at += NGI_OP_SPACE_BYTES;
     }
-    *spaces = (uint8_t)present;
-    if (op_space_count(present) & 1) {
+    if (op_space_count(spaces) & 1) {
         ngi_put_u16(at, 0);
         at += 2;
     }
@@ -101,8 +105,9 @@ uint8_t *ngi_op_token_encode(uint8_t *at, const ngi_op_token *token, const float
     ngi_put_u16(fixed + 22, token->label_bytes);
     fixed[24] = record->field_radius;
     fixed[25] = record->field_strength;
+    fixed[26] = (uint8_t)op_spaces(record);
     fixed[27] = (uint8_t)token->vector;
-    at = op_put_coordinates(at + NGI_OP_TOKEN_FIXED, record, &fixed[26]);
+    at = op_put_coordinates(at + NGI_OP_TOKEN_FIXED, record, fixed[26]);
     if (token->label_bytes != NGI_OP_LABEL_KEEP && token->label_bytes > 0) {
         size_t padded = op_pad(token->label_bytes, 4);
         memset(at + padded - 4, 0, 4);
@@ -178,18 +183,18 @@ static ng_status op_take_rest(ngi_op_reader *reader, const uint8_t *fixed, const
 static ng_status op_get_coordinates(const uint8_t *at, unsigned spaces, ng_token *record)
 {
     bool is_partial = false;
-    for (unsigned space = 0; space < NG_SPACE_COUNT; space++) {
-        int16_t *raw = record->coordinates[space];
-        if (!(spaces >> space & 1)) {
-            raw[0] = raw[1] = raw[2] = NG_COORDINATE_ABSENT;
-            continue;
-        }
+    for (unsigned space = 0; space < NG_SPACE_COUNT; space++)
+        for (int axis = 0; axis < NG_AXIS_COUNT; axis++)
+            record->coordinates[space][axis] = NG_COORDINATE_ABSENT;
+    for (unsigned left = spaces; left != 0; left &= left - 1) {
+        int16_t *raw = record->coordinates[__builtin_ctz(left)];
         op_get_space(at, raw);
         at += NGI_OP_SPACE_BYTES;
         is_partial |= raw[0] == NG_COORDINATE_ABSENT || raw[1] == NG_COORDINATE_ABSENT ||
                       raw[2] == NG_COORDINATE_ABSENT;
     }
-    return is_partial ? op_malformed("an absent coordinate in a space that is given") : NG_OK;
+    return NGI_UNLIKELY(is_partial) ? op_malformed("an absent coordinate in a space that is given")
+                                    : NG_OK;
 }
 
 ng_status ngi_op_token_next(ngi_op_reader *reader, ngi_op_token *out)
