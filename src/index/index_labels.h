@@ -72,8 +72,9 @@ void ngi_labels_release(ngi_labels *labels);
  *  fail. Leaves no trace when it fails. */
 NG_MUST_USE ng_status ngi_labels_reserve(ngi_labels *labels, size_t count, size_t bytes,
                                          uint32_t max_slot);
-/** Gives `slot` a label; it has none and no other slot of the collection has it. NG_E_INTERNAL if
- *  it has one, or there is no room, which reserve has made; then nothing is changed. */
+/** Gives `slot` a label; it has none, and no other slot of the collection has it, or one has it that
+ *  loses it before anyone looks for it. NG_E_INTERNAL if it has one, or there is no room, which
+ *  reserve has made; then nothing is changed. */
 NG_MUST_USE ng_status ngi_labels_put(ngi_labels *labels, uint32_t slot, uint32_t collection,
                                      const char *text, size_t bytes);
 /** Bulk loading: gives `slot` a label, which is found only after ngi_labels_index, and until then

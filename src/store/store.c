@@ -2,6 +2,7 @@
 /* The life of a store, and the frame of every read and write. */
 #include "store/store_snapshot.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -88,15 +89,32 @@ void ngi_store_write_abandon(ng_store *store)
     ngi_wal_unlock(store->wal);
 }
 
-ng_status ngi_store_write_commit(ng_store *store, ngi_op_kind kind, size_t body_bytes,
-                                 const ng_write_options *write)
+/* What would be wrong with an op whose writer has checked it is a mistake of this library. */
+static ng_status write_reserve(ng_store *store, const ngi_op *op, const store_room *room)
+{
+    if (room == NULL)
+        return ngi_store_prepare(store, op);
+#ifndef NDEBUG
+    ng_status status = ngi_store_prepare(store, op);
+    assert(status != NG_E_CORRUPT);
+    if (status != NG_OK)
+        return status;
+#else
+    (void)op;
+#endif
+    return ngi_store_reserve(store, room);
+}
+
+/* `room` NULL: the op is to be prepared. */
+static ng_status write_commit(ng_store *store, ngi_op_kind kind, size_t body_bytes,
+                              const store_room *room, const ng_write_options *write)
 {
     ngi_op op = {.body = ngi_wal_body(store->wal),
                  .body_bytes = (uint32_t)body_bytes,
                  .kind = (uint16_t)kind};
     uint32_t actor = write != NULL ? write->actor : 0;
     ngi_rwlock_write(&store->index_lock);
-    ng_status status = ngi_store_prepare(store, &op);
+    ng_status status = write_reserve(store, &op, room);
     if (status == NG_OK) {
         ngi_wal_commit(store->wal, (uint16_t)kind, actor, body_bytes, &op);
         status = ngi_store_apply(store, &op);
@@ -120,6 +138,18 @@ ng_status ngi_store_write_commit(ng_store *store, ngi_op_kind kind, size_t body_
     if (durability == NG_DURABILITY_INTERVAL)
         ngi_upkeep_flush_soon(store);
     return ngi_wal_unlock_and_acknowledge(store->wal, op.seq, durability);
+}
+
+ng_status ngi_store_write_commit(ng_store *store, ngi_op_kind kind, size_t body_bytes,
+                                 const ng_write_options *write)
+{
+    return write_commit(store, kind, body_bytes, NULL, write);
+}
+
+ng_status ngi_store_write_commit_checked(ng_store *store, ngi_op_kind kind, size_t body_bytes,
+                                         const store_room *room, const ng_write_options *write)
+{
+    return write_commit(store, kind, body_bytes, room, write);
 }
 
 ng_status ngi_store_apply_stamped(ng_store *store, const ngi_op *from)

@@ -11,31 +11,25 @@
 
 /* --- tokens ---------------------------------------------------------------------------------- */
 
-/* A slot may be written for the first time behind ones that are still empty: those belong to
- * transactions that have not committed. */
-static void apply_slot_end(ng_store *store, uint32_t slot)
+/* Slots below `end` are there to be read. A slot may be written for the first time behind ones that
+ * are still empty: those belong to transactions that have not committed. */
+static void apply_slot_end(ng_store *store, uint32_t end)
 {
-    if (slot >= store->given.slot_given)
-        store->given.slot_given = slot + 1;
-    if (slot < store_slot_end(store))
+    if (end > store->given.slot_given)
+        store->given.slot_given = end;
+    if (end <= store_slot_end(store))
         return;
-    atomic_store_explicit(&store->slot_end, slot + 1, memory_order_release);
+    atomic_store_explicit(&store->slot_end, end, memory_order_release);
     if (NGI_LIKELY(!ngi_wal_is_latched(store->wal)))
-        atomic_store_explicit(&store->readable_end, slot + 1, memory_order_release);
+        atomic_store_explicit(&store->readable_end, end, memory_order_release);
 }
 
-/* Its label, if it has one that is to be replaced, is gone already. */
-static ng_status apply_token(ng_store *store, const ngi_op *op, const ngi_op_token *token)
+/* Whose it is, and which it was. `is_new`: the slot is not below slot_end, so nobody reads it. */
+static void apply_record(ng_store *store, const ngi_op_token *token, bool is_new)
 {
     uint32_t slot = token->record.slot;
     const ng_token *old = &store_records(store)[slot];
-    if (token->label != NULL) {
-        ng_status status = ngi_labels_put(&store->labels, slot, token->collection, token->label,
-                                          token->label_bytes);
-        if (status != NG_OK)
-            return status;
-    }
-    if (old->slot == 0) {
+    if (is_new || old->slot == 0) {
         store->token_count++;
         store->collections[token->collection].token_count++;
     } else if (old->flags & NG_TOKEN_ACTIVE) {
@@ -43,6 +37,33 @@ static ng_status apply_token(ng_store *store, const ngi_op *op, const ngi_op_tok
     }
     if (token->record.flags & NG_TOKEN_ACTIVE)
         store->active_token_count++;
+    if (is_new)
+        ngi_store_record_write_new(store, slot, &token->record);
+    else
+        ngi_store_record_write(store, slot, &token->record);
+}
+
+/* Two tokens may exchange their labels in one op: until the second has been applied both have the
+ * same one, which is no trouble, for the index tells them apart by their slots. */
+static ng_status apply_label(ng_store *store, const ngi_op_token *token, bool is_new)
+{
+    uint32_t slot = token->record.slot;
+    if (!is_new)
+        ngi_labels_remove(&store->labels, slot);
+    return token->label == NULL ? NG_OK
+                                : ngi_labels_put(&store->labels, slot, token->collection,
+                                                 token->label, token->label_bytes);
+}
+
+static ng_status apply_token(ng_store *store, const ngi_op *op, const ngi_op_token *token,
+                             bool is_new)
+{
+    uint32_t slot = token->record.slot;
+    if (token->label_bytes != NGI_OP_LABEL_KEEP) {
+        ng_status status = apply_label(store, token, is_new);
+        if (status != NG_OK)
+            return status;
+    }
     ngi_table_touch(&store->sides, slot, 1);
     store_sides(store)[slot] = (store_side){.updated_us = op->time_us,
                                             .version = token->version,
@@ -51,37 +72,24 @@ static ng_status apply_token(ng_store *store, const ngi_op *op, const ngi_op_tok
         ngi_vectors_put(store->vectors, slot, token->floats);
     else if (token->vector == NGI_VECTOR_NONE)
         ngi_vectors_remove(store->vectors, slot);
-    ngi_store_record_write(store, slot, &token->record);
-    apply_slot_end(store, slot);
+    apply_record(store, token, is_new);
     return NG_OK;
-}
-
-/* All labels that are replaced go first: two tokens may exchange theirs. */
-static ng_status apply_remove_labels(ng_store *store, const ngi_op *op)
-{
-    ngi_op_reader reader;
-    uint32_t slot_end = store_slot_end(store);
-    ng_status status = ngi_op_list_open(op, &reader);
-    while (status == NG_OK && reader.left > 0) {
-        ngi_op_token_key key;
-        status = ngi_op_token_skip(&reader, &key);
-        if (status == NG_OK && key.label_bytes != NGI_OP_LABEL_KEEP && key.slot < slot_end)
-            ngi_labels_remove(&store->labels, key.slot);
-    }
-    return status;
 }
 
 static ng_status apply_tokens_put(ng_store *store, const ngi_op *op)
 {
     ngi_op_reader reader;
     ng_status status;
-    NGI_TRY(apply_remove_labels(store, op));
+    uint32_t old_end = store_slot_end(store), end = old_end;
     NGI_TRY(ngi_op_list_open(op, &reader));
     while (reader.left > 0) {
         ngi_op_token token;
         NGI_TRY(ngi_op_token_next(&reader, &token));
-        NGI_TRY(apply_token(store, op, &token));
+        NGI_TRY(apply_token(store, op, &token, token.record.slot >= old_end));
+        if (token.record.slot >= end)
+            end = token.record.slot + 1;
     }
+    apply_slot_end(store, end);
 out:
     return status;
 }

@@ -6,6 +6,11 @@
  * already decided. What this library's own writes cannot get wrong and what costs time (a label
  * twice in one op, numbers that are not finite) is verified for ops of other stores only.
  *
+ * Puts of tokens outside of transactions do not come here: store_token.c looks at every value, label
+ * and slot under the same lock, so it counts the room while it encodes, and only reserves. That
+ * halves the time of creation. Builds with assertions run the checks on those ops all the same, and
+ * recovery runs them on every op that such writes left in the log.
+ *
  * The parts of a transaction are verified against the state and against each other, because they
  * are applied one after the other: a label may belong to a token that the same op deletes or
  * relabels, and an end of a connection may be a token that the same op puts.
@@ -44,11 +49,7 @@ typedef struct prepare_job {
     label_place *labels; /* foreign ops only */
     size_t label_mask;
 
-    size_t label_count, label_bytes, vector_count;
-    uint32_t dimensions; /* of the vectors put */
-    uint32_t max_slot;   /* put */
-    uint32_t max_id;     /* put */
-    uint32_t max_end;    /* slot that a connection put begins or ends at */
+    store_room room;
 } prepare_job;
 
 static ng_status prepare_refuse(const char *what, uint64_t value)
@@ -173,8 +174,8 @@ static ng_status check_label(prepare_job *job, const ngi_op *op, const ngi_op_to
         return ngi_fail_prefix(NG_E_CORRUPT, "op does not fit the state");
     if (job->labels != NULL)
         NGI_TRY(check_label_twice(job, token));
-    job->label_count++;
-    job->label_bytes += token->label_bytes;
+    job->room.label_count++;
+    job->room.label_bytes += token->label_bytes;
 out:
     return status;
 }
@@ -209,14 +210,14 @@ static ng_status check_token(prepare_job *job, const ngi_op *op, const ngi_op_to
     if (token->label != NULL)
         NGI_TRY(check_label(job, op, token));
     if (token->vector == NGI_VECTOR_SET) {
-        job->vector_count++;
+        job->room.vector_count++;
         if (job->foreign)
-            NGI_TRY(check_finite(token->floats, job->dimensions, "vector"));
+            NGI_TRY(check_finite(token->floats, job->room.dimensions, "vector"));
     }
     if (ngi_token_validate(&token->record) != NG_OK)
         return ngi_fail_prefix(NG_E_CORRUPT, "op does not fit the state");
-    if (slot > job->max_slot)
-        job->max_slot = slot;
+    if (slot > job->room.max_slot)
+        job->room.max_slot = slot;
 out:
     return status;
 }
@@ -227,7 +228,7 @@ static ng_status check_tokens_put(prepare_job *job, const ngi_op *op)
     ng_status status = ngi_op_list_open(op, &reader);
     if (status != NG_OK)
         return status;
-    job->dimensions = reader.dimensions;
+    job->room.dimensions = reader.dimensions;
     if (job->in_transaction)
         NGI_TRY(collect_tokens(job, op));
     if (job->foreign) {
@@ -320,12 +321,12 @@ static ng_status check_connection(prepare_job *job, uint32_t id, const ng_connec
         return prepare_refuse("connection", id);
     if (set_has(&job->deleted_connections, id))
         return prepare_refuse("both deleted and put: connection", id);
-    if (id > job->max_id)
-        job->max_id = id;
-    if (record->source > job->max_end)
-        job->max_end = record->source;
-    if (record->target > job->max_end)
-        job->max_end = record->target;
+    if (id > job->room.max_id)
+        job->room.max_id = id;
+    if (record->source > job->room.max_end)
+        job->room.max_end = record->source;
+    if (record->target > job->room.max_end)
+        job->room.max_end = record->target;
     return NG_OK;
 }
 
@@ -396,22 +397,21 @@ static ng_status check_transaction(prepare_job *job, const ngi_op *op)
     return status;
 }
 
-static ng_status prepare_reserve(prepare_job *job)
+ng_status ngi_store_reserve(ng_store *store, const store_room *room)
 {
-    ng_store *store = job->store;
     ng_status status = NG_OK;
-    if (job->max_slot > 0) {
-        NGI_TRY(ngi_table_reserve(&store->records, (size_t)job->max_slot + 1));
-        NGI_TRY(ngi_table_reserve(&store->sides, (size_t)job->max_slot + 1));
+    if (room->max_slot > 0) {
+        NGI_TRY(ngi_table_reserve(&store->records, (size_t)room->max_slot + 1));
+        NGI_TRY(ngi_table_reserve(&store->sides, (size_t)room->max_slot + 1));
     }
-    if (job->label_count > 0)
-        NGI_TRY(
-            ngi_labels_reserve(&store->labels, job->label_count, job->label_bytes, job->max_slot));
-    if (job->max_id > 0)
-        NGI_TRY(ngi_graph_reserve(&store->graph, job->max_id, job->max_end));
-    if (job->vector_count > 0)
-        NGI_TRY(
-            ngi_vectors_reserve(store->vectors, job->dimensions, job->vector_count, job->max_slot));
+    if (room->label_count > 0)
+        NGI_TRY(ngi_labels_reserve(&store->labels, room->label_count, room->label_bytes,
+                                   room->max_slot));
+    if (room->max_id > 0)
+        NGI_TRY(ngi_graph_reserve(&store->graph, room->max_id, room->max_end));
+    if (room->vector_count > 0)
+        NGI_TRY(ngi_vectors_reserve(store->vectors, room->dimensions, room->vector_count,
+                                    room->max_slot));
 out:
     return status;
 }
@@ -422,7 +422,7 @@ static ng_status prepare_lists(ng_store *store, const ngi_op *op, bool foreign)
     ng_status status =
         op->kind == NGI_OP_TRANSACTION ? check_transaction(&job, op) : check_list(&job, op);
     if (status == NG_OK)
-        status = prepare_reserve(&job);
+        status = ngi_store_reserve(store, &job.room);
     set_release(&job, &job.deleted_connections);
     set_release(&job, &job.deleted_tokens);
     set_release(&job, &job.put_tokens);

@@ -3,6 +3,7 @@
  *
  * Write path, under the log's lock:   make room -> check -> encode -> prepare (reserve) -> commit
  *                                     -> apply -> unlock -> wait for the shared sync
+ * Token puts, checked while encoded:   make room -> check -> encode -> reserve -> commit -> ...
  * Recovery:                           prepare -> apply, of the same bodies
  *
  * Invariants (verified by ngi_store_check):
@@ -44,6 +45,15 @@ typedef struct store_given {
     ngi_buffer returned_slots; /* u32 each: handed out, never written, free again */
     ngi_buffer returned_ids;
 } store_given;
+
+/* What applying an op takes. */
+typedef struct store_room {
+    size_t label_count, label_bytes, vector_count;
+    uint32_t dimensions; /* of the vectors */
+    uint32_t max_slot;   /* of a token put */
+    uint32_t max_id;     /* of a connection put */
+    uint32_t max_end;    /* slot that a connection put begins or ends at */
+} store_room;
 
 typedef struct store_collection {
     char name[NGI_COLLECTION_NAME_MAX + 1];
@@ -133,8 +143,9 @@ struct ng_store {
     uint64_t created_us;
     uint64_t open_us;
 
-    ngi_table sides;      /* store_side by slot; guard: index_lock */
-    atomic_uint slot_end; /* slots below have been given; release after the record is written */
+    ngi_table sides; /* store_side by slot; guard: index_lock */
+    atomic_uint
+        slot_end; /* slots below have been given; release after an op's records are written */
 
     ngi_rwlock index_lock; /* guards everything below */
     ngi_labels labels;
@@ -224,6 +235,8 @@ static inline uint32_t store_next_connection(const ng_store *store)
 ngi_store_reader ngi_store_choose_reader(void);
 /** Writes a record beside readers that copy it without a lock; for the holder of the log's lock. */
 void ngi_store_record_write(ng_store *store, uint32_t slot, const ng_token *record);
+/** The same of a slot that no reader looks at yet, because it is not below slot_end. */
+void ngi_store_record_write_new(ng_store *store, uint32_t slot, const ng_token *record);
 
 /** NG_E_NOT_FOUND "Token 0000002A not found", or NG_E_INVALID for id 0. */
 ng_status ngi_store_fail_token(ng_token_id id);
@@ -244,6 +257,11 @@ void ngi_store_write_abandon(ng_store *store);
  *  without a trace, or after the op was applied if it could not be made durable (NG_E_LATCHED). */
 NG_MUST_USE ng_status ngi_store_write_commit(ng_store *store, ngi_op_kind kind, size_t body_bytes,
                                              const ng_write_options *write);
+/** The same of a body that its writer has made of values which it checked under the same lock, so
+ *  that ngi_store_prepare would find nothing: only makes `room`. Builds with assertions look. */
+NG_MUST_USE ng_status ngi_store_write_commit_checked(ng_store *store, ngi_op_kind kind,
+                                                     size_t body_bytes, const store_room *room,
+                                                     const ng_write_options *write);
 /** Applies an op of another store with its own stamp: it must be the next. Waits for nothing. */
 NG_MUST_USE ng_status ngi_store_apply_stamped(ng_store *store, const ngi_op *op);
 
@@ -291,6 +309,8 @@ NG_MUST_USE ng_status ngi_store_tick(ng_store *store, uint64_t budget_us, bool *
 
 /** Derives what a search with this setting uses, in slices. */
 NG_MUST_USE ng_status ngi_store_prepare_search(const ng_store *store, int32_t remove_components);
+/** Reserves what applying an op needs; first of all what can fail. */
+NG_MUST_USE ng_status ngi_store_reserve(ng_store *store, const store_room *room);
 /** Validates an op against the state and reserves what apply needs. Leaves no trace on failure. */
 NG_MUST_USE ng_status ngi_store_prepare(ng_store *store, const ngi_op *op);
 /** The same of an op that another store made: verifies in addition what this library's own writes

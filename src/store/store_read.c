@@ -44,6 +44,12 @@ void ngi_store_record_write(ng_store *store, uint32_t slot, const ng_token *reco
     atomic_store_explicit(stripe, count + 2, memory_order_release);
 }
 
+void ngi_store_record_write_new(ng_store *store, uint32_t slot, const ng_token *record)
+{
+    ngi_table_touch(&store->records, slot, 1);
+    store_records(store)[slot] = *record;
+}
+
 static __attribute__((cold, noinline)) ng_status read_fail(const ng_store *store, ng_token_id id)
 {
     return ngi_wal_is_latched(store->wal) ? ngi_wal_fail_latched(store->wal)

@@ -3,7 +3,6 @@
 #include "store/store_txn.h"
 
 #include <string.h>
-#include <xxhash.h>
 
 /* --- reads ----------------------------------------------------------------------------------- */
 
@@ -138,12 +137,16 @@ ng_status ngi_store_if_version(ng_store *store, uint32_t slot, const ng_write_op
 
 /* --- writes ---------------------------------------------------------------------------------- */
 
-/* The labels of one batch, so that the same label twice in it is found: open addressing over item
- * numbers. */
+#define PUT_AHEAD 16u /* items; from 12 to 32 there is no difference */
+
+/* The labels of one batch, so that each is hashed once and the same label twice in it is found: open
+ * addressing over item numbers. */
 typedef struct label_set {
-    uint32_t *buckets; /* item + 1; 0 = empty */
+    uint32_t *hashes;  /* by item, of those that have a label; NULL = none has */
+    uint32_t *buckets; /* item + 1; 0 = empty; behind the hashes */
     size_t mask;
-    size_t bytes;
+    size_t bytes;       /* allocated for both */
+    uint32_t single[3]; /* both, of a batch of one */
 } label_set;
 
 typedef struct put_job {
@@ -152,9 +155,9 @@ typedef struct put_job {
     const ng_token_fields *fields;
     size_t count;
     const ng_write_options *write; /* or NULL */
-    uint32_t now_s;
-    uint32_t slot_next;  /* for the next new token */
-    uint32_t dimensions; /* of the vectors in this batch, 0 = none yet */
+    ng_token blank;                /* of a new token */
+    uint32_t slot_next;            /* for the next new token */
+    store_room room;               /* of what has been checked; dimensions 0 = no vector yet */
     label_set labels;
 } put_job;
 
@@ -190,32 +193,80 @@ static ng_status put_body_bytes(const ng_token_fields *fields, size_t count, siz
 
 static ng_status put_labels_init(put_job *job)
 {
-    size_t buckets = 16;
-    while (buckets < 2 * job->count)
+    size_t buckets = 2, labelled = 0;
+    for (size_t i = 0; i < job->count; i++)
+        labelled += put_has_label(&job->fields[i]);
+    if (labelled == 0)
+        return NG_OK;
+    while (buckets < 2 * labelled)
         buckets *= 2;
-    void *block;
-    ng_status status =
-        ngi_alloc(job->store->mem, buckets * sizeof(uint32_t), "labels of a batch", &block);
-    if (status != NG_OK)
-        return status;
-    memset(block, 0, buckets * sizeof(uint32_t));
-    job->labels = (label_set){block, buckets - 1, buckets * sizeof(uint32_t)};
+    label_set *set = &job->labels;
+    size_t bytes = (job->count + buckets) * sizeof(uint32_t);
+    void *block = set->single;
+    if (bytes > sizeof set->single) {
+        ng_status status = ngi_alloc(job->store->mem, bytes, "labels of a batch", &block);
+        if (status != NG_OK)
+            return status;
+        set->bytes = bytes;
+    }
+    set->hashes = block;
+    set->buckets = set->hashes + job->count;
+    set->mask = buckets - 1;
+    memset(set->buckets, 0, buckets * sizeof(uint32_t));
     return NG_OK;
+}
+
+/* The collection of item `index`, also before it has been checked. */
+static uint32_t put_collection(const put_job *job, size_t index)
+{
+    ng_token_id id = job->ids != NULL ? job->ids[index] : 0;
+    uint32_t slot = id != 0 ? store_live_slot(job->store, id) : 0;
+    return slot != 0 ? store_sides(job->store)[slot].collection : job->fields[index].collection;
+}
+
+static void put_hash_labels(put_job *job)
+{
+    for (size_t i = 0; job->labels.hashes != NULL && i < job->count; i++) {
+        const ng_token_fields *fields = &job->fields[i];
+        if (put_has_label(fields))
+            job->labels.hashes[i] =
+                ngi_labels_hash(put_collection(job, i), fields->label, fields->label_bytes);
+    }
+}
+
+static void put_fetch_token(const put_job *job, size_t index)
+{
+    const ng_store *store = job->store;
+    if (job->ids == NULL || job->ids[index] >= store_slot_end(store))
+        return;
+    __builtin_prefetch(&store_records(store)[job->ids[index]], 1);
+    __builtin_prefetch(&store_sides(store)[job->ids[index]], 1);
+}
+
+/* Fetches what checking item `index` will look at, so that a batch does not wait for memory at each
+ * item. Fetching all items before the first is checked was tried and slower: much of it was gone
+ * again by its turn. */
+static void put_fetch(const put_job *job, size_t index)
+{
+    if (index >= job->count)
+        return;
+    put_fetch_token(job, index);
+    if (job->labels.hashes != NULL && put_has_label(&job->fields[index]))
+        ngi_labels_prefetch(&job->store->labels, job->labels.hashes[index]);
 }
 
 /* Remembers the label of item `index`; fails if an earlier item has it in the same collection. */
 static ng_status put_labels_add(put_job *job, size_t index, uint32_t collection)
 {
-    if (job->labels.buckets == NULL)
-        return NG_OK;
     const ng_token_fields *mine = &job->fields[index];
-    size_t at = XXH3_64bits_withSeed(mine->label, mine->label_bytes, collection) & job->labels.mask;
+    uint32_t hash = job->labels.hashes[index];
+    size_t at = hash & job->labels.mask;
     for (; job->labels.buckets[at] != 0; at = (at + 1) & job->labels.mask) {
         size_t other_index = job->labels.buckets[at] - 1;
         const ng_token_fields *other = &job->fields[other_index];
-        ng_token_id other_id = job->ids != NULL ? job->ids[other_index] : 0;
-        uint32_t other_collection =
-            other_id != 0 ? store_sides(job->store)[other_id].collection : other->collection;
+        if (NGI_LIKELY(job->labels.hashes[other_index] != hash))
+            continue;
+        uint32_t other_collection = put_collection(job, other_index);
         if (other_collection == collection && other->label_bytes == mine->label_bytes &&
             memcmp(other->label, mine->label, mine->label_bytes) == 0)
             return ngi_fail(NG_E_EXISTS, "label '%.*s' is given twice, also to item %zu",
@@ -261,14 +312,16 @@ static ng_status put_check_label(put_job *job, size_t index, ngi_op_token *token
     token->label = fields->label;
     if (fields->label_bytes == 0)
         return NG_OK;
-    uint32_t holder =
-        ngi_labels_find(&job->store->labels, token->collection, fields->label, fields->label_bytes);
+    uint32_t holder = ngi_labels_find_hashed(&job->store->labels, job->labels.hashes[index],
+                                             token->collection, fields->label, fields->label_bytes);
     if (holder == token->record.slot) {
         token->label_bytes = NGI_OP_LABEL_KEEP;
         return NG_OK;
     }
     if (holder != 0 && !put_label_is_given_up(job, index, holder))
         return put_fail_label(job, fields, holder);
+    job->room.label_count++;
+    job->room.label_bytes += fields->label_bytes;
     return put_labels_add(job, index, token->collection);
 }
 
@@ -285,11 +338,12 @@ static ng_status put_check_vector(put_job *job, size_t index, ngi_op_token *toke
     if (wanted == 0)
         wanted = job->store->dimensions_wanted;
     if (wanted == 0)
-        wanted = job->dimensions;
+        wanted = job->room.dimensions;
     if (wanted != 0 && fields->vector_dimensions != wanted)
         return ngi_fail(NG_E_INVALID, "vector has %zu dimensions, this store has %u",
                         fields->vector_dimensions, wanted);
-    job->dimensions = (uint32_t)fields->vector_dimensions;
+    job->room.dimensions = (uint32_t)fields->vector_dimensions;
+    job->room.vector_count++;
     return NG_OK;
 }
 
@@ -299,7 +353,6 @@ static ng_status put_check(put_job *job, size_t index, ngi_op_token *token)
     ng_store *store = job->store;
     const ng_token_fields *fields = &job->fields[index];
     ng_token_id id = job->ids != NULL ? job->ids[index] : 0;
-    *token = (ngi_op_token){.version = 1};
     if (id != 0) {
         uint32_t slot;
         ng_status status = ngi_store_slot(store, id, &slot);
@@ -317,9 +370,13 @@ static ng_status put_check(put_job *job, size_t index, ngi_op_token *token)
             return ngi_fail(NG_E_NOT_FOUND, "collection %u not found", fields->collection);
         if (job->slot_next > store->max_tokens)
             return ngi_fail(NG_E_LIMIT, "the store holds at most %u tokens", store->max_tokens);
+        token->record = job->blank;
+        token->record.slot = job->slot_next++;
         token->collection = fields->collection;
-        ngi_token_default(&token->record, job->slot_next++, job->now_s);
+        token->version = 1;
     }
+    if (token->record.slot > job->room.max_slot)
+        job->room.max_slot = token->record.slot;
     ng_status status = NG_OK;
     NGI_TRY(ngi_token_apply_fields(&token->record, fields, &store->encoding, &store->cdna));
     NGI_TRY(put_check_label(job, index, token));
@@ -332,8 +389,11 @@ static ng_status put_encode(put_job *job, ng_token_id *out, size_t *body_bytes)
 {
     uint8_t *body = ngi_wal_body(job->store->wal);
     uint8_t *at = body + NGI_OP_LIST_HEADER;
+    for (size_t i = 0; i < PUT_AHEAD; i++)
+        put_fetch(job, i);
     for (size_t i = 0; i < job->count; i++) {
         ngi_op_token token;
+        put_fetch(job, i + PUT_AHEAD);
         ng_status status = put_check(job, i, &token);
         if (status != NG_OK)
             return ngi_fail_item(status, i, job->count);
@@ -342,7 +402,7 @@ static ng_status put_encode(put_job *job, ng_token_id *out, size_t *body_bytes)
         if (out != NULL)
             out[i] = token.record.slot;
     }
-    ngi_op_list_encode(body, (uint32_t)job->count, job->dimensions);
+    ngi_op_list_encode(body, (uint32_t)job->count, job->room.dimensions);
     *body_bytes = (size_t)(at - body);
     return NG_OK;
 }
@@ -385,21 +445,23 @@ ng_status ngi_store_token_put(ng_store *store, const ng_token_id *ids,
                                : ngi_txn_token_put(write->txn, ids, fields, count, write, out);
     }
     put_job job = {.store = store, .ids = ids, .fields = fields, .count = count, .write = write};
-    if (count > 1) {
-        status = put_labels_init(&job);
-        if (status != NG_OK)
-            return status;
-    }
+    status = put_labels_init(&job);
+    if (status != NG_OK)
+        return status;
+    put_fetch_token(&job, 0); /* it arrives while this thread locks */
     status = ngi_store_write_begin(store, bytes, write);
     if (status == NG_OK) {
         job.slot_next = store_next_slot(store);
-        job.now_s = (uint32_t)(store->os->clock_us(store->os) / 1000000);
+        put_hash_labels(&job);
+        ngi_token_default(&job.blank, 0, (uint32_t)(store->os->clock_us(store->os) / 1000000));
         status = put_encode(&job, out, &bytes);
         if (status == NG_OK)
-            status = ngi_store_write_commit(store, NGI_OP_TOKENS_PUT, bytes, write);
+            status =
+                ngi_store_write_commit_checked(store, NGI_OP_TOKENS_PUT, bytes, &job.room, write);
         else
             ngi_store_write_abandon(store);
     }
-    ngi_free(store->mem, job.labels.buckets, job.labels.bytes);
+    if (job.labels.bytes > 0)
+        ngi_free(store->mem, job.labels.hashes, job.labels.bytes);
     return status;
 }
