@@ -224,6 +224,24 @@ uint32_t ngi_graph_find(const ngi_graph *graph, uint32_t source, uint32_t target
     return 0;
 }
 
+void ngi_graph_fetch_heads(const ngi_graph *graph, uint32_t source, uint32_t target)
+{
+    if (source < graph->node_end)
+        __builtin_prefetch(graph_node_at(graph, source), 1);
+    if (target < graph->node_end)
+        __builtin_prefetch(graph_node_at(graph, target), 1);
+}
+
+/* A put changes the first of both lists, a find begins with the record of one of them. */
+void ngi_graph_fetch_lists(const ngi_graph *graph, uint32_t source, uint32_t target)
+{
+    ngi_graph_node from = ngi_graph_node_of(graph, source), to = ngi_graph_node_of(graph, target);
+    __builtin_prefetch(ngi_graph_links_at(graph, from.first_out), 1);
+    __builtin_prefetch(ngi_graph_links_at(graph, to.first_in), 1);
+    __builtin_prefetch(ngi_graph_record_at(
+        graph, from.out_degree <= to.in_degree ? from.first_out : to.first_in));
+}
+
 size_t ngi_graph_edges(const ngi_graph *graph, uint32_t slot, ng_direction direction,
                        const ng_type_set *types, ng_edge *out, size_t capacity)
 {
