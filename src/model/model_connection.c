@@ -15,8 +15,6 @@
 #include "model/model_token.h"
 #include "model/model_types.h"
 
-#include "base/base_bytes.h"
-
 #include <math.h>
 
 #define CONNECTION_FIELDS_ALL                                                                      \
@@ -171,56 +169,4 @@ ng_status ngi_connection_validate(const ng_connection *record)
         return ngi_fail(NG_E_INVALID, "reserved %u is not 0", record->reserved);
 out:
     return status;
-}
-
-void ngi_connection_encode(const ng_connection *record, uint8_t out[64])
-{
-    ngi_put_u32(out + 0, record->source);
-    ngi_put_u32(out + 4, record->target);
-    out[8] = record->type;
-    out[9] = record->rigidity;
-    out[10] = record->active_levels;
-    out[11] = record->flags;
-    ngi_put_u32(out + 12, record->activation_count);
-    ngi_put_f32(out + 16, record->pull_strength);
-    ngi_put_f32(out + 20, record->preferred_distance);
-    ngi_put_u32(out + 24, record->created_at);
-    ngi_put_u32(out + 28, record->last_activation);
-    out[32] = record->mutability;
-    out[33] = record->confidence;
-    ngi_put_u16(out + 34, record->evidence_count);
-    ngi_put_u32(out + 36, record->last_update);
-    out[40] = record->learning_rate;
-    out[41] = record->decay_rate;
-    ngi_put_u16(out + 42, record->reserved);
-    ngi_put_u32(out + 44, record->origin);
-    for (int space = 0; space < NG_SPACE_COUNT; space++)
-        ngi_put_u16(out + 48 + 2 * space, (uint16_t)record->target_vector[space]);
-}
-
-void ngi_connection_decode(const uint8_t in[64], ng_connection *out)
-{
-    *out = (ng_connection){
-        .source = ngi_get_u32(in + 0),
-        .target = ngi_get_u32(in + 4),
-        .type = in[8],
-        .rigidity = in[9],
-        .active_levels = in[10],
-        .flags = in[11],
-        .activation_count = ngi_get_u32(in + 12),
-        .pull_strength = ngi_get_f32(in + 16),
-        .preferred_distance = ngi_get_f32(in + 20),
-        .created_at = ngi_get_u32(in + 24),
-        .last_activation = ngi_get_u32(in + 28),
-        .mutability = in[32],
-        .confidence = in[33],
-        .evidence_count = ngi_get_u16(in + 34),
-        .last_update = ngi_get_u32(in + 36),
-        .learning_rate = in[40],
-        .decay_rate = in[41],
-        .reserved = ngi_get_u16(in + 42),
-        .origin = ngi_get_u32(in + 44),
-    };
-    for (int space = 0; space < NG_SPACE_COUNT; space++)
-        out->target_vector[space] = (int16_t)ngi_get_u16(in + 48 + 2 * space);
 }

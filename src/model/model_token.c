@@ -9,7 +9,6 @@
  *   2. in each space all three coordinates are NG_COORDINATE_ABSENT, or none is. */
 #include "model/model_token.h"
 
-#include "base/base_bytes.h"
 #include "base/base_limits.h"
 
 #include <math.h>
@@ -240,30 +239,4 @@ ng_status ngi_label_validate(const char *label, size_t bytes)
         at += length;
     }
     return NG_OK;
-}
-
-void ngi_token_encode(const ng_token *record, uint8_t out[64])
-{
-    for (int space = 0; space < NG_SPACE_COUNT; space++)
-        for (int axis = 0; axis < NG_AXIS_COUNT; axis++)
-            ngi_put_u16(out + 6 * space + 2 * axis, (uint16_t)record->coordinates[space][axis]);
-    ngi_put_u32(out + 48, record->slot);
-    ngi_put_u16(out + 52, record->flags);
-    ngi_put_f32(out + 54, record->weight);
-    out[58] = record->field_radius;
-    out[59] = record->field_strength;
-    ngi_put_u32(out + 60, record->timestamp);
-}
-
-void ngi_token_decode(const uint8_t in[64], ng_token *out)
-{
-    for (int space = 0; space < NG_SPACE_COUNT; space++)
-        for (int axis = 0; axis < NG_AXIS_COUNT; axis++)
-            out->coordinates[space][axis] = (int16_t)ngi_get_u16(in + 6 * space + 2 * axis);
-    out->slot = ngi_get_u32(in + 48);
-    out->flags = ngi_get_u16(in + 52);
-    out->weight = ngi_get_f32(in + 54);
-    out->field_radius = in[58];
-    out->field_strength = in[59];
-    out->timestamp = ngi_get_u32(in + 60);
 }

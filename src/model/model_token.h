@@ -6,8 +6,29 @@
 #include "model/model_cdna.h"
 #include "model/model_space.h"
 
+#include <stddef.h>
+#include <string.h>
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "Records and their parts are stored as they stand in memory, which must be little-endian."
+#endif
+
 _Static_assert(sizeof(ng_token) == 64, "a token is one cache line");
 _Static_assert(sizeof(ng_connection) == 64, "a connection is one cache line");
+_Static_assert(offsetof(ng_token, slot) == 48 && offsetof(ng_token, flags) == 52 &&
+                   offsetof(ng_token, weight) == 54 && offsetof(ng_token, field_radius) == 58 &&
+                   offsetof(ng_token, field_strength) == 59 && offsetof(ng_token, timestamp) == 60,
+               "a token in memory is a token on disk");
+_Static_assert(
+    offsetof(ng_connection, target) == 4 && offsetof(ng_connection, type) == 8 &&
+        offsetof(ng_connection, flags) == 11 && offsetof(ng_connection, activation_count) == 12 &&
+        offsetof(ng_connection, pull_strength) == 16 && offsetof(ng_connection, created_at) == 24 &&
+        offsetof(ng_connection, mutability) == 32 &&
+        offsetof(ng_connection, evidence_count) == 34 &&
+        offsetof(ng_connection, last_update) == 36 &&
+        offsetof(ng_connection, learning_rate) == 40 && offsetof(ng_connection, reserved) == 42 &&
+        offsetof(ng_connection, origin) == 44 && offsetof(ng_connection, target_vector) == 48,
+    "a connection in memory is a connection on disk");
 
 #define NGI_PREFERRED_DISTANCE_MIN 0.01f
 #define NGI_PREFERRED_DISTANCE_MAX 100.0f
@@ -41,10 +62,25 @@ NG_MUST_USE ng_status ngi_connection_validate(const ng_connection *record);
 /** Immutable or Learnable by category; Learnable for a value that is no type. */
 ng_mutability ngi_connection_type_mutability(uint8_t type);
 
-/** The record as stored on disk: little-endian, whatever the machine. */
-void ngi_token_encode(const ng_token *record, uint8_t out[64]);
-void ngi_token_decode(const uint8_t in[64], ng_token *out);
-void ngi_connection_encode(const ng_connection *record, uint8_t out[64]);
-void ngi_connection_decode(const uint8_t in[64], ng_connection *out);
+/** The record as stored on disk. */
+static inline void ngi_token_encode(const ng_token *record, uint8_t out[64])
+{
+    memcpy(out, record, sizeof *record);
+}
+
+static inline void ngi_token_decode(const uint8_t in[64], ng_token *out)
+{
+    memcpy(out, in, sizeof *out);
+}
+
+static inline void ngi_connection_encode(const ng_connection *record, uint8_t out[64])
+{
+    memcpy(out, record, sizeof *record);
+}
+
+static inline void ngi_connection_decode(const uint8_t in[64], ng_connection *out)
+{
+    memcpy(out, in, sizeof *out);
+}
 
 #endif

@@ -28,45 +28,10 @@ size_t ngi_op_token_bytes(size_t label_bytes, size_t floats)
            4 * floats;
 }
 
-/* On a little-endian machine coordinates and floats are in memory what they are in the body: a
- * copy, because a batch is mostly these. */
-#define OP_IS_LITTLE (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
-
 static unsigned op_space_count(unsigned spaces)
 {
     static const uint8_t ones[16] = {0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4};
     return ones[spaces & 15] + (unsigned)ones[spaces >> 4 & 15];
-}
-
-static void op_put_space(uint8_t *at, const int16_t raw[NG_AXIS_COUNT])
-{
-    if (OP_IS_LITTLE) {
-        memcpy(at, raw, NGI_OP_SPACE_BYTES);
-        return;
-    }
-    for (int axis = 0; axis < NG_AXIS_COUNT; axis++)
-        ngi_put_u16(at + 2 * axis, (uint16_t)raw[axis]);
-}
-
-static void op_get_space(const uint8_t *at, int16_t raw[NG_AXIS_COUNT])
-{
-    if (OP_IS_LITTLE) {
-        memcpy(raw, at, NGI_OP_SPACE_BYTES);
-        return;
-    }
-    for (int axis = 0; axis < NG_AXIS_COUNT; axis++)
-        raw[axis] = (int16_t)ngi_get_u16(at + 2 * axis);
-}
-
-static uint8_t *op_put_floats(uint8_t *at, const float *floats, size_t count)
-{
-    if (OP_IS_LITTLE) {
-        memcpy(at, floats, 4 * count);
-    } else {
-        for (size_t i = 0; i < count; i++)
-            ngi_put_f32(at + 4 * i, floats[i]);
-    }
-    return at + 4 * count;
 }
 
 /* Without a branch for each space: which ones a token is in is not predictable. */
@@ -81,7 +46,7 @@ static unsigned op_spaces(const ng_token *record)
 static uint8_t *op_put_coordinates(uint8_t *at, const ng_token *record, unsigned spaces)
 {
     for (unsigned left = spaces; left != 0; left &= left - 1) {
-        op_put_space(at, record->coordinates[__builtin_ctz(left)]);
+        memcpy(at, record->coordinates[__builtin_ctz(left)], NGI_OP_SPACE_BYTES);
         at += NGI_OP_SPACE_BYTES;
     }
     if (op_space_count(spaces) & 1) {
@@ -114,7 +79,11 @@ uint8_t *ngi_op_token_encode(uint8_t *at, const ngi_op_token *token, const float
         memcpy(at, token->label, token->label_bytes);
         at += padded;
     }
-    return token->vector == NGI_VECTOR_SET ? op_put_floats(at, floats, dimensions) : at;
+    if (token->vector == NGI_VECTOR_SET) {
+        memcpy(at, floats, 4 * dimensions);
+        at += 4 * dimensions;
+    }
+    return at;
 }
 
 uint8_t *ngi_op_connection_encode(uint8_t *at, uint32_t id, const ng_connection *record)
@@ -188,7 +157,7 @@ static ng_status op_get_coordinates(const uint8_t *at, unsigned spaces, ng_token
             record->coordinates[space][axis] = NG_COORDINATE_ABSENT;
     for (unsigned left = spaces; left != 0; left &= left - 1) {
         int16_t *raw = record->coordinates[__builtin_ctz(left)];
-        op_get_space(at, raw);
+        memcpy(raw, at, NGI_OP_SPACE_BYTES);
         at += NGI_OP_SPACE_BYTES;
         is_partial |= raw[0] == NG_COORDINATE_ABSENT || raw[1] == NG_COORDINATE_ABSENT ||
                       raw[2] == NG_COORDINATE_ABSENT;

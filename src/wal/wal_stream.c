@@ -26,27 +26,6 @@
 #include "base/base_limits.h"
 #include "model/model_token.h"
 
-#include <stddef.h>
-
-#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "Tables are written as they stand in memory, which must be little-endian."
-#endif
-
-_Static_assert(offsetof(ng_token, slot) == 48 && offsetof(ng_token, flags) == 52 &&
-                   offsetof(ng_token, weight) == 54 && offsetof(ng_token, field_radius) == 58 &&
-                   offsetof(ng_token, field_strength) == 59 && offsetof(ng_token, timestamp) == 60,
-               "a token in memory is a token in a stream");
-_Static_assert(
-    offsetof(ng_connection, target) == 4 && offsetof(ng_connection, type) == 8 &&
-        offsetof(ng_connection, flags) == 11 && offsetof(ng_connection, activation_count) == 12 &&
-        offsetof(ng_connection, pull_strength) == 16 && offsetof(ng_connection, created_at) == 24 &&
-        offsetof(ng_connection, mutability) == 32 &&
-        offsetof(ng_connection, evidence_count) == 34 &&
-        offsetof(ng_connection, last_update) == 36 &&
-        offsetof(ng_connection, learning_rate) == 40 && offsetof(ng_connection, reserved) == 42 &&
-        offsetof(ng_connection, origin) == 44 && offsetof(ng_connection, target_vector) == 48,
-    "a connection in memory is a connection in a stream");
-
 #define STREAM_MAGIC "NGSTR\r\n\x1a"
 #define FLAG_WHOLE 1u
 #define AXES (NG_SPACE_COUNT * NG_AXIS_COUNT)
