@@ -544,6 +544,8 @@ typedef struct ng_token_fields {
     float field_radius;
     float field_strength;
     uint16_t flags;
+    uint16_t flags_set;   /**< bits to set, whatever the others are; not of the entity type */
+    uint16_t flags_clear; /**< bits to clear, likewise; behind NG_FIELD_FLAGS if both are given */
     uint8_t entity;
     uint8_t spaces_set;   /**< a bit per space whose `coordinates` are given */
     uint8_t spaces_clear; /**< a bit per space to leave */
@@ -579,6 +581,18 @@ NG_API NG_MUST_USE ng_status ng_token_update(ng_store *store, ng_token_id id,
 NG_API NG_MUST_USE ng_status ng_token_update_many(ng_store *store, const ng_token_id *ids,
                                                   const ng_token_fields *fields, size_t count,
                                                   const ng_write_options *write);
+/** Changes the token with the label and collection of `fields`, or creates one if there is none.
+ *  `*out` receives its id and `*created` (may be NULL) which it was.
+ *  Errors: NG_E_INVALID (no label; if_version and NG_WRITE_IF_ABSENT are for one of the two), and
+ *  those of ng_token_create. */
+NG_API NG_MUST_USE ng_status ng_token_upsert(ng_store *store, const ng_token_fields *fields,
+                                             const ng_write_options *write, ng_token_id *out,
+                                             bool *created);
+/** The same with `count` tokens (1..4096) in one op: all or none, some created, others changed.
+ *  Errors: NG_E_EXISTS (a label twice: names both items), with the item. */
+NG_API NG_MUST_USE ng_status ng_token_upsert_many(ng_store *store, const ng_token_fields *fields,
+                                                  size_t count, const ng_write_options *write,
+                                                  ng_token_id *out, bool *created);
 /** Deletes a token with its label, vector and connections. The id is never reused. */
 NG_API NG_MUST_USE ng_status ng_token_delete(ng_store *store, ng_token_id id,
                                              const ng_write_options *write);
@@ -611,6 +625,34 @@ NG_API NG_MUST_USE ng_status ng_token_vector(const ng_store *store, ng_token_id 
 NG_API NG_MUST_USE ng_status ng_token_list(const ng_store *store, ng_collection_id collection,
                                            ng_token_id after, ng_token_id *out, size_t capacity,
                                            size_t *count);
+typedef struct ng_page_options {
+    size_t struct_size;
+    ng_collection_id collection; /**< or NG_COLLECTION_ANY; 0 = NG_COLLECTION_RUNTIME */
+    ng_token_id after; /**< a cursor: the last id of the page before; 0 = the first page */
+    uint64_t offset;   /**< tokens to pass over behind it */
+    bool active_only;  /**< only with NG_TOKEN_ACTIVE */
+    bool descending;   /**< by falling ids, newest first; `after` bounds from above */
+} ng_page_options;
+
+/** A page of ids. `*count` receives how many were written; fewer than `capacity` = the end. By
+ *  `after`, what is created or deleted between two pages never makes a token that stays appear
+ *  twice or not at all; by `offset` it does. Errors: NG_E_NOT_FOUND (collection), NG_E_INVALID.
+ *  Cost: O(tokens passed over and written), those of other collections included. */
+NG_API NG_MUST_USE ng_status ng_token_page(const ng_store *store, const ng_page_options *options,
+                                           ng_token_id *out, size_t capacity, size_t *count);
+/** How many tokens are in a collection, or in all (NG_COLLECTION_ANY); with `active_only` those
+ *  with NG_TOKEN_ACTIVE. Errors: NG_E_NOT_FOUND. Cost: constant. */
+NG_API NG_MUST_USE ng_status ng_token_count(const ng_store *store, ng_collection_id collection,
+                                            bool active_only, uint64_t *out);
+/** Sets `fields` to put a token into all eight spaces: the X coordinate of each is that element of
+ *  `state`, Y and Z are 0. The other members stay. What does not fit is refused by the write. */
+NG_API void ng_token_from_state(const float state[NG_SPACE_COUNT], ng_token_fields *fields);
+/** The X coordinate of each space, in its units, 0 where the token is not; returns a bit per space
+ *  in which it is. */
+NG_API uint8_t ng_token_to_state(const ng_store *store, const ng_token *record,
+                                 float out[NG_SPACE_COUNT]);
+/** Seconds since a token was created, by the clock of the store; 0 if that was set back. */
+NG_API uint64_t ng_token_age(const ng_store *store, const ng_token *record);
 /** Decodes the coordinates of a record in the store's units; false if it is not in that space. */
 NG_API bool ng_token_coordinates(const ng_store *store, const ng_token *record, ng_space space,
                                  float out[NG_AXIS_COUNT]);

@@ -226,6 +226,25 @@ ng_status ng_token_update_many(ng_store *store, const ng_token_id *ids,
     return status != NG_OK ? status : ngi_store_token_put(store, ids, fields, count, write, NULL);
 }
 
+ng_status ng_token_upsert(ng_store *store, const ng_token_fields *fields,
+                          const ng_write_options *write, ng_token_id *out, bool *created)
+{
+    return ng_token_upsert_many(store, fields, 1, write, out, created);
+}
+
+ng_status ng_token_upsert_many(ng_store *store, const ng_token_fields *fields, size_t count,
+                               const ng_write_options *write, ng_token_id *out, bool *created)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(fields);
+    API_REQUIRE(out);
+    API_WRITE(write);
+    ng_status status = count <= NGI_BATCH_MAX ? api_check_fields(fields, count) : NG_OK;
+    if (status != NG_OK)
+        return status;
+    return ngi_store_token_upsert(store, fields, count, write, out, created);
+}
+
 ng_status ng_token_delete(ng_store *store, ng_token_id id, const ng_write_options *write)
 {
     API_REQUIRE(store);
@@ -309,6 +328,59 @@ ng_status ng_token_list(const ng_store *store, ng_collection_id collection, ng_t
     if (capacity > 0)
         API_REQUIRE(out);
     return ngi_store_token_list(store, collection, after, out, capacity, count);
+}
+
+ng_status ng_token_page(const ng_store *store, const ng_page_options *options, ng_token_id *out,
+                        size_t capacity, size_t *count)
+{
+    const ng_page_options defaults = {.struct_size = sizeof defaults};
+    API_REQUIRE(store);
+    API_REQUIRE(count);
+    API_OPTIONS(options);
+    if (capacity > 0)
+        API_REQUIRE(out);
+    return ngi_store_token_page(store, options != NULL ? options : &defaults, out, capacity, count);
+}
+
+ng_status ng_token_count(const ng_store *store, ng_collection_id collection, bool active_only,
+                         uint64_t *out)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(out);
+    return ngi_store_token_count(store, collection, active_only, out);
+}
+
+void ng_token_from_state(const float state[NG_SPACE_COUNT], ng_token_fields *fields)
+{
+    if (state == NULL || fields == NULL)
+        return;
+    fields->spaces_set = 0xFF;
+    fields->spaces_clear = 0;
+    for (int space = 0; space < NG_SPACE_COUNT; space++) {
+        fields->coordinates[space][0] = state[space];
+        fields->coordinates[space][1] = fields->coordinates[space][2] = 0;
+    }
+}
+
+uint8_t ng_token_to_state(const ng_store *store, const ng_token *record, float out[NG_SPACE_COUNT])
+{
+    uint8_t spaces = 0;
+    for (int space = 0; out != NULL && space < NG_SPACE_COUNT; space++) {
+        float point[NG_AXIS_COUNT] = {0};
+        if (ng_token_coordinates(store, record, (ng_space)space, point))
+            spaces |= (uint8_t)(1 << space);
+        out[space] = point[0];
+    }
+    return spaces;
+}
+
+uint64_t ng_token_age(const ng_store *store, const ng_token *record)
+{
+    if (store == NULL || record == NULL)
+        return 0;
+    ngi_os *os = ngi_store_os(store);
+    uint64_t now = os->clock_us(os) / 1000000;
+    return now > record->timestamp ? now - record->timestamp : 0;
 }
 
 bool ng_token_coordinates(const ng_store *store, const ng_token *record, ng_space space,

@@ -83,6 +83,32 @@ typedef struct token_scalars {
     uint8_t field_radius, field_strength;
 } token_scalars;
 
+/* All flags are replaced first, then single ones changed. The entity type is none of them. */
+static inline ng_status token_apply_flags(uint16_t *stored, const ng_token_fields *fields)
+{
+    unsigned flags = *stored;
+    unsigned changed = fields->flags_set | fields->flags_clear;
+    if (NGI_UNLIKELY(changed & NG_TOKEN_ENTITY_MASK))
+        return ngi_fail(NG_E_INVALID,
+                        "flags_set and flags_clear 0x%04X have bits of the entity type 0x%04X",
+                        changed, NG_TOKEN_ENTITY_MASK);
+    if (NGI_UNLIKELY(fields->flags_set & fields->flags_clear))
+        return ngi_fail(NG_E_INVALID, "flags 0x%04X are in both flags_set and flags_clear",
+                        fields->flags_set & fields->flags_clear);
+    if (fields->set & NG_FIELD_FLAGS)
+        flags = (fields->flags & ~(unsigned)NG_TOKEN_ENTITY_MASK) | (flags & NG_TOKEN_ENTITY_MASK);
+    flags = (flags & ~(unsigned)fields->flags_clear) | fields->flags_set;
+    if (fields->set & NG_FIELD_ENTITY) {
+        if (fields->entity > TOKEN_ENTITY_MAX)
+            return ngi_fail(NG_E_INVALID, "entity %u is outside 0..%d", fields->entity,
+                            TOKEN_ENTITY_MAX);
+        flags = (flags & ~(unsigned)NG_TOKEN_ENTITY_MASK) | (unsigned)fields->entity
+                                                                << NG_TOKEN_ENTITY_SHIFT;
+    }
+    *stored = (uint16_t)flags;
+    return NG_OK;
+}
+
 static inline ng_status token_apply_scalars(token_scalars *scalars, const ng_token_fields *fields,
                                             const ng_cdna *cdna)
 {
@@ -98,16 +124,7 @@ static inline ng_status token_apply_scalars(token_scalars *scalars, const ng_tok
     NGI_TRY(token_apply_fraction("field_strength", set & NG_FIELD_STRENGTH, fields->field_strength,
                                  TOKEN_STRENGTH_STEPS, cdna->max_field_strength,
                                  &scalars->field_strength));
-    if (set & NG_FIELD_FLAGS)
-        scalars->flags = (uint16_t)((fields->flags & ~NG_TOKEN_ENTITY_MASK) |
-                                    (scalars->flags & NG_TOKEN_ENTITY_MASK));
-    if (set & NG_FIELD_ENTITY) {
-        if (fields->entity > TOKEN_ENTITY_MAX)
-            return ngi_fail(NG_E_INVALID, "entity %u is outside 0..%d", fields->entity,
-                            TOKEN_ENTITY_MAX);
-        scalars->flags = (uint16_t)((scalars->flags & ~NG_TOKEN_ENTITY_MASK) |
-                                    fields->entity << NG_TOKEN_ENTITY_SHIFT);
-    }
+    NGI_TRY(token_apply_flags(&scalars->flags, fields));
 out:
     return status;
 }

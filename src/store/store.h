@@ -43,6 +43,10 @@ NG_MUST_USE ng_status ngi_store_collection_get(const ng_store *store, ng_collect
 NG_MUST_USE ng_status ngi_store_token_put(ng_store *store, const ng_token_id *ids,
                                           const ng_token_fields *fields, size_t count,
                                           const ng_write_options *write, ng_token_id *out);
+/** As ng_token_upsert_many. */
+NG_MUST_USE ng_status ngi_store_token_upsert(ng_store *store, const ng_token_fields *fields,
+                                             size_t count, const ng_write_options *write,
+                                             ng_token_id *out, bool *created);
 /** ng_token_read for one kind of processor. */
 typedef ng_status (*ngi_store_reader)(const ng_store *store, ng_token_id id, ng_token *out);
 
@@ -77,6 +81,10 @@ NG_MUST_USE ng_status ngi_store_token_vector(const ng_store *store, ng_token_id 
 NG_MUST_USE ng_status ngi_store_token_list(const ng_store *store, ng_collection_id collection,
                                            ng_token_id after, ng_token_id *out, size_t capacity,
                                            size_t *count);
+NG_MUST_USE ng_status ngi_store_token_page(const ng_store *store, const ng_page_options *options,
+                                           ng_token_id *out, size_t capacity, size_t *count);
+NG_MUST_USE ng_status ngi_store_token_count(const ng_store *store, ng_collection_id collection,
+                                            bool active_only, uint64_t *out);
 bool ngi_store_token_coordinates(const ng_store *store, const ng_token *record, ng_space space,
                                  float out[NG_AXIS_COUNT]);
 

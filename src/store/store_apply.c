@@ -29,14 +29,18 @@ static void apply_record(ng_store *store, const ngi_op_token *token, bool is_new
 {
     uint32_t slot = token->record.slot;
     const ng_token *old = &store_records(store)[slot];
+    store_collection *collection = &store->collections[token->collection];
     if (is_new || old->slot == 0) {
         store->token_count++;
-        store->collections[token->collection].token_count++;
+        collection->token_count++;
     } else if (old->flags & NG_TOKEN_ACTIVE) {
         store->active_token_count--;
+        collection->active_count--;
     }
-    if (token->record.flags & NG_TOKEN_ACTIVE)
+    if (token->record.flags & NG_TOKEN_ACTIVE) {
         store->active_token_count++;
+        collection->active_count++;
+    }
     if (is_new)
         ngi_store_record_write_new(store, slot, &token->record);
     else
@@ -125,10 +129,13 @@ static ng_status apply_token_delete(ng_store *store, uint32_t slot)
         NGI_TRY(apply_connection_remove(store, id));
     ngi_labels_remove(&store->labels, slot);
     ngi_vectors_remove(store->vectors, slot);
+    store_collection *collection = &store->collections[store_sides(store)[slot].collection];
     store->token_count--;
-    if (old->flags & NG_TOKEN_ACTIVE)
+    collection->token_count--;
+    if (old->flags & NG_TOKEN_ACTIVE) {
         store->active_token_count--;
-    store->collections[store_sides(store)[slot].collection].token_count--;
+        collection->active_count--;
+    }
     const ng_token none = {0};
     ngi_store_record_write(store, slot, &none);
     ngi_table_touch(&store->sides, slot, 1);

@@ -556,6 +556,21 @@ static ng_status end_derive(const store_loader *loader)
     return status;
 }
 
+/* Nearly all tokens are active: nothing is looked at unless one is not. */
+static void end_count_active(store_loader *loader)
+{
+    const ng_store *store = loader->store;
+    for (uint32_t i = 0; i < loader->head.collection_count; i++)
+        loader->collections[i].active_count = loader->collections[i].token_count;
+    if (atomic_load(&loader->active_token_count) == loader->head.token_count)
+        return;
+    for (uint32_t slot = 1; slot < loader->head.slot_end; slot++) {
+        const ng_token *record = &store_records(store)[slot];
+        if (record->slot != 0 && !(record->flags & NG_TOKEN_ACTIVE))
+            loader->collections[store_sides(store)[slot].collection].active_count--;
+    }
+}
+
 /* The loader's arrays become the store's; what the store had goes with the loader. */
 static void end_install(store_loader *loader)
 {
@@ -563,6 +578,7 @@ static void end_install(store_loader *loader)
     const ngi_stream_head *head = &loader->head;
     for (uint32_t i = 0; i < head->collection_count; i++)
         loader->collections[i].token_count = atomic_load(&loader->per_collection[i]);
+    end_count_active(loader);
     ngi_free(store_account_of(store, STORE_COLLECTIONS), store->collections,
              store->collection_capacity * sizeof *store->collections);
     store->collections = loader->collections;

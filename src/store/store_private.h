@@ -58,6 +58,7 @@ typedef struct store_room {
 typedef struct store_collection {
     char name[NGI_COLLECTION_NAME_MAX + 1];
     uint64_t token_count;
+    uint64_t active_count; /* of them, with NG_TOKEN_ACTIVE */
 } store_collection;
 
 /* Work that falls due on its own, see store_upkeep.c. */

@@ -136,7 +136,13 @@ static void check_counter(ng_check_report *report, const char *name, uint64_t ke
                       (unsigned long long)counted);
 }
 
-static void check_tokens(const ng_store *store, uint64_t *per_collection, ng_check_report *report)
+/* What a count of a collection gives. */
+typedef struct check_counts {
+    uint64_t tokens, active;
+} check_counts;
+
+static void check_tokens(const ng_store *store, check_counts *per_collection,
+                         ng_check_report *report)
 {
     uint64_t active = 0;
     for (uint32_t slot = 1; slot < store_slot_end(store); slot++) {
@@ -160,16 +166,19 @@ static void check_tokens(const ng_store *store, uint64_t *per_collection, ng_che
             check_problem(report, "token %u is in unknown collection %u", slot, collection);
             continue;
         }
-        per_collection[collection]++;
+        per_collection[collection].tokens++;
+        per_collection[collection].active += (record->flags & NG_TOKEN_ACTIVE) != 0;
         if (label != NULL &&
             ngi_labels_find(&store->labels, collection, label, label_bytes) != slot)
             check_problem(report, "token %u is not found by its label", slot);
     }
     check_counter(report, "number of tokens", store->token_count, report->tokens);
     check_counter(report, "number of active tokens", store->active_token_count, active);
-    for (uint32_t i = 0; i < store->collection_count; i++)
-        check_counter(report, store->collections[i].name, store->collections[i].token_count,
-                      per_collection[i]);
+    for (uint32_t i = 0; i < store->collection_count; i++) {
+        const store_collection *kept = &store->collections[i];
+        check_counter(report, kept->name, kept->token_count, per_collection[i].tokens);
+        check_counter(report, kept->name, kept->active_count, per_collection[i].active);
+    }
     check_counter(report, "number of labels", store->labels.used_count, report->labels);
     check_counter(report, "number of vectors", ngi_vectors_count(store->vectors), report->vectors);
 }
@@ -269,7 +278,7 @@ static ng_status check_tables(ng_store *store, ng_check_report *report)
         ngi_wal_unlock(store->wal);
         return status;
     }
-    bytes = store->collection_count * sizeof(uint64_t);
+    bytes = store->collection_count * sizeof(check_counts);
     NGI_TRY(ngi_alloc(store->mem, bytes, "check", &per_collection));
     memset(per_collection, 0, bytes);
     check_tokens(store, per_collection, report);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Tokens: create, update, read, find, list. */
+/* Tokens: create, update, read, find. */
 #include "store/store_txn.h"
 
 #include <string.h>
@@ -76,36 +76,6 @@ ng_status ngi_store_token_vector(const ng_store *store, ng_token_id id, float *o
     return NG_OK;
 }
 
-ng_status ngi_store_token_list(const ng_store *store, ng_collection_id collection,
-                               ng_token_id after, ng_token_id *out, size_t capacity, size_t *count)
-{
-    *count = 0;
-    if (after > UINT32_MAX)
-        return ngi_fail(NG_E_INVALID, "after %llu is not a token id", (unsigned long long)after);
-    uint64_t slot = after + 1;
-    ng_status status = NG_OK;
-    while (*count < capacity && slot < store_slot_end(store)) {
-        status = ngi_store_read_begin(store);
-        if (status != NG_OK)
-            return status;
-        if (collection != NG_COLLECTION_ANY && collection >= store->collection_count) {
-            ngi_store_read_end(store);
-            return ngi_fail(NG_E_NOT_FOUND, "collection %u not found", collection);
-        }
-        uint64_t end = store_slot_end(store);
-        if (end > slot + NGI_SLICE_ITEMS)
-            end = slot + NGI_SLICE_ITEMS;
-        for (; slot < end && *count < capacity; slot++) {
-            if (store_records(store)[slot].slot != 0 &&
-                (collection == NG_COLLECTION_ANY ||
-                 store_sides(store)[slot].collection == collection))
-                out[(*count)++] = slot;
-        }
-        ngi_store_read_end(store);
-    }
-    return status;
-}
-
 bool ngi_store_token_coordinates(const ng_store *store, const ng_token *record, ng_space space,
                                  float out[NG_AXIS_COUNT])
 {
@@ -155,6 +125,8 @@ typedef struct put_job {
     const ng_token_fields *fields;
     size_t count;
     const ng_write_options *write; /* or NULL */
+    bool by_label;                 /* `ids` is NULL: who has the label is updated */
+    bool *created;                 /* by position, or NULL */
     ng_token blank;                /* of a new token */
     uint32_t slot_next;            /* for the next new token */
     store_room room;               /* of what has been checked; dimensions 0 = no vector yet */
@@ -347,12 +319,24 @@ static ng_status put_check_vector(put_job *job, size_t index, ngi_op_token *toke
     return NG_OK;
 }
 
+/* The token that item `index` changes; 0 = it creates one. */
+static ng_token_id put_target(const put_job *job, size_t index)
+{
+    const ng_token_fields *fields = &job->fields[index];
+    if (job->by_label)
+        return ngi_labels_find_hashed(&job->store->labels, job->labels.hashes[index],
+                                      fields->collection, fields->label, fields->label_bytes);
+    return job->ids != NULL ? job->ids[index] : 0;
+}
+
 /* Checks item `index` and makes what will be logged of it. */
 static ng_status put_check(put_job *job, size_t index, ngi_op_token *token)
 {
     ng_store *store = job->store;
     const ng_token_fields *fields = &job->fields[index];
-    ng_token_id id = job->ids != NULL ? job->ids[index] : 0;
+    ng_token_id id = put_target(job, index);
+    if (job->created != NULL)
+        job->created[index] = id == 0;
     if (id != 0) {
         uint32_t slot;
         ng_status status = ngi_store_slot(store, id, &slot);
@@ -408,16 +392,16 @@ static ng_status put_encode(put_job *job, ng_token_id *out, size_t *body_bytes)
 }
 
 /* Which conditions suit which write. */
-static ng_status put_check_conditions(const ng_token_id *ids, size_t count,
-                                      const ng_write_options *write)
+static ng_status put_check_conditions(const put_job *job)
 {
-    bool creates = ids == NULL;
-    bool updates = false;
-    for (size_t i = 0; ids != NULL && i < count; i++) {
-        creates |= ids[i] == 0;
-        updates |= ids[i] != 0;
+    const ng_write_options *write = job->write;
+    bool creates = job->ids == NULL;
+    bool updates = job->by_label;
+    for (size_t i = 0; job->ids != NULL && i < job->count; i++) {
+        creates |= job->ids[i] == 0;
+        updates |= job->ids[i] != 0;
     }
-    if (write->if_version != 0 && (creates || count > 1))
+    if (write->if_version != 0 && (creates || job->count > 1))
         return ngi_fail(NG_E_INVALID, "if_version %u is for changing or deleting one token",
                         write->if_version);
     if ((write->flags & NG_WRITE_IF_ABSENT) && updates)
@@ -425,43 +409,101 @@ static ng_status put_check_conditions(const ng_token_id *ids, size_t count,
     return NG_OK;
 }
 
+static ng_status put_check_job(const put_job *job, size_t *bytes)
+{
+    ng_status status = NG_OK;
+    if (job->count == 0 || job->count > NGI_BATCH_MAX)
+        return ngi_fail(NG_E_INVALID, "count %zu is outside 1..%d", job->count, NGI_BATCH_MAX);
+    for (size_t i = 0; job->by_label && i < job->count; i++) {
+        if (!put_has_label(&job->fields[i]))
+            return ngi_fail_item(ngi_fail(NG_E_INVALID, "no label to find the token by"), i,
+                                 job->count);
+    }
+    NGI_TRY(put_body_bytes(job->fields, job->count, bytes));
+    if (job->write != NULL)
+        NGI_TRY(put_check_conditions(job));
+    if (job->ids != NULL)
+        NGI_TRY(ngi_store_check_ids(job->store, job->ids, job->count));
+out:
+    return status;
+}
+
+/* Labels by which tokens are found are given once, whether they are there or not. Leaves the set as
+ * it was. */
+static ng_status put_check_labels_once(put_job *job)
+{
+    ng_status status = NG_OK;
+    put_hash_labels(job);
+    for (size_t i = 0; status == NG_OK && i < job->count; i++)
+        status = ngi_fail_item(put_labels_add(job, i, job->fields[i].collection), i, job->count);
+    memset(job->labels.buckets, 0, (job->labels.mask + 1) * sizeof *job->labels.buckets);
+    return status;
+}
+
+static ng_status put_in_transaction(const put_job *job, ng_token_id *out)
+{
+    const ngi_txn_put put = {.ids = job->ids,
+                             .fields = job->fields,
+                             .count = job->count,
+                             .by_label = job->by_label,
+                             .created = job->created};
+    ng_status status = ngi_store_check_txn(job->store, job->write);
+    return status != NG_OK ? status : ngi_txn_token_put(job->write->txn, &put, job->write, out);
+}
+
+/* With room for `bytes` bytes of body. */
+static ng_status put_alone(put_job *job, size_t bytes, ng_token_id *out)
+{
+    ng_store *store = job->store;
+    put_fetch_token(job, 0); /* it arrives while this thread locks */
+    ng_status status = ngi_store_write_begin(store, bytes, job->write);
+    if (status != NG_OK)
+        return status;
+    job->slot_next = store_next_slot(store);
+    put_hash_labels(job);
+    ngi_token_default(&job->blank, 0, (uint32_t)(store->os->clock_us(store->os) / 1000000));
+    status = put_encode(job, out, &bytes);
+    if (status == NG_OK)
+        return ngi_store_write_commit_checked(store, NGI_OP_TOKENS_PUT, bytes, &job->room,
+                                              job->write);
+    ngi_store_write_abandon(store);
+    return status;
+}
+
+static ng_status put_run(put_job *job, ng_token_id *out)
+{
+    bool is_staged = job->write != NULL && job->write->txn != NULL;
+    size_t bytes = 0;
+    ng_status status = put_check_job(job, &bytes);
+    if (status == NG_OK && (job->by_label || !is_staged))
+        status = put_labels_init(job);
+    if (status != NG_OK)
+        return status;
+    if (job->by_label)
+        status = put_check_labels_once(job);
+    if (status == NG_OK)
+        status = is_staged ? put_in_transaction(job, out) : put_alone(job, bytes, out);
+    if (job->labels.bytes > 0)
+        ngi_free(job->store->mem, job->labels.hashes, job->labels.bytes);
+    return status;
+}
+
 ng_status ngi_store_token_put(ng_store *store, const ng_token_id *ids,
                               const ng_token_fields *fields, size_t count,
                               const ng_write_options *write, ng_token_id *out)
 {
-    if (count == 0 || count > NGI_BATCH_MAX)
-        return ngi_fail(NG_E_INVALID, "count %zu is outside 1..%d", count, NGI_BATCH_MAX);
-    size_t bytes = 0;
-    ng_status status = put_body_bytes(fields, count, &bytes);
-    if (status == NG_OK && write != NULL)
-        status = put_check_conditions(ids, count, write);
-    if (status == NG_OK && ids != NULL)
-        status = ngi_store_check_ids(store, ids, count);
-    if (status != NG_OK)
-        return status;
-    if (write != NULL && write->txn != NULL) {
-        status = ngi_store_check_txn(store, write);
-        return status != NG_OK ? status
-                               : ngi_txn_token_put(write->txn, ids, fields, count, write, out);
-    }
     put_job job = {.store = store, .ids = ids, .fields = fields, .count = count, .write = write};
-    status = put_labels_init(&job);
-    if (status != NG_OK)
-        return status;
-    put_fetch_token(&job, 0); /* it arrives while this thread locks */
-    status = ngi_store_write_begin(store, bytes, write);
-    if (status == NG_OK) {
-        job.slot_next = store_next_slot(store);
-        put_hash_labels(&job);
-        ngi_token_default(&job.blank, 0, (uint32_t)(store->os->clock_us(store->os) / 1000000));
-        status = put_encode(&job, out, &bytes);
-        if (status == NG_OK)
-            status =
-                ngi_store_write_commit_checked(store, NGI_OP_TOKENS_PUT, bytes, &job.room, write);
-        else
-            ngi_store_write_abandon(store);
-    }
-    if (job.labels.bytes > 0)
-        ngi_free(store->mem, job.labels.hashes, job.labels.bytes);
-    return status;
+    return put_run(&job, out);
+}
+
+ng_status ngi_store_token_upsert(ng_store *store, const ng_token_fields *fields, size_t count,
+                                 const ng_write_options *write, ng_token_id *out, bool *created)
+{
+    put_job job = {.store = store,
+                   .fields = fields,
+                   .count = count,
+                   .write = write,
+                   .by_label = true,
+                   .created = created};
+    return put_run(&job, out);
 }

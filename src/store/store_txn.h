@@ -11,8 +11,16 @@ NG_MUST_USE ng_status ngi_txn_commit(ng_txn *txn, const ng_write_options *write)
 void ngi_txn_rollback(ng_txn *txn);
 ng_store *ngi_txn_store(const ng_txn *txn);
 
-NG_MUST_USE ng_status ngi_txn_token_put(ng_txn *txn, const ng_token_id *ids,
-                                        const ng_token_fields *fields, size_t count,
+/** What ngi_store_token_put and ngi_store_token_upsert are about. */
+typedef struct ngi_txn_put {
+    const ng_token_id *ids; /* NULL: all are created, or found by their labels */
+    const ng_token_fields *fields;
+    size_t count;
+    bool by_label;
+    bool *created; /* by position, or NULL */
+} ngi_txn_put;
+
+NG_MUST_USE ng_status ngi_txn_token_put(ng_txn *txn, const ngi_txn_put *put,
                                         const ng_write_options *write, ng_token_id *out);
 NG_MUST_USE ng_status ngi_txn_token_delete(ng_txn *txn, const ng_token_id *ids, size_t count,
                                            const ng_write_options *write);

@@ -18,13 +18,12 @@ typedef struct stage_undo {
 typedef struct stage_job {
     ng_txn *txn;
     const ng_write_options *write;
-    const ng_token_id *ids; /* NULL: all are created */
-    const ng_token_fields *fields;
-    size_t count;
+    const ngi_txn_put *put;
     uint32_t now_s;
     uint32_t *slots; /* handed out, for those that are created, in order */
     uint32_t slot_count;
     uint32_t slots_used;
+    bool is_short; /* of slots: more labels are free than when they were counted */
     stage_undo *undo;
     size_t staged_count;
 } stage_job;
@@ -116,16 +115,31 @@ ng_status ngi_txn_fail_joined(const ng_txn *txn, uint32_t id, const ng_connectio
 
 /* --- tokens ---------------------------------------------------------------------------------- */
 
+/* The token that item `index` changes; 0 = it creates one. The caller holds a lock. */
+static ng_token_id stage_target(const ng_txn *txn, const ngi_txn_put *put, size_t index)
+{
+    const ng_token_fields *fields = &put->fields[index];
+    if (put->by_label)
+        return ngi_overlay_label_holder(txn, fields->collection, fields->label,
+                                        fields->label_bytes);
+    return put->ids != NULL ? put->ids[index] : 0;
+}
+
 /* Makes `*next` of what item `index` is about, before its fields are applied. */
 static ng_status stage_token_base(stage_job *job, size_t index, txn_token **entry, txn_token *next)
 {
     ng_txn *txn = job->txn;
     ng_store *store = txn->store;
-    ng_token_id id = job->ids != NULL ? job->ids[index] : 0;
+    ng_token_id id = stage_target(txn, job->put, index);
     *entry = NULL;
     *next = (txn_token){.state = TXN_CREATED, .label_bytes = NGI_OP_LABEL_KEEP};
+    if (job->put->created != NULL)
+        job->put->created[index] = id == 0;
     if (id == 0) {
-        next->collection = job->fields[index].collection;
+        next->collection = job->put->fields[index].collection;
+        job->is_short = job->slots_used == job->slot_count;
+        if (job->is_short)
+            return NG_E_LIMIT; /* is staged again, with slots enough */
         ngi_token_default(&next->record, job->slots[job->slots_used], job->now_s);
         if (next->collection >= store->collection_count)
             return ngi_fail(NG_E_NOT_FOUND, "collection %u not found", next->collection);
@@ -222,7 +236,7 @@ static void stage_release_difference(ng_txn *txn, const txn_token *entry, const 
 static ng_status stage_token(stage_job *job, size_t index)
 {
     ng_txn *txn = job->txn;
-    const ng_token_fields *fields = &job->fields[index];
+    const ng_token_fields *fields = &job->put->fields[index];
     txn_token *entry;
     txn_token next;
     ng_status status = stage_token_base(job, index, &entry, &next);
@@ -284,8 +298,11 @@ static ng_status stage_tokens_locked(stage_job *job)
     if (status != NG_OK)
         return status;
     status = stage_if_seq(txn, job->write);
-    for (size_t i = 0; status == NG_OK && i < job->count; i++)
-        status = ngi_fail_item(stage_token(job, i), i, job->count);
+    for (size_t i = 0; status == NG_OK && i < job->put->count; i++) {
+        status = stage_token(job, i);
+        if (!job->is_short)
+            status = ngi_fail_item(status, i, job->put->count);
+    }
     if (status == NG_OK) {
         stage_note_cdna(txn);
         stage_tokens_keep(job);
@@ -297,39 +314,72 @@ static ng_status stage_tokens_locked(stage_job *job)
     return status;
 }
 
-ng_status ngi_txn_token_put(ng_txn *txn, const ng_token_id *ids, const ng_token_fields *fields,
-                            size_t count, const ng_write_options *write, ng_token_id *out)
+/* How many tokens a call creates: of labels, as far as it can be seen without a writer's lock. */
+static ng_status stage_count_new(const ng_txn *txn, const ngi_txn_put *put, uint32_t *out)
 {
-    stage_job job = {.txn = txn, .write = write, .ids = ids, .fields = fields, .count = count};
+    *out = 0;
+    ng_status status = put->by_label ? ngi_store_read_begin(txn->store) : NG_OK;
+    if (status != NG_OK)
+        return status;
+    for (size_t i = 0; i < put->count; i++)
+        *out += stage_target(txn, put, i) == 0;
+    if (put->by_label)
+        ngi_store_read_end(txn->store);
+    return NG_OK;
+}
+
+/* Stages everything with `slot_count` slots handed out; those not used come back. */
+static ng_status stage_tokens(stage_job *job, uint32_t slot_count)
+{
+    ng_store *store = job->txn->store;
+    size_t slot_bytes = slot_count * sizeof *job->slots;
+    void *slots = NULL;
+    ngi_mem *mem = store_account_of(store, STORE_TRANSACTIONS);
+    ng_status status = ngi_alloc(mem, slot_bytes, "transaction", &slots);
+    if (status != NG_OK)
+        return status;
+    job->slots = slots;
+    job->slots_used = 0;
+    job->slot_count = 0;
+    job->staged_count = 0;
+    job->is_short = false;
+    NGI_TRY(ngi_given_take_slots(store, slot_count, job->slots));
+    job->slot_count = slot_count;
+    status = stage_tokens_locked(job);
+    uint32_t used = status == NG_OK ? job->slots_used : 0;
+    ngi_given_return_slots(store, job->slots + used, job->slot_count - used);
+out:
+    ngi_free(mem, slots, slot_bytes);
+    return status;
+}
+
+ng_status ngi_txn_token_put(ng_txn *txn, const ngi_txn_put *put, const ng_write_options *write,
+                            ng_token_id *out)
+{
+    stage_job job = {.txn = txn, .write = write, .put = put, .now_s = stage_now(txn)};
     ngi_mem *mem = store_account_of(txn->store, STORE_TRANSACTIONS);
     uint32_t new_count = 0;
     uint32_t entry_count = 0;
-    for (size_t i = 0; i < count; i++) {
-        ng_token_id id = ids != NULL ? ids[i] : 0;
-        new_count += id == 0;
-        entry_count += id == 0 || ngi_overlay_token(txn, (uint32_t)id) == NULL;
-    }
-    size_t slot_bytes = new_count * sizeof *job.slots;
-    size_t undo_bytes = count * sizeof *job.undo;
-    void *slots = NULL;
+    size_t undo_bytes = put->count * sizeof *job.undo;
     void *undo = NULL;
     ng_status status = NG_OK;
-    NGI_TRY(ngi_overlay_reserve_tokens(txn, entry_count, (uint32_t)count));
-    NGI_TRY(ngi_alloc(mem, slot_bytes, "transaction", &slots));
+    for (size_t i = 0; i < put->count; i++) {
+        ng_token_id id = put->ids != NULL ? put->ids[i] : 0;
+        entry_count += id == 0 || ngi_overlay_token(txn, (uint32_t)id) == NULL;
+    }
+    NGI_TRY(ngi_overlay_reserve_tokens(txn, entry_count, (uint32_t)put->count));
     NGI_TRY(ngi_alloc(mem, undo_bytes, "transaction", &undo));
-    job.slots = slots;
     job.undo = undo;
-    job.now_s = stage_now(txn);
-    NGI_TRY(ngi_given_take_slots(txn->store, new_count, job.slots));
-    job.slot_count = new_count;
-    NGI_TRY(stage_tokens_locked(&job));
-    for (size_t i = 0; out != NULL && i < count; i++)
+    NGI_TRY(stage_count_new(txn, put, &new_count));
+    status = stage_tokens(&job, new_count);
+    if (job.is_short)
+        status = stage_tokens(&job, (uint32_t)put->count);
+    if (status != NG_OK)
+        goto out;
+    for (size_t i = 0; out != NULL && i < put->count; i++)
         out[i] = txn->tokens[job.undo[i].index].record.slot;
     stage_done(txn, write);
 out:
-    if (status != NG_OK)
-        ngi_given_return_slots(txn->store, job.slots, job.slot_count);
-    ngi_free(mem, slots, slot_bytes);
     ngi_free(mem, undo, undo_bytes);
     return status;
 }

@@ -270,12 +270,138 @@ static void test_in_a_transaction(void **state)
     batch_destroy(b);
 }
 
+static void set_label(ng_token_fields *fields, const char *label)
+{
+    fields->set |= NG_FIELD_LABEL;
+    fields->label = label;
+    fields->label_bytes = strlen(label);
+}
+
+static void test_upsert(void **state)
+{
+    (void)state;
+    batch *b = batch_create(0);
+    ng_token_fields fields = api_fields();
+    ng_token_id id = 0, other = 0;
+    ng_token_info info;
+    bool created = false;
+    set_label(&fields, "cup");
+    fields.set |= NG_FIELD_WEIGHT;
+    fields.weight = 0.5f;
+    ASSERT_OK(ng_token_upsert(b->store, &fields, NULL, &id, &created));
+    assert_true(created);
+    fields.set = NG_FIELD_LABEL | NG_FIELD_ENTITY;
+    fields.entity = NG_ENTITY_OBJECT;
+    ASSERT_OK(ng_token_upsert(b->store, &fields, NULL, &other, &created));
+    assert_false(created);
+    assert_int_equal(other, id);
+    ASSERT_OK(ng_token_get(b->store, id, &info));
+    assert_int_equal(info.version, 2);
+    assert_true(info.record.weight == 0.5f);
+    assert_int_equal(info.record.flags >> NG_TOKEN_ENTITY_SHIFT & 15, NG_ENTITY_OBJECT);
+    fields.collection = NG_COLLECTION_SEMANTIC; /* the same label there is another token */
+    ASSERT_OK(ng_token_upsert(b->store, &fields, NULL, &other, NULL));
+    assert_int_not_equal(other, id);
+    fields.collection = 99;
+    ASSERT_FAILS(ng_token_upsert(b->store, &fields, NULL, &other, NULL), NG_E_NOT_FOUND,
+                 "collection 99");
+    fields = api_fields();
+    ASSERT_FAILS(ng_token_upsert(b->store, &fields, NULL, &other, NULL), NG_E_INVALID, "label");
+    set_label(&fields, "");
+    ASSERT_FAILS(ng_token_upsert(b->store, &fields, NULL, &other, NULL), NG_E_INVALID, "label");
+    set_label(&fields, "cup");
+    ng_write_options write = {.struct_size = sizeof write, .if_version = 2};
+    ASSERT_FAILS(ng_token_upsert(b->store, &fields, &write, &other, NULL), NG_E_INVALID,
+                 "if_version");
+    write = (ng_write_options){.struct_size = sizeof write, .flags = NG_WRITE_IF_ABSENT};
+    ASSERT_FAILS(ng_token_upsert(b->store, &fields, &write, &other, NULL), NG_E_INVALID,
+                 "IF_ABSENT");
+    ASSERT_FAILS(ng_token_upsert(b->store, &fields, NULL, NULL, NULL), NG_E_INVALID, "out");
+    ASSERT_FAILS(ng_token_upsert(b->store, NULL, NULL, &id, NULL), NG_E_INVALID, "fields");
+    batch_destroy(b);
+}
+
+static void test_upsert_many(void **state)
+{
+    (void)state;
+    batch *b = batch_create(0);
+    static char labels[MANY][16];
+    bool *created = calloc(MANY, sizeof *created);
+    assert_non_null(created);
+    for (size_t i = 0; i < MANY; i++) {
+        snprintf(labels[i], sizeof labels[i], "label %zu", i);
+        set_label(&b->fields[i], labels[i]);
+    }
+    ASSERT_OK(ng_token_create_many(b->store, b->fields, 10, NULL, b->ids));
+    ng_seq before = newest(b->store);
+    ASSERT_OK(ng_token_upsert_many(b->store, b->fields, MANY, NULL, b->ids, created));
+    assert_int_equal(newest(b->store), before + 1);
+    for (size_t i = 0; i < MANY; i++) {
+        assert_int_equal(b->ids[i], i + 1);
+        assert_int_equal(created[i], i >= 10);
+    }
+    b->fields[7].label = labels[3];
+    b->fields[7].label_bytes = strlen(labels[3]);
+    ASSERT_FAILS(ng_token_upsert_many(b->store, b->fields, MANY, NULL, b->ids, created),
+                 NG_E_EXISTS, "item 7: label 'label 3' is given twice, also to item 3");
+    set_label(&b->fields[7], "new");
+    b->fields[8].set |= NG_FIELD_WEIGHT;
+    b->fields[8].weight = -1;
+    ASSERT_FAILS(ng_token_upsert_many(b->store, b->fields, 20, NULL, b->ids, created), NG_E_INVALID,
+                 "item 8: weight -1");
+    assert_int_equal(newest(b->store), before + 1);
+    free(created);
+    batch_destroy(b);
+}
+
+static void test_upsert_in_a_transaction(void **state)
+{
+    (void)state;
+    batch *b = batch_create(0);
+    ng_token_id kept = api_labelled(b->store, "kept");
+    ng_token_id ids[3];
+    bool created[3];
+    ng_txn *txn = NULL;
+    ASSERT_OK(ng_txn_begin(b->store, NULL, &txn));
+    ng_write_options write = {.struct_size = sizeof write, .txn = txn};
+    set_label(&b->fields[0], "kept");
+    set_label(&b->fields[1], "new");
+    ASSERT_OK(ng_token_upsert_many(b->store, b->fields, 2, &write, ids, created));
+    assert_int_equal(ids[0], kept);
+    assert_true(!created[0] && created[1]);
+    b->fields[1].set |= NG_FIELD_WEIGHT;
+    b->fields[1].weight = 0.25f;
+    set_label(&b->fields[2], "third");
+    ng_token_id first_new = ids[1];
+    ASSERT_OK(ng_token_upsert_many(b->store, b->fields, 3, &write, ids, created));
+    assert_int_equal(ids[1], first_new); /* its own, which nobody else sees yet */
+    assert_true(!created[0] && !created[1] && created[2]);
+    b->fields[2].label = "new";
+    b->fields[2].label_bytes = 3;
+    ASSERT_FAILS(ng_token_upsert_many(b->store, b->fields, 3, &write, ids, created), NG_E_EXISTS,
+                 "item 2", "item 1");
+    ASSERT_OK(ng_txn_commit(txn, NULL));
+    ng_token record;
+    ASSERT_OK(ng_token_read(b->store, first_new, &record));
+    assert_true(record.weight == 0.25f);
+    ng_info info;
+    ASSERT_OK(ng_store_info(b->store, &info));
+    assert_int_equal(info.token_count, 3);
+    batch_destroy(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_update_many),       cmocka_unit_test(test_update_many_is_all_or_none),
-        cmocka_unit_test(test_labels_of_a_batch), cmocka_unit_test(test_delete_many),
-        cmocka_unit_test(test_reads_of_many),     cmocka_unit_test(test_in_a_transaction),
+        cmocka_unit_test(test_update_many),
+        cmocka_unit_test(test_update_many_is_all_or_none),
+        cmocka_unit_test(test_labels_of_a_batch),
+        cmocka_unit_test(test_delete_many),
+        cmocka_unit_test(test_reads_of_many),
+        cmocka_unit_test(test_in_a_transaction),
+        cmocka_unit_test(test_upsert),
+        cmocka_unit_test(test_upsert_many),
+        cmocka_unit_test(test_upsert_in_a_transaction),
     };
     return cmocka_run_group_tests_name("tokens by the batch", tests, NULL, NULL);
 }

@@ -100,6 +100,32 @@ static void build_update_batch(const twin_state *twin, twin_op *op)
     }
 }
 
+/* Every other one is there. */
+static void build_upsert(const twin_state *twin, twin_op *op)
+{
+    size_t labelled = 0;
+    nth_items(op, TWIN_UPSERT, 6);
+    op->as_batch = true;
+    for (size_t i = 0; i < op->count; i++) {
+        char text[64];
+        twin_item *item = &op->items[i];
+        snprintf(text, sizeof text, "perhaps there, number %zu", i);
+        nth_fill(twin, &item->fields, text);
+        item->created = i % 2 == 0;
+        if (item->created)
+            continue;
+        const twin_token *token = &twin->tokens[labelled];
+        while (!token->alive || token->label_bytes == 0)
+            token = &twin->tokens[++labelled];
+        labelled++;
+        free((void *)(uintptr_t)item->fields.label);
+        item->fields.label = nth_copy(token->label, token->label_bytes);
+        item->fields.label_bytes = token->label_bytes;
+        item->fields.collection = token->collection;
+        item->id = token->id;
+    }
+}
+
 static void build_delete_batch(const twin_state *twin, twin_op *op)
 {
     build_delete(twin, op);
@@ -364,6 +390,7 @@ const nth_scenario nth_scenarios[] = {
     {.name = "create a batch", .build = build_batch},
     {.name = "update", .build = build_update},
     {.name = "update a batch", .build = build_update_batch},
+    {.name = "upsert a batch", .build = build_upsert},
     {.name = "delete", .build = build_delete},
     {.name = "delete a batch", .build = build_delete_batch},
     {.name = "connect", .build = build_connect},

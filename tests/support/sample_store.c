@@ -62,7 +62,8 @@ static ng_status sample_create(ng_store *store, sample_state *sample, unsigned c
     ng_status status;
     ng_token_id *ids = &sample->tokens[sample->token_count];
     if (write != NULL && write->txn != NULL)
-        status = ngi_txn_token_put(write->txn, NULL, fields, count, write, ids);
+        status = ngi_txn_token_put(write->txn, &(ngi_txn_put){.fields = fields, .count = count},
+                                   write, ids);
     else
         status = ngi_store_token_put(store, NULL, fields, count, write, ids);
     if (status == NG_OK)
@@ -152,10 +153,12 @@ static ng_status sample_transact(ng_store *store, sample_state *sample, size_t d
                               .set = NG_FIELD_LABEL,
                               .label = label,
                               .label_bytes = bytes};
-    NGI_TRY(ngi_txn_token_put(txn, &sample->tokens[first], &fields, 1, &write, NULL));
+    ngi_txn_put put = {.ids = &sample->tokens[first], .fields = &fields, .count = 1};
+    NGI_TRY(ngi_txn_token_put(txn, &put, &write, NULL));
     fields = (ng_token_fields){.struct_size = sizeof fields, .set = NG_FIELD_WEIGHT};
     fields.weight = 0.375f;
-    NGI_TRY(ngi_txn_token_put(txn, &sample->tokens[0], &fields, 1, &write, NULL));
+    put.ids = &sample->tokens[0];
+    NGI_TRY(ngi_txn_token_put(txn, &put, &write, NULL));
     NGI_TRY(sample_connect(store, sample, first, 0, &write));
     NGI_TRY(sample_connect(store, sample, first + 1, first + 2, &write));
     status = ngi_txn_commit(txn, &(ng_write_options){.struct_size = sizeof write, .actor = 3});

@@ -197,6 +197,8 @@ void twin_apply_fields(const twin_state *twin, const ng_token_fields *fields, ng
     unsigned flags = record->flags;
     if (fields->set & NG_FIELD_FLAGS)
         flags = (flags & NG_TOKEN_ENTITY_MASK) | fields->flags;
+    flags &= ~(unsigned)fields->flags_clear;
+    flags |= fields->flags_set;
     if (fields->set & NG_FIELD_ENTITY)
         flags = (flags & ~(unsigned)NG_TOKEN_ENTITY_MASK) | (unsigned)fields->entity
                                                                 << NG_TOKEN_ENTITY_SHIFT;
@@ -357,6 +359,14 @@ void twin_apply(twin_state *twin, const twin_op *op)
         for (size_t i = 0; i < op->count; i++)
             twin_update(twin, &op->items[i]);
         break;
+    case TWIN_UPSERT:
+        for (size_t i = 0; i < op->count; i++) {
+            if (op->items[i].created)
+                twin_create(twin, &op->items[i]);
+            else
+                twin_update(twin, &op->items[i]);
+        }
+        break;
     case TWIN_DELETE:
         for (size_t i = 0; op->as_batch && i < op->count; i++)
             twin_delete(twin, op->deleted[i]);
@@ -408,8 +418,8 @@ void twin_op_release(twin_op *op)
 
 const char *twin_kind_name(twin_kind kind)
 {
-    static const char *const names[] = {"create",  "update",     "delete",
-                                        "connect", "disconnect", "collection",
-                                        "cdna",    "projection", "transaction"};
+    static const char *const names[] = {"create",     "update",     "upsert",     "delete",
+                                        "connect",    "disconnect", "collection", "cdna",
+                                        "projection", "transaction"};
     return names[kind];
 }

@@ -62,6 +62,7 @@ typedef struct twin_state {
 typedef enum twin_kind {
     TWIN_CREATE,     /* one token or a batch */
     TWIN_UPDATE,     /* one token or a batch */
+    TWIN_UPSERT,     /* likewise, by label */
     TWIN_DELETE,     /* `token`, or a batch: `deleted` */
     TWIN_CONNECT,    /* one connection or a batch */
     TWIN_DISCONNECT, /* one connection */
@@ -73,6 +74,7 @@ typedef enum twin_kind {
 
 typedef struct twin_item {
     ng_token_id id;         /* given by the store for a creation */
+    bool created;           /* of an upsert: there is no such token yet */
     ng_token_fields fields; /* label and vector are the item's own copies */
     uint32_t timestamp;     /* learned: creation time */
     uint64_t updated_us;    /* learned */

@@ -34,6 +34,27 @@ static ng_status perform_update(ng_store *store, twin_op *op, const ng_write_opt
     return ng_token_update_many(store, ids, fields, op->count, write);
 }
 
+/* That something was created which should have been changed, or the other way round, is no answer
+ * that an op expects. */
+static ng_status perform_upsert(ng_store *store, twin_op *op, const ng_write_options *write)
+{
+    ng_token_fields fields[TWIN_BATCH_MAX];
+    ng_token_id ids[TWIN_BATCH_MAX] = {0};
+    bool created[TWIN_BATCH_MAX] = {false};
+    for (size_t i = 0; i < op->count; i++)
+        fields[i] = op->items[i].fields;
+    ng_status status = op->as_batch
+                           ? ng_token_upsert_many(store, fields, op->count, write, ids, created)
+                           : ng_token_upsert(store, fields, write, ids, created);
+    for (size_t i = 0; i < op->count && status == NG_OK; i++) {
+        if (created[i] != op->items[i].created ||
+            (!created[i] && op->items[i].id != 0 && op->items[i].id != ids[i]))
+            return NG_E_INTERNAL;
+        op->items[i].id = ids[i];
+    }
+    return status;
+}
+
 static ng_status perform_connect(ng_store *store, twin_op *op, const ng_write_options *write)
 {
     if (op->count == 1 && !op->as_batch)
@@ -76,6 +97,8 @@ ng_status twin_perform(ng_store *store, twin_op *op, uint32_t write_flags)
         return perform_create(store, op, &write);
     case TWIN_UPDATE:
         return perform_update(store, op, &write);
+    case TWIN_UPSERT:
+        return perform_upsert(store, op, &write);
     case TWIN_DELETE:
         return op->as_batch ? ng_token_delete_many(store, op->deleted, op->count, &write)
                             : ng_token_delete(store, op->token, &write);
@@ -113,6 +136,19 @@ static bool guess_tokens(const twin_state *twin, const ng_store *store, twin_op 
         after = count != 0 ? page[count - 1] : 0;
     } while (count == 256);
     return found == op->count;
+}
+
+static bool guess_upserted(const twin_state *twin, const ng_store *store, twin_op *op)
+{
+    for (size_t i = 0; i < op->count; i++) {
+        twin_item *item = &op->items[i];
+        if (ng_token_find(store, item->fields.collection, item->fields.label,
+                          item->fields.label_bytes, &item->id) != NG_OK)
+            return false;
+        if (item->created == (twin_find(twin, item->id) != NULL))
+            return false;
+    }
+    return true;
 }
 
 static bool guess_connections(const twin_state *twin, const ng_store *store, twin_op *op)
@@ -220,6 +256,8 @@ bool twin_learn(const twin_state *twin, const ng_store *store, twin_op *op, bool
         return (!guess || guess_tokens(twin, store, op)) && learn_tokens(store, op);
     case TWIN_UPDATE:
         return learn_tokens(store, op);
+    case TWIN_UPSERT:
+        return (!guess || guess_upserted(twin, store, op)) && learn_tokens(store, op);
     case TWIN_CONNECT:
         return (!guess || guess_connections(twin, store, op)) && learn_connections(store, op);
     case TWIN_CDNA:

@@ -137,6 +137,11 @@ static void random_fields(const twin_state *twin, const twin_mix *mix, test_rand
         fields->flags =
             (uint16_t)(test_random_next(random) & (0xFFFF & ~(unsigned)NG_TOKEN_ENTITY_MASK));
     }
+    if (test_random_chance(random, 20)) {
+        unsigned bits = (unsigned)test_random_next(random) & ~(unsigned)NG_TOKEN_ENTITY_MASK;
+        fields->flags_set = (uint16_t)(bits & 0x50A5);
+        fields->flags_clear = (uint16_t)(bits & 0xA05A);
+    }
     for (int space = 0; space < NG_SPACE_COUNT; space++) {
         if (test_random_chance(random, is_update ? 15 : 45))
             random_point(twin, random, (ng_space)space, fields);
@@ -177,6 +182,45 @@ static void random_create(const twin_state *twin, const twin_mix *mix, test_rand
             is_taken = is_taken || same_label(&op->items[k].fields, fields);
         if (is_taken)
             op->expected = NG_E_EXISTS;
+    }
+}
+
+/* The label of a token that is there, or, more often, of one that is not. */
+static void random_label_known(const twin_state *twin, test_random *random, ng_token_fields *fields)
+{
+    const twin_token *other =
+        test_random_chance(random, 60) ? twin_random_token(twin, random) : NULL;
+    if (!(fields->set & NG_FIELD_LABEL))
+        random_label(random, fields);
+    if (other == NULL || other->label_bytes == 0)
+        return;
+    free((void *)(uintptr_t)fields->label);
+    fields->label = memcpy(random_allocate(other->label_bytes), other->label, other->label_bytes);
+    fields->label_bytes = other->label_bytes;
+    fields->collection = other->collection;
+}
+
+static void random_upsert(const twin_state *twin, const twin_mix *mix, test_random *random,
+                          twin_op *op)
+{
+    op->kind = TWIN_UPSERT;
+    op->as_batch = test_random_chance(random, 50);
+    op->count = op->as_batch ? 1 + test_random_below(random, TWIN_BATCH_MAX) : 1;
+    op->items = random_allocate(op->count * sizeof *op->items);
+    for (size_t i = 0; i < op->count; i++) {
+        twin_item *item = &op->items[i];
+        random_fields(twin, mix, random, &item->fields, false);
+        item->fields.collection =
+            (ng_collection_id)test_random_below(random, twin->collection_count);
+        random_label_known(twin, random, &item->fields);
+        const twin_token *holder = twin_find_label(twin, item->fields.collection,
+                                                   item->fields.label, item->fields.label_bytes);
+        item->created = holder == NULL;
+        item->id = holder != NULL ? holder->id : 0;
+        for (size_t k = 0; k < i; k++) {
+            if (same_label(&op->items[k].fields, &item->fields))
+                op->expected = NG_E_EXISTS;
+        }
     }
 }
 
@@ -407,7 +451,14 @@ static void spoil_fields(test_random *random, twin_op *op)
 {
     ng_token_fields *fields = &op->items[test_random_below(random, op->count)].fields;
     op->expected = NG_E_INVALID;
-    switch (test_random_below(random, 9)) {
+    switch (test_random_below(random, 11)) {
+    case 9:
+        fields->flags_set |= 0x0100; /* of the entity type */
+        break;
+    case 10:
+        fields->flags_set |= NG_TOKEN_DIRTY;
+        fields->flags_clear |= NG_TOKEN_DIRTY;
+        break;
     case 0:
         fields->set |= NG_FIELD_WEIGHT;
         fields->weight = 2;
@@ -497,6 +548,7 @@ static void random_spoil(const twin_state *twin, test_random *random, twin_op *o
     switch (op->kind) {
     case TWIN_CREATE:
     case TWIN_UPDATE:
+    case TWIN_UPSERT:
         if (op->kind == TWIN_UPDATE && test_random_chance(random, 30)) {
             spoil_ids(random, dead, &op->items[op->count - 1].id, op->items[0].id, op);
         } else {
@@ -586,8 +638,10 @@ void twin_random_op(const twin_state *twin, const twin_mix *mix, test_random *ra
         random_projection(twin, random, op);
     } else if (roll < (is_crowded ? 34 : 10) && token != NULL) {
         random_delete(twin, random, token, op);
-    } else if (roll < 45 && token != NULL) {
+    } else if (roll < 40 && token != NULL) {
         random_update(twin, mix, random, token, op);
+    } else if (roll < 46) {
+        random_upsert(twin, mix, random, op);
     } else if (roll < 75 && twin->live_tokens >= 2) {
         random_connect(twin, random, op);
     } else if (roll < 80 && connection != NULL) {

@@ -22,8 +22,8 @@ typedef struct txn_run {
 
 static bool is_part(twin_kind kind)
 {
-    return kind == TWIN_CREATE || kind == TWIN_UPDATE || kind == TWIN_DELETE ||
-           kind == TWIN_CONNECT || kind == TWIN_DISCONNECT;
+    return kind == TWIN_CREATE || kind == TWIN_UPDATE || kind == TWIN_UPSERT ||
+           kind == TWIN_DELETE || kind == TWIN_CONNECT || kind == TWIN_DISCONNECT;
 }
 
 /* What the transaction decided: the times of its own reading, which are not yet those of the
