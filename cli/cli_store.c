@@ -15,6 +15,7 @@ enum { STATS_HASH = CLI_OPTION_FIRST, STATS_MEMORY };
 
 typedef struct stats_answer {
     ng_info info;
+    size_t collection_count; /* those dropped are not among them */
     bool hashed;
     uint64_t hash;
     bool by_part;
@@ -234,7 +235,7 @@ static void stats_json_store(cli_json *json, const stats_answer *answer)
     cli_json_u64(json, "active_connection_count", info->active_connection_count);
     cli_json_u64(json, "label_count", info->label_count);
     cli_json_u64(json, "vector_count", info->vector_count);
-    cli_json_u64(json, "collection_count", info->collection_count);
+    cli_json_u64(json, "collection_count", answer->collection_count);
     cli_json_u64(json, "dimensions", info->dimensions);
     cli_json_u64(json, "ids_left", info->ids_left);
 }
@@ -347,6 +348,8 @@ static int stats_run(cli_context *context, int argc, char **argv)
     if (code != CLI_OK)
         return code;
     status = ng_store_info(context->store, &answer.info);
+    if (status == NG_OK)
+        status = ng_collection_list(context->store, NULL, 0, &answer.collection_count);
     if (status == NG_OK && answer.hashed)
         status = ng_state_hash(context->store, &answer.hash);
     if (status == NG_OK && answer.by_part)

@@ -88,7 +88,7 @@ NG_API const char *ng_version(void);
 /** Low 32 bits the slot (1, 2, 3, ...), high bits a generation; 0 is none. */
 typedef uint64_t ng_token_id;
 typedef uint64_t ng_connection_id; /**< 1, 2, 3, ...; 0 is none */
-typedef uint32_t ng_collection_id; /**< index of a collection */
+typedef uint32_t ng_collection_id; /**< number of a collection */
 typedef uint64_t ng_seq;           /**< position of an op in the log: 1, 2, 3, ... */
 
 #define NG_COLLECTION_RUNTIME 0u  /**< the default collection */
@@ -393,7 +393,7 @@ typedef struct ng_info {
     uint64_t active_connection_count;
     uint64_t label_count;
     uint64_t vector_count;
-    uint32_t collection_count;
+    uint32_t collection_count;   /**< ids of collections are below it; some may have been dropped */
     uint32_t dimensions;         /**< 0 = no vector yet */
     uint64_t ids_left;           /**< tokens that can still be created */
     uint64_t memory_bytes;       /**< all of the below */
@@ -517,6 +517,35 @@ NG_API NG_MUST_USE ng_status ng_collection_find(const ng_store *store, const cha
 /** Name (at least 65 bytes of room) and number of tokens of a collection; either may be NULL. */
 NG_API NG_MUST_USE ng_status ng_collection_get(const ng_store *store, ng_collection_id id,
                                                char name[65], uint64_t *token_count);
+
+typedef struct ng_collection_info {
+    ng_collection_id id;
+    char name[65];
+    uint64_t token_count;
+    uint64_t active_token_count; /**< with NG_TOKEN_ACTIVE */
+} ng_collection_info;
+
+/** Every collection, by id: those of each store first, then as they were made. `*count` receives
+ *  how many there are. */
+NG_API NG_MUST_USE ng_status ng_collection_list(const ng_store *store, ng_collection_info *out,
+                                                size_t capacity, size_t *count);
+/** Deletes every token that is in a collection when the call begins. Writers and searches go on
+ *  meanwhile: the deletion is a series of ops of at most 4096 tokens, so up to that number it is one
+ *  moment. A call that fails or is cut off has deleted some; doing it again deletes the rest.
+ *  `*deleted_count` (may be NULL) receives how many, also on failure; write->seq the last op.
+ *  write->if_seq holds for the first op. Not part of a transaction.
+ *  Errors: NG_E_NOT_FOUND (collection), those of a write. Cost: O(tokens of the store, and the
+ *  connections of those deleted). */
+NG_API NG_MUST_USE ng_status ng_collection_clear(ng_store *store, ng_collection_id id,
+                                                 const ng_write_options *write,
+                                                 uint64_t *deleted_count);
+/** Drops a collection with its tokens; its name is free again. Beyond 4096 tokens it is emptied
+ *  first as by ng_collection_clear; the rest and the name go in one op. A transaction that has
+ *  created tokens in it fails to commit (NG_CONFLICT_ABSENT).
+ *  Errors: NG_E_FORBIDDEN (runtime and semantic), otherwise as ng_collection_clear. */
+NG_API NG_MUST_USE ng_status ng_collection_drop(ng_store *store, ng_collection_id id,
+                                                const ng_write_options *write,
+                                                uint64_t *deleted_count);
 
 /* ---------------------------------------------------------------------------------------------
  * Tokens

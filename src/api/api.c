@@ -152,6 +152,40 @@ ng_status ng_collection_get(const ng_store *store, ng_collection_id id, char nam
     return ngi_store_collection_get(store, id, name, token_count);
 }
 
+ng_status ng_collection_list(const ng_store *store, ng_collection_info *out, size_t capacity,
+                             size_t *count)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(count);
+    if (capacity > 0)
+        API_REQUIRE(out);
+    return ngi_store_collection_list(store, out, capacity, count);
+}
+
+ng_status ng_collection_clear(ng_store *store, ng_collection_id id, const ng_write_options *write,
+                              uint64_t *deleted_count)
+{
+    uint64_t unused;
+    API_REQUIRE(store);
+    ng_status status = api_check_alone(write, "clearing a collection");
+    if (status != NG_OK)
+        return status;
+    return ngi_store_collection_clear(store, id, write,
+                                      deleted_count != NULL ? deleted_count : &unused);
+}
+
+ng_status ng_collection_drop(ng_store *store, ng_collection_id id, const ng_write_options *write,
+                             uint64_t *deleted_count)
+{
+    uint64_t unused;
+    API_REQUIRE(store);
+    ng_status status = api_check_alone(write, "dropping a collection");
+    if (status != NG_OK)
+        return status;
+    return ngi_store_collection_drop(store, id, write,
+                                     deleted_count != NULL ? deleted_count : &unused);
+}
+
 /* --- tokens ---------------------------------------------------------------------------------- */
 
 static ng_status api_check_fields(const ng_token_fields *fields, size_t count)

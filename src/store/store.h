@@ -37,6 +37,14 @@ NG_MUST_USE ng_status ngi_store_collection_find(const ng_store *store, const cha
                                                 ng_collection_id *out);
 NG_MUST_USE ng_status ngi_store_collection_get(const ng_store *store, ng_collection_id id,
                                                char name[65], uint64_t *token_count);
+NG_MUST_USE ng_status ngi_store_collection_list(const ng_store *store, ng_collection_info *out,
+                                                size_t capacity, size_t *count);
+NG_MUST_USE ng_status ngi_store_collection_clear(ng_store *store, ng_collection_id id,
+                                                 const ng_write_options *write,
+                                                 uint64_t *deleted_count);
+NG_MUST_USE ng_status ngi_store_collection_drop(ng_store *store, ng_collection_id id,
+                                                const ng_write_options *write,
+                                                uint64_t *deleted_count);
 
 /** Creates (ids[i] == 0, or ids NULL) and updates (ids[i] != 0) up to NGI_BATCH_MAX tokens in one
  *  op: all or none. No id but 0 may appear twice. `out` (may be NULL) receives all ids by position. */

@@ -197,9 +197,26 @@ out:
 
 static void apply_collection_put(ng_store *store, const ngi_op *op)
 {
-    store_collection *added = &store->collections[store->collection_count++];
-    *added = (store_collection){0};
+    uint32_t number = ngi_get_u32(op->body);
+    store_collection *added = &store->collections[number];
+    if (number == store->collection_count)
+        store->collection_count++;
+    *added = (store_collection){.epoch = ++store->collection_epoch};
     memcpy(added->name, op->body + 8, op->body_bytes - 8);
+}
+
+/* The tokens that the op lists are all that the collection has. */
+static ng_status apply_collection_drop(ng_store *store, const ngi_op *op)
+{
+    uint32_t count = ngi_get_u32(op->body + 4);
+    for (uint32_t i = 0; i < count; i++) {
+        const uint8_t *at = op->body + NGI_OP_LIST_HEADER + 4 * (size_t)i;
+        ng_status status = apply_token_delete(store, ngi_get_u32(at));
+        if (status != NG_OK)
+            return status;
+    }
+    store->collections[ngi_get_u32(op->body)] = (store_collection){0};
+    return NG_OK;
 }
 
 static ng_status apply_projection_put(ng_store *store, const ngi_op *op)
@@ -230,6 +247,8 @@ static ng_status apply_one(ng_store *store, const ngi_op *op)
     case NGI_OP_COLLECTION_PUT:
         apply_collection_put(store, op);
         return NG_OK;
+    case NGI_OP_COLLECTION_DROP:
+        return apply_collection_drop(store, op);
     case NGI_OP_CDNA_PUT:
         store->cdna_version++;
         return ngi_cdna_decode(op->body, &store->cdna);

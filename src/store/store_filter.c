@@ -19,9 +19,9 @@ bool ngi_filter_accept(void *context, uint32_t slot)
 
 ng_status ngi_filter_resolve(const ng_store *store, const ng_filter *filter)
 {
-    if (filter == NULL || !filter->by_collection || filter->collection < store->collection_count)
+    if (filter == NULL || !filter->by_collection || store_has_collection(store, filter->collection))
         return NG_OK;
-    return ngi_fail(NG_E_NOT_FOUND, "collection %u not found", filter->collection);
+    return ngi_store_fail_collection(filter->collection);
 }
 
 ng_status ngi_filter_check(const ng_filter *filter)

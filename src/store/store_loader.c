@@ -415,8 +415,9 @@ static ng_status accept_collections(store_loader *loader, const ngi_block *block
             return loader_refuse("name of collection", number);
         uint32_t bytes = ngi_get_u32(at);
         at += 4;
+        bool was_dropped = bytes == 0 && number > NG_COLLECTION_SEMANTIC;
         if (bytes > NGI_COLLECTION_NAME_MAX || (size_t)(end - at) < bytes ||
-            ngi_collection_check_name((const char *)at, bytes) != NG_OK)
+            (!was_dropped && ngi_collection_check_name((const char *)at, bytes) != NG_OK))
             return loader_refuse("name of collection", number);
         memcpy(loader->collections[number].name, at, bytes);
         at += bytes;
@@ -530,6 +531,9 @@ static ng_status end_check_collections(const store_loader *loader)
     if (strcmp(loader->collections[NG_COLLECTION_RUNTIME].name, "runtime") != 0 ||
         strcmp(loader->collections[NG_COLLECTION_SEMANTIC].name, "semantic") != 0)
         return loader_refuse("name of collection", 0);
+    for (uint32_t i = 0; i < count; i++)
+        if (loader->collections[i].name[0] == '\0' && atomic_load(&loader->per_collection[i]) != 0)
+            return loader_refuse("tokens of the dropped collection", i);
     const store_collection **sorted;
     ng_status status = loader_alloc(mem, count * sizeof(void *), &sorted);
     if (status != NG_OK)
@@ -538,7 +542,7 @@ static ng_status end_check_collections(const store_loader *loader)
         sorted[i] = &loader->collections[i];
     qsort(sorted, count, sizeof(void *), end_compare_names);
     for (uint32_t i = 1; i < count && status == NG_OK; i++)
-        if (strcmp(sorted[i - 1]->name, sorted[i]->name) == 0)
+        if (sorted[i]->name[0] != '\0' && strcmp(sorted[i - 1]->name, sorted[i]->name) == 0)
             status = ngi_fail(NG_E_CORRUPT, "two collections are named '%s'", sorted[i]->name);
     ngi_free(mem, sorted, count * sizeof(void *));
     return status;
@@ -576,8 +580,10 @@ static void end_install(store_loader *loader)
 {
     ng_store *store = loader->store;
     const ngi_stream_head *head = &loader->head;
-    for (uint32_t i = 0; i < head->collection_count; i++)
+    for (uint32_t i = 0; i < head->collection_count; i++) {
         loader->collections[i].token_count = atomic_load(&loader->per_collection[i]);
+        loader->collections[i].epoch = ++store->collection_epoch;
+    }
     end_count_active(loader);
     ngi_free(store_account_of(store, STORE_COLLECTIONS), store->collections,
              store->collection_capacity * sizeof *store->collections);

@@ -203,7 +203,7 @@ static ng_status check_token(prepare_job *job, const ngi_op *op, const ngi_op_to
     if (store_live_slot(store, slot) != 0 &&
         store_sides(store)[slot].collection != token->collection)
         return prepare_refuse("collection", token->collection);
-    if (token->collection >= store->collection_count)
+    if (!store_has_collection(store, token->collection))
         return prepare_refuse("collection", token->collection);
     if (set_has(&job->deleted_tokens, slot))
         return prepare_refuse("both deleted and put: slot", slot);
@@ -467,12 +467,13 @@ static ng_status prepare_collection_put(ng_store *store, const ngi_op *op, bool 
     const char *name = (const char *)op->body + 8;
     if (ngi_collection_check_name(name, op->body_bytes - 8) != NG_OK)
         return ngi_fail_prefix(NG_E_CORRUPT, "op does not fit the state");
-    if (ngi_get_u32(op->body) != store->collection_count ||
-        store->collection_count >= NGI_COLLECTIONS_MAX)
-        return prepare_refuse("collection", ngi_get_u32(op->body));
+    uint32_t number = ngi_get_u32(op->body);
+    if (number > store->collection_count || number >= NGI_COLLECTIONS_MAX ||
+        store_has_collection(store, number))
+        return prepare_refuse("collection", number);
     if (foreign && collection_is_there(store, name, op->body_bytes - 8))
-        return prepare_refuse("a second name for the same collection", ngi_get_u32(op->body));
-    if (store->collection_count < store->collection_capacity)
+        return prepare_refuse("a second name for the same collection", number);
+    if (number < store->collection_capacity)
         return NG_OK;
     size_t bytes = store->collection_capacity * sizeof *store->collections;
     void *block = store->collections;
@@ -483,6 +484,29 @@ static ng_status prepare_collection_put(ng_store *store, const ngi_op *op, bool 
         store->collection_capacity *= 2;
     }
     return status;
+}
+
+/* Its tokens, all of them, ascending. */
+static ng_status prepare_collection_drop(const ng_store *store, const ngi_op *op)
+{
+    if (op->body_bytes < NGI_OP_LIST_HEADER)
+        return ngi_fail(NG_E_CORRUPT, "malformed op: collection");
+    uint32_t number = ngi_get_u32(op->body);
+    uint32_t count = ngi_get_u32(op->body + 4);
+    if (count > NGI_BATCH_MAX || op->body_bytes != NGI_OP_LIST_HEADER + 4 * count)
+        return ngi_fail(NG_E_CORRUPT, "malformed op: collection");
+    if (number <= NG_COLLECTION_SEMANTIC || !store_has_collection(store, number))
+        return prepare_refuse("collection", number);
+    if (store->collections[number].token_count != count)
+        return prepare_refuse("number of tokens", count);
+    for (uint32_t i = 0, previous = 0; i < count; i++) {
+        uint32_t slot = ngi_get_u32(op->body + NGI_OP_LIST_HEADER + 4 * (size_t)i);
+        if (slot <= previous || store_live_slot(store, slot) == 0 ||
+            store_sides(store)[slot].collection != number)
+            return prepare_refuse("slot", slot);
+        previous = slot;
+    }
+    return NG_OK;
 }
 
 static ng_status prepare_cdna_put(const ngi_op *op)
@@ -522,6 +546,8 @@ static ng_status prepare_op(ng_store *store, const ngi_op *op, bool foreign)
         return prepare_lists(store, op, foreign);
     case NGI_OP_COLLECTION_PUT:
         return prepare_collection_put(store, op, foreign);
+    case NGI_OP_COLLECTION_DROP:
+        return prepare_collection_drop(store, op);
     case NGI_OP_CDNA_PUT:
         return prepare_cdna_put(op);
     case NGI_OP_PROJECTION_PUT:

@@ -56,9 +56,10 @@ typedef struct store_room {
 } store_room;
 
 typedef struct store_collection {
-    char name[NGI_COLLECTION_NAME_MAX + 1];
+    char name[NGI_COLLECTION_NAME_MAX + 1]; /* empty: it was dropped */
     uint64_t token_count;
     uint64_t active_count; /* of them, with NG_TOKEN_ACTIVE */
+    uint64_t epoch;        /* tells it from one that had its number before; not stored */
 } store_collection;
 
 /* Work that falls due on its own, see store_upkeep.c. */
@@ -155,6 +156,7 @@ struct ng_store {
     store_collection *collections;
     uint32_t collection_count;
     uint32_t collection_capacity;
+    uint64_t collection_epoch; /* counts collections made since opening */
     ng_cdna cdna;
     uint64_t cdna_version;       /* counts changes since opening */
     ngi_buffer projection;       /* body of the last PROJECTION_PUT; empty = none */
@@ -212,6 +214,12 @@ static inline uint32_t store_live_slot(const ng_store *store, ng_token_id id)
     return store_records(store)[slot].slot;
 }
 
+/** For the holder of either lock. */
+static inline bool store_has_collection(const ng_store *store, ng_collection_id id)
+{
+    return id < store->collection_count && store->collections[id].name[0] != '\0';
+}
+
 /** Of a token that is changed: never 0, which means that there is no token. */
 static inline uint32_t store_next_version(uint32_t version)
 {
@@ -241,6 +249,8 @@ void ngi_store_record_write_new(ng_store *store, uint32_t slot, const ng_token *
 
 /** NG_E_NOT_FOUND "Token 0000002A not found", or NG_E_INVALID for id 0. */
 ng_status ngi_store_fail_token(ng_token_id id);
+/** NG_E_NOT_FOUND "collection 7 not found". */
+ng_status ngi_store_fail_collection(ng_collection_id id);
 /** As store_live_slot, with the error. */
 NG_MUST_USE ng_status ngi_store_slot(const ng_store *store, ng_token_id id, uint32_t *out);
 

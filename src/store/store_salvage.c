@@ -224,7 +224,7 @@ static void salvage_make_names(salvage *job)
 {
     uint32_t lost = 0;
     for (uint32_t i = 2; i < job->head.collection_count; i++) {
-        if (job->names[i].name[0] != '\0')
+        if (job->names[i].name[0] != '\0' || salvage_bit(job->dropped_collections, i))
             continue;
         lost++;
         snprintf(job->names[i].name, sizeof job->names[i].name, "recovered-%u", i);
@@ -318,6 +318,7 @@ static ng_status salvage_run(salvage *job, ng_seq seq)
     NGI_TRY(salvage_alloc(job, job->bit_bytes, &job->live));
     NGI_TRY(salvage_alloc(job, job->bit_bytes, &job->sided));
     NGI_TRY(salvage_alloc(job, job->bit_bytes, &job->default_collection));
+    NGI_TRY(salvage_alloc(job, NGI_COLLECTIONS_MAX / 8, &job->dropped_collections));
     NGI_TRY(salvage_survey(job));
     NGI_TRY(salvage_alloc(job, job->head.collection_count * sizeof *job->names, &job->names));
     NGI_TRY(ngi_salvage_read_names(job));
@@ -344,5 +345,6 @@ ng_status ngi_repair_salvage(store_repair *repair, ng_seq snapshot)
     ngi_free(mem, job.live, job.bit_bytes);
     ngi_free(mem, job.sided, job.bit_bytes);
     ngi_free(mem, job.default_collection, job.bit_bytes);
+    ngi_free(mem, job.dropped_collections, NGI_COLLECTIONS_MAX / 8);
     return status;
 }

@@ -296,6 +296,10 @@ ng_status ngi_salvage_read_names(salvage *job)
         for (uint64_t i = block->first; i < job->head.collection_count && end - at >= 4; i++) {
             uint32_t bytes = ngi_get_u32(at);
             at += 4;
+            if (bytes == 0 && i > NG_COLLECTION_SEMANTIC) {
+                salvage_bit_set(job->dropped_collections, i);
+                continue;
+            }
             if (bytes > (size_t)(end - at) ||
                 ngi_collection_check_name((const char *)at, bytes) != NG_OK)
                 break;

@@ -22,10 +22,11 @@ typedef struct salvage {
     salvage_block *blocks; /* by kind and first */
     size_t block_count, block_capacity;
     size_t bit_bytes;
-    uint64_t *live;               /* a bit per slot: its record is there */
-    uint64_t *sided;              /* its side is there as well */
-    uint64_t *default_collection; /* it is, or comes to be, in collection 0 */
-    uint64_t *hashes;             /* of labels in collection 0, ascending; only if a side is lost */
+    uint64_t *live;                /* a bit per slot: its record is there */
+    uint64_t *sided;               /* its side is there as well */
+    uint64_t *default_collection;  /* it is, or comes to be, in collection 0 */
+    uint64_t *dropped_collections; /* collections that have no name because they were dropped */
+    uint64_t *hashes; /* of labels in collection 0, ascending; only if a side is lost */
     size_t hash_count, hash_capacity;
     bool lost_sides;
     store_collection *names; /* [head.collection_count]; empty = lost */

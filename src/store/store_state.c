@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* The store as a whole: information, verification, constitution, collections. */
+/* The store as a whole: information, verification, constitution. */
 #include "store/store_memory.h"
 #include "store/store_snapshot.h"
 
@@ -162,7 +162,7 @@ static void check_tokens(const ng_store *store, check_counts *per_collection,
         active += (record->flags & NG_TOKEN_ACTIVE) != 0;
         if (record->slot != slot || ngi_token_validate(record) != NG_OK)
             check_problem(report, "record of token %u is not valid", slot);
-        if (collection >= store->collection_count) {
+        if (!store_has_collection(store, collection)) {
             check_problem(report, "token %u is in unknown collection %u", slot, collection);
             continue;
         }
@@ -339,74 +339,4 @@ ng_status ngi_store_cdna_set(ng_store *store, const ng_cdna *cdna, const ng_writ
     }
     ngi_cdna_encode(&next, ngi_wal_body(store->wal));
     return ngi_store_write_commit(store, NGI_OP_CDNA_PUT, NGI_CDNA_BYTES, write);
-}
-
-/* --- collections ----------------------------------------------------------------------------- */
-
-static bool collection_find(const ng_store *store, const char *name, ng_collection_id *out)
-{
-    for (uint32_t i = 0; i < store->collection_count; i++) {
-        if (strcmp(store->collections[i].name, name) == 0) {
-            *out = i;
-            return true;
-        }
-    }
-    return false;
-}
-
-ng_status ngi_store_collection_create(ng_store *store, const char *name,
-                                      const ng_write_options *write, ng_collection_id *out)
-{
-    ng_status status = ngi_collection_check_name(name, strnlen(name, NGI_COLLECTION_NAME_MAX + 1));
-    if (status != NG_OK)
-        return status;
-    size_t bytes = strlen(name);
-    status = ngi_store_write_begin(store, 8 + bytes, write);
-    if (status != NG_OK)
-        return status;
-    if (collection_find(store, name, out)) {
-        ngi_store_write_abandon(store);
-        if (write != NULL && write->seq != NULL)
-            *write->seq = 0;
-        return NG_OK;
-    }
-    if (store->collection_count >= NGI_COLLECTIONS_MAX) {
-        ngi_store_write_abandon(store);
-        return ngi_fail(NG_E_LIMIT, "the store holds at most %d collections", NGI_COLLECTIONS_MAX);
-    }
-    *out = store->collection_count;
-    uint8_t *body = ngi_wal_body(store->wal);
-    ngi_put_u32(body, *out);
-    ngi_put_u32(body + 4, (uint32_t)bytes);
-    memcpy(body + 8, name, bytes);
-    return ngi_store_write_commit(store, NGI_OP_COLLECTION_PUT, 8 + bytes, write);
-}
-
-ng_status ngi_store_collection_find(const ng_store *store, const char *name, ng_collection_id *out)
-{
-    ng_status status = ngi_store_read_begin(store);
-    if (status != NG_OK)
-        return status;
-    if (!collection_find(store, name, out))
-        status = ngi_fail(NG_E_NOT_FOUND, "collection '%.64s' not found", name);
-    ngi_store_read_end(store);
-    return status;
-}
-
-ng_status ngi_store_collection_get(const ng_store *store, ng_collection_id id, char name[65],
-                                   uint64_t *token_count)
-{
-    ng_status status = ngi_store_read_begin(store);
-    if (status != NG_OK)
-        return status;
-    if (id >= store->collection_count) {
-        status = ngi_fail(NG_E_NOT_FOUND, "collection %u not found", id);
-    } else {
-        if (name != NULL)
-            memcpy(name, store->collections[id].name, sizeof store->collections[id].name);
-        if (token_count != NULL)
-            *token_count = store->collections[id].token_count;
-    }
-    ngi_store_read_end(store);
-    return status;
 }

@@ -24,8 +24,8 @@ ng_status ngi_store_token_find(const ng_store *store, ng_collection_id collectio
     if (status != NG_OK)
         return status;
     uint32_t slot = 0;
-    if (collection >= store->collection_count)
-        status = ngi_fail(NG_E_NOT_FOUND, "collection %u not found", collection);
+    if (!store_has_collection(store, collection))
+        status = ngi_store_fail_collection(collection);
     else
         slot = ngi_labels_find(&store->labels, collection, label, label_bytes);
     if (status == NG_OK && slot == 0)
@@ -350,8 +350,8 @@ static ng_status put_check(put_job *job, size_t index, ngi_op_token *token)
         token->collection = side->collection;
         token->version = store_next_version(side->version);
     } else {
-        if (fields->collection >= store->collection_count)
-            return ngi_fail(NG_E_NOT_FOUND, "collection %u not found", fields->collection);
+        if (!store_has_collection(store, fields->collection))
+            return ngi_store_fail_collection(fields->collection);
         if (job->slot_next > store->max_tokens)
             return ngi_fail(NG_E_LIMIT, "the store holds at most %u tokens", store->max_tokens);
         token->record = job->blank;

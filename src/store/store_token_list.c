@@ -17,9 +17,9 @@ typedef struct list_job {
 
 static ng_status list_check_collection(const ng_store *store, ng_collection_id collection)
 {
-    if (collection == NG_COLLECTION_ANY || collection < store->collection_count)
+    if (collection == NG_COLLECTION_ANY || store_has_collection(store, collection))
         return NG_OK;
-    return ngi_fail(NG_E_NOT_FOUND, "collection %u not found", collection);
+    return ngi_store_fail_collection(collection);
 }
 
 static bool list_wants(const list_job *job, uint64_t slot)

@@ -229,10 +229,10 @@ ng_status ngi_txn_if_absent(ng_txn *txn, ng_collection_id collection, const char
     status = ngi_store_read_begin(txn->store);
     if (status != NG_OK)
         return status;
-    bool is_known = collection < txn->store->collection_count;
+    bool is_known = store_has_collection(txn->store, collection);
     ngi_store_read_end(txn->store);
     if (!is_known)
-        return ngi_fail(NG_E_NOT_FOUND, "collection %u not found", collection);
+        return ngi_store_fail_collection(collection);
     void *array = txn->absents;
     status =
         condition_room(txn, &array, txn->absent_count, &txn->absent_capacity, sizeof *txn->absents);
@@ -284,8 +284,8 @@ ng_status ngi_txn_token_find(const ng_txn *txn, ng_collection_id collection, con
     if (status != NG_OK)
         return status;
     uint32_t slot = 0;
-    if (collection >= store->collection_count)
-        status = ngi_fail(NG_E_NOT_FOUND, "collection %u not found", collection);
+    if (!store_has_collection(store, collection))
+        status = ngi_store_fail_collection(collection);
     else
         slot = ngi_overlay_label_holder(txn, collection, label, label_bytes);
     if (status == NG_OK && slot == 0)

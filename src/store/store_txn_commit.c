@@ -8,6 +8,7 @@
  *
  * What is verified for each staged thing:
  *   token updated or deleted   has the version it had
+ *   token created              its collection is there
  *   label set                  is free, or its holder loses it by the same transaction
  *   connection created         ends are there, nothing joins them with that type, degree limits
  *   connection deleted         is there
@@ -77,15 +78,30 @@ out:
     return status;
 }
 
+/* That the collection of a new token was not dropped meanwhile, whoever has its number now. */
+static ng_status verify_collection(const ng_txn *txn, const txn_token *entry)
+{
+    const ng_store *store = txn->store;
+    if (store_has_collection(store, entry->collection) &&
+        store->collections[entry->collection].epoch == entry->collection_epoch)
+        return NG_OK;
+    ng_conflict conflict = {.kind = NG_CONFLICT_ABSENT};
+    return ngi_store_fail_conflict(txn->store, &conflict, 0,
+                                   "collection %u of token %u is not there any more",
+                                   entry->collection, entry->record.slot);
+}
+
 static ng_status verify_token(const ng_txn *txn, const txn_token *entry)
 {
-    if (entry->state == TXN_UPDATED || entry->state == TXN_DELETED) {
-        ng_status status = verify_version(txn, entry->record.slot, entry->base_version);
-        if (status != NG_OK)
-            return status;
-    }
-    if (entry->label == NULL)
-        return NG_OK;
+    ng_status status = NG_OK;
+    if (entry->state == TXN_UPDATED || entry->state == TXN_DELETED)
+        status = verify_version(txn, entry->record.slot, entry->base_version);
+    if (status != NG_OK)
+        return status;
+    if (entry->state == TXN_CREATED)
+        status = verify_collection(txn, entry);
+    if (status != NG_OK || entry->label == NULL)
+        return status;
     uint32_t holder =
         ngi_labels_find(&txn->store->labels, entry->collection, entry->label, entry->label_bytes);
     if (holder == 0 || holder == entry->record.slot || !ngi_overlay_keeps_label(txn, holder))

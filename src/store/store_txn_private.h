@@ -35,12 +35,13 @@ typedef struct txn_token {
     ng_token record; /* record.slot is the token's, in every state */
     txn_state state;
     uint32_t collection;
-    uint32_t base_version; /* committed; 0 = created here */
-    uint16_t label_bytes;  /* as in ngi_op_token */
-    uint16_t vector;       /* ngi_op_vector */
-    uint32_t dimensions;   /* of `floats` */
-    char *label;           /* [label_bytes] unless that is KEEP or 0 */
-    float *floats;         /* if `vector` is SET */
+    uint32_t base_version;     /* committed; 0 = created here */
+    uint64_t collection_epoch; /* if created here */
+    uint16_t label_bytes;      /* as in ngi_op_token */
+    uint16_t vector;           /* ngi_op_vector */
+    uint32_t dimensions;       /* of `floats` */
+    char *label;               /* [label_bytes] unless that is KEEP or 0 */
+    float *floats;             /* if `vector` is SET */
 } txn_token;
 
 typedef struct txn_connection {

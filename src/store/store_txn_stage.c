@@ -141,8 +141,9 @@ static ng_status stage_token_base(stage_job *job, size_t index, txn_token **entr
         if (job->is_short)
             return NG_E_LIMIT; /* is staged again, with slots enough */
         ngi_token_default(&next->record, job->slots[job->slots_used], job->now_s);
-        if (next->collection >= store->collection_count)
-            return ngi_fail(NG_E_NOT_FOUND, "collection %u not found", next->collection);
+        if (!store_has_collection(store, next->collection))
+            return ngi_store_fail_collection(next->collection);
+        next->collection_epoch = store->collections[next->collection].epoch;
         return NG_OK;
     }
     uint32_t slot;

@@ -186,12 +186,17 @@ static ng_status find_changed(label_search *search)
     return NG_OK;
 }
 
+static bool view_has_collection(const ng_view *view, ng_collection_id id)
+{
+    return id < view->collection_count && view->collections[id].name[0] != '\0';
+}
+
 ng_status ngi_view_token_find(const ng_view *view, ng_collection_id collection, const char *label,
                               size_t label_bytes, ng_token_id *out)
 {
     *out = 0;
-    if (collection >= view->collection_count)
-        return ngi_fail(NG_E_NOT_FOUND, "collection %u not found", collection);
+    if (!view_has_collection(view, collection))
+        return ngi_store_fail_collection(collection);
     label_search search = {.view = view,
                            .text = label,
                            .bytes = label_bytes,
@@ -245,8 +250,8 @@ ng_status ngi_view_token_list(const ng_view *view, ng_collection_id collection, 
     *count = 0;
     if (after > UINT32_MAX)
         return ngi_fail(NG_E_INVALID, "after %llu is not a token id", (unsigned long long)after);
-    if (collection != NG_COLLECTION_ANY && collection >= view->collection_count)
-        return ngi_fail(NG_E_NOT_FOUND, "collection %u not found", collection);
+    if (collection != NG_COLLECTION_ANY && !view_has_collection(view, collection))
+        return ngi_store_fail_collection(collection);
     list_job job = {.view = view, .collection = collection, .out = out, .capacity = capacity};
     uint64_t slot = after + 1;
     do {
@@ -373,8 +378,8 @@ ng_status ngi_view_collection_get(const ng_view *view, ng_collection_id id, char
     if (status != NG_OK)
         return status;
     ngi_view_read_end(view);
-    if (id >= view->collection_count)
-        return ngi_fail(NG_E_NOT_FOUND, "collection %u not found", id);
+    if (!view_has_collection(view, id))
+        return ngi_store_fail_collection(id);
     if (name != NULL)
         memcpy(name, view->collections[id].name, sizeof view->collections[id].name);
     if (token_count != NULL)

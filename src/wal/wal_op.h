@@ -13,6 +13,7 @@
  *   CONNECTIONS_PUT     u32 count, u32 0, then u32 id, u32 0, record 64
  *   CONNECTIONS_DELETE  u32 count, u32 0, u32 id[count]
  *   COLLECTION_PUT      u32 id, u32 name_bytes, name
+ *   COLLECTION_DROP     u32 id, u32 count, u32 slot[count]: all its tokens, ascending
  *   CDNA_PUT            384 bytes, see docs/cdna.md
  *   PROJECTION_PUT      u32 dimensions, u32 components, u64 vector_count, u64 clipped_count,
  *                       f64 explained[24], f32 mean[dimensions],
@@ -36,7 +37,8 @@ typedef enum ngi_op_kind {
     NGI_OP_COLLECTION_PUT = 5,
     NGI_OP_CDNA_PUT = 6,
     NGI_OP_PROJECTION_PUT = 7,
-    NGI_OP_TRANSACTION = 8
+    NGI_OP_TRANSACTION = 8,
+    NGI_OP_COLLECTION_DROP = 10
 } ngi_op_kind;
 
 #define NGI_OP_LIST_HEADER 8u

@@ -178,6 +178,34 @@ static void build_collection(const twin_state *twin, twin_op *op)
     snprintf(op->name, sizeof op->name, "new.collection");
 }
 
+static void build_clear(const twin_state *twin, twin_op *op)
+{
+    op->kind = TWIN_CLEAR;
+    op->collection = twin_find(twin, nth_live(twin, 5))->collection;
+}
+
+static void build_drop(const twin_state *twin, twin_op *op)
+{
+    op->kind = TWIN_DROP;
+    for (size_t i = 0; i < twin->token_count; i++) {
+        if (twin->tokens[i].alive && twin->tokens[i].collection > NG_COLLECTION_SEMANTIC)
+            op->collection = twin->tokens[i].collection;
+    }
+}
+
+/* A collection of its own with a token in it, so that there is something to drop. */
+static void prepare_drop(fault_run *run)
+{
+    twin_op made = {0};
+    twin_op filled = {0};
+    build_collection(&run->twin, &made);
+    assert_int_equal(fault_run_op(run, &made, 0), NG_OK);
+    nth_items(&filled, TWIN_CREATE, 3);
+    for (size_t i = 0; i < filled.count; i++)
+        filled.items[i].fields.collection = (ng_collection_id)run->twin.collection_count - 1;
+    assert_int_equal(fault_run_op(run, &filled, 0), NG_OK);
+}
+
 static void build_cdna(const twin_state *twin, twin_op *op)
 {
     op->kind = TWIN_CDNA;
@@ -397,6 +425,8 @@ const nth_scenario nth_scenarios[] = {
     {.name = "connect a batch", .build = build_connect_batch},
     {.name = "delete connection", .build = build_disconnect},
     {.name = "collection", .build = build_collection},
+    {.name = "clear", .build = build_clear},
+    {.name = "drop", .build = build_drop, .prepare = prepare_drop},
     {.name = "constitution", .build = build_cdna},
     {.name = "projection", .build = build_projection},
     {.name = "grid search", .act = act_grid},

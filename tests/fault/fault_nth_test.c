@@ -54,7 +54,8 @@ static void nth_setup(fault_run *run, const nth_scenario *scenario)
     for (int i = 0; i < 40; i++) {
         twin_op op;
         twin_random_op(&run->twin, &nth_mix, &random, &op);
-        if (op.kind == TWIN_CDNA || op.kind == TWIN_DELETE || op.kind == TWIN_UPDATE)
+        if (op.kind == TWIN_CDNA || op.kind == TWIN_DELETE || op.kind == TWIN_UPDATE ||
+            op.kind == TWIN_CLEAR || op.kind == TWIN_DROP)
             twin_op_release(&op); /* the scenarios count on words and on the usual limits */
         else
             assert_int_equal(fault_run_op(run, &op, 0), NG_OK);

@@ -284,6 +284,14 @@ static void twin_delete(twin_state *twin, ng_token_id id)
     }
 }
 
+static void twin_clear(twin_state *twin, ng_collection_id collection)
+{
+    for (size_t i = 0; i < twin->token_count; i++) {
+        if (twin->tokens[i].alive && twin->tokens[i].collection == collection)
+            twin_delete(twin, twin->tokens[i].id);
+    }
+}
+
 static void twin_connect(twin_state *twin, const twin_connection *connection)
 {
     size_t position = connection_position(twin, connection->id);
@@ -383,6 +391,13 @@ void twin_apply(twin_state *twin, const twin_op *op)
     case TWIN_COLLECTION:
         snprintf(twin->collections[twin->collection_count++], 65, "%s", op->name);
         break;
+    case TWIN_CLEAR:
+        twin_clear(twin, op->collection);
+        break;
+    case TWIN_DROP:
+        twin_clear(twin, op->collection);
+        twin->collections[op->collection][0] = '\0';
+        break;
     case TWIN_CDNA:
         twin->cdna = op->cdna;
         break;
@@ -418,8 +433,8 @@ void twin_op_release(twin_op *op)
 
 const char *twin_kind_name(twin_kind kind)
 {
-    static const char *const names[] = {"create",     "update",     "upsert",     "delete",
-                                        "connect",    "disconnect", "collection", "cdna",
-                                        "projection", "transaction"};
+    static const char *const names[] = {"create",  "update",     "upsert",     "delete",
+                                        "connect", "disconnect", "collection", "clear",
+                                        "drop",    "cdna",       "projection", "transaction"};
     return names[kind];
 }

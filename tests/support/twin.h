@@ -48,7 +48,7 @@ typedef struct twin_state {
     size_t token_count, token_capacity;
     twin_connection *connections;
     size_t connection_count, connection_capacity;
-    char collections[TWIN_COLLECTIONS_MAX][65];
+    char collections[TWIN_COLLECTIONS_MAX][65]; /* empty: was dropped */
     size_t collection_count;
     ng_cdna cdna;
     uint32_t dimensions; /* 0 = no vector yet */
@@ -67,6 +67,8 @@ typedef enum twin_kind {
     TWIN_CONNECT,    /* one connection or a batch */
     TWIN_DISCONNECT, /* one connection */
     TWIN_COLLECTION,
+    TWIN_CLEAR, /* of `collection` */
+    TWIN_DROP,  /* likewise */
     TWIN_CDNA,
     TWIN_PROJECTION,
     TWIN_TRANSACTION /* see twin_transact */
@@ -184,6 +186,8 @@ void twin_random_op(const twin_state *twin, const twin_mix *mix, test_random *ra
 /** A live token or connection; NULL if there is none. */
 const twin_token *twin_random_token(const twin_state *twin, test_random *random);
 const twin_connection *twin_random_connection(const twin_state *twin, test_random *random);
+/** A collection that is there. */
+ng_collection_id twin_random_collection(const twin_state *twin, test_random *random);
 /** A coordinate that rounds to `raw`. */
 float twin_decode(const twin_state *twin, ng_space space, int axis, int raw);
 

@@ -346,12 +346,45 @@ static const char *compare_list(const twin_state *twin, const ng_store *store,
     return NULL;
 }
 
+/* Those that are there, in order, with their counts. */
+static const char *compare_collection_list(const twin_state *twin, const ng_store *store, char *out)
+{
+    ng_collection_info list[TWIN_COLLECTIONS_MAX];
+    size_t count = 0, at = 0;
+    ng_status status = ng_collection_list(store, list, TWIN_COLLECTIONS_MAX, &count);
+    if (status != NG_OK)
+        return compare_status(status, NG_OK, "ng_collection_list", 0, out);
+    for (ng_collection_id id = 0; id < twin->collection_count; id++) {
+        uint64_t tokens = 0, active = 0;
+        if (twin->collections[id][0] == '\0')
+            continue;
+        for (size_t i = 0; i < twin->token_count; i++) {
+            const twin_token *token = &twin->tokens[i];
+            bool is_in = token->alive && token->collection == id;
+            tokens += is_in;
+            active += is_in && (token->record.flags & NG_TOKEN_ACTIVE);
+        }
+        if (at >= count || list[at].id != id || list[at].token_count != tokens ||
+            list[at].active_token_count != active ||
+            strcmp(list[at].name, twin->collections[id]) != 0)
+            return TWIN_DIFFER(out, "collection %u is not listed right at %zu", id, at);
+        at++;
+    }
+    return at == count ? NULL : TWIN_DIFFER(out, "%zu collections, expected %zu", count, at);
+}
+
 static const char *compare_collections(const twin_state *twin, const ng_store *store, char *out)
 {
     for (ng_collection_id id = 0; id < twin->collection_count; id++) {
         char name[65];
         uint64_t count = 0, wanted = 0;
         ng_collection_id found = 0;
+        if (twin->collections[id][0] == '\0') {
+            ng_status gone = ng_collection_get(store, id, name, &count);
+            if (gone != NG_E_NOT_FOUND)
+                return compare_status(gone, NG_E_NOT_FOUND, "ng_collection_get", id, out);
+            continue;
+        }
         for (size_t i = 0; i < twin->token_count; i++)
             wanted += twin->tokens[i].alive && twin->tokens[i].collection == id;
         ng_status status = ng_collection_get(store, id, name, &count);
@@ -387,6 +420,8 @@ const char *twin_compare_all(const twin_state *twin, const ng_store *store, char
     const char *difference = compare_counts(twin, store, out);
     if (difference == NULL)
         difference = compare_collections(twin, store, out);
+    if (difference == NULL)
+        difference = compare_collection_list(twin, store, out);
     if (difference == NULL)
         difference = compare_cdna(twin, store, out);
     for (size_t i = 0; i < twin->token_count && difference == NULL; i++) {

@@ -108,6 +108,10 @@ ng_status twin_perform(ng_store *store, twin_op *op, uint32_t write_flags)
         return ng_connection_delete(store, op->connection, &write);
     case TWIN_COLLECTION:
         return ng_collection_create(store, op->name, &write, &op->collection);
+    case TWIN_CLEAR:
+        return ng_collection_clear(store, op->collection, &write, NULL);
+    case TWIN_DROP:
+        return ng_collection_drop(store, op->collection, &write, NULL);
     case TWIN_CDNA:
         return ng_cdna_set(store, &op->cdna, &write);
     case TWIN_PROJECTION:
@@ -267,6 +271,8 @@ bool twin_learn(const twin_state *twin, const ng_store *store, twin_op *op, bool
     case TWIN_DELETE:
     case TWIN_DISCONNECT:
     case TWIN_COLLECTION:
+    case TWIN_CLEAR:
+    case TWIN_DROP:
     case TWIN_PROJECTION:
         return true;
     }

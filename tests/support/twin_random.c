@@ -32,6 +32,15 @@ const twin_connection *twin_random_connection(const twin_state *twin, test_rando
     }
 }
 
+ng_collection_id twin_random_collection(const twin_state *twin, test_random *random)
+{
+    for (;;) {
+        ng_collection_id id = (ng_collection_id)test_random_below(random, twin->collection_count);
+        if (twin->collections[id][0] != '\0')
+            return id;
+    }
+}
+
 float twin_decode(const twin_state *twin, ng_space space, int axis, int raw)
 {
     return (float)((double)twin->origins[space][axis] + (double)raw / twin->scales[space][axis]);
@@ -174,7 +183,7 @@ static void random_create(const twin_state *twin, const twin_mix *mix, test_rand
     for (size_t i = 0; i < op->count; i++) {
         ng_token_fields *fields = &op->items[i].fields;
         random_fields(twin, mix, random, fields, false);
-        fields->collection = (ng_collection_id)test_random_below(random, twin->collection_count);
+        fields->collection = twin_random_collection(twin, random);
         bool is_taken =
             (fields->set & NG_FIELD_LABEL) &&
             twin_find_label(twin, fields->collection, fields->label, fields->label_bytes) != NULL;
@@ -210,8 +219,7 @@ static void random_upsert(const twin_state *twin, const twin_mix *mix, test_rand
     for (size_t i = 0; i < op->count; i++) {
         twin_item *item = &op->items[i];
         random_fields(twin, mix, random, &item->fields, false);
-        item->fields.collection =
-            (ng_collection_id)test_random_below(random, twin->collection_count);
+        item->fields.collection = twin_random_collection(twin, random);
         random_label_known(twin, random, &item->fields);
         const twin_token *holder = twin_find_label(twin, item->fields.collection,
                                                    item->fields.label, item->fields.label_bytes);
@@ -571,6 +579,11 @@ static void random_spoil(const twin_state *twin, test_random *random, twin_op *o
         snprintf(op->name, sizeof op->name, "Not a name");
         op->expected = NG_E_INVALID;
         break;
+    case TWIN_CLEAR:
+    case TWIN_DROP:
+        op->collection = (ng_collection_id)twin->collection_count;
+        op->expected = NG_E_NOT_FOUND;
+        break;
     case TWIN_CDNA:
         op->cdna.scales[0] = test_random_chance(random, 50) ? NAN : 0;
         op->expected = NG_E_INVALID;
@@ -621,6 +634,17 @@ static void random_condition(const twin_state *twin, test_random *random, twin_o
     op->expected = is_false ? NG_E_CONFLICT : NG_OK;
 }
 
+/* Mostly a clearing, which of the large ones is seldom: it ends what a run is about. */
+static void random_collection(const twin_state *twin, test_random *random, twin_op *op)
+{
+    op->collection = twin_random_collection(twin, random);
+    if (op->collection <= NG_COLLECTION_SEMANTIC)
+        op->collection = twin_random_collection(twin, random);
+    op->kind = test_random_chance(random, 50) ? TWIN_CLEAR : TWIN_DROP;
+    if (op->kind == TWIN_DROP && op->collection <= NG_COLLECTION_SEMANTIC)
+        op->expected = NG_E_FORBIDDEN;
+}
+
 void twin_random_op(const twin_state *twin, const twin_mix *mix, test_random *random, twin_op *op)
 {
     memset(op, 0, sizeof *op);
@@ -632,6 +656,8 @@ void twin_random_op(const twin_state *twin, const twin_mix *mix, test_random *ra
         op->kind = TWIN_COLLECTION;
         snprintf(op->name, sizeof op->name, "c-%llu_%zu.x",
                  (unsigned long long)test_random_below(random, 1000), twin->collection_count);
+    } else if (roll < 3 && test_random_chance(random, 50)) {
+        random_collection(twin, random, op);
     } else if (roll < 3) {
         random_cdna(twin, random, op);
     } else if (roll < 4 && mix->use_projection && twin->dimensions != 0) {

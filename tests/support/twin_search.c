@@ -100,7 +100,7 @@ static void random_filter(const twin_state *twin, test_random *random, ng_filter
     filter->struct_size = sizeof *filter;
     if (test_random_chance(random, 30)) {
         filter->by_collection = true;
-        filter->collection = (ng_collection_id)test_random_below(random, twin->collection_count);
+        filter->collection = twin_random_collection(twin, random);
     }
     if (test_random_chance(random, 30))
         filter->flags_all = NG_TOKEN_ACTIVE;
