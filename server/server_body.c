@@ -113,6 +113,21 @@ bool ngs_read_u32(ngs_request *request, ngs_json_value value, const char *field,
     return true;
 }
 
+bool ngs_read_id(ngs_request *request, ngs_json_value value, const char *field, uint64_t *out)
+{
+    uint64_t number = 0;
+    if (ngs_json_type_of(value) != NGS_JSON_INTEGER) {
+        ngs_wrong_type(request, value, field, "an integer");
+        return false;
+    }
+    if (!ngs_json_u64(value, &number) || number == 0) {
+        ngs_problem(request, field, "value_error", "the id is outside 1..2^64-1");
+        return false;
+    }
+    *out = number;
+    return true;
+}
+
 bool ngs_read_bool(ngs_request *request, ngs_json_value value, const char *field, bool *out)
 {
     if (ngs_json_bool(value, out))

@@ -40,7 +40,7 @@ typedef struct ngs_backups ngs_backups;
 /* ---------------------------------------------------------------- limits, each with its reason */
 
 enum {
-    NGS_PARAMS_MAX = 8,    /* query parameters; no endpoint knows more than four */
+    NGS_PARAMS_MAX = 8,    /* query parameters; no endpoint knows more than six */
     NGS_ID_TEXT_MAX = 71,  /* more than any id has; what is longer is wrong anyway */
     NGS_PROBLEMS_MAX = 16, /* problems reported for one body; more help nobody */
     NGS_PAGE_MAX = 100,    /* rows of a list, as the original */
@@ -57,8 +57,9 @@ enum {
     NGS_FEED_WAIT_MS_MAX = 30000, /* below the silence after which proxies give up */
     NGS_FEED_BYTES_DEFAULT = 1024 * 1024,
     NGS_FEED_BYTES_MAX = 16 * 1024 * 1024, /* a reply is kept in memory until it is sent */
-    NGS_BACKUPS_MAX = 2, /* each holds a view of the store and reads its log from disk */
-    NGS_TAGS_MAX = 16,   /* entity tags of If-Match */
+    NGS_BACKUPS_MAX = 2,  /* each holds a view of the store and reads its log from disk */
+    NGS_TAGS_MAX = 16,    /* entity tags of If-Match */
+    NGS_BATCH_MAX = 4096, /* tokens of one op, the store's limit */
     NGS_UUID_CHARS = 37
 };
 
@@ -236,6 +237,8 @@ bool ngs_read_float(ngs_request *request, ngs_json_value value, const char *fiel
 bool ngs_read_u32(ngs_request *request, ngs_json_value value, const char *field, uint32_t min,
                   uint32_t max, uint32_t *out);
 bool ngs_read_bool(ngs_request *request, ngs_json_value value, const char *field, bool *out);
+/** An id that a token can have: 1..2^64-1. */
+bool ngs_read_id(ngs_request *request, ngs_json_value value, const char *field, uint64_t *out);
 bool ngs_read_string(ngs_request *request, ngs_json_value value, const char *field,
                      const char **out, size_t *count);
 void ngs_wrong_type(ngs_request *request, ngs_json_value value, const char *field,
@@ -248,6 +251,7 @@ void ngs_unknown_field(ngs_request *request, const char *key, size_t key_count, 
 
 typedef struct ngs_token_body {
     ng_token_fields fields; /* strings point into the parser */
+    bool create;            /* whether the collection may be named */
     bool any_space;         /* a space was named, if only as null */
     bool persistent_given;
     bool persistent;
@@ -258,6 +262,21 @@ typedef struct ngs_token_body {
 /** Reads a token body; false: replied. Always ngs_token_body_release. */
 bool ngs_token_body_read(ngs_request *request, bool create, ngs_token_body *out);
 void ngs_token_body_release(ngs_request *request, ngs_token_body *body);
+/** Reads an item of a batch at `path`; notes what is wrong. `id` NULL: it is created, otherwise "id"
+ *  is required. Always ngs_token_body_release; the parser stays the caller's. */
+void ngs_token_item_read(ngs_request *request, ngs_json_value value, const char *path, uint64_t *id,
+                         ngs_token_body *out);
+/** Makes the fields those of a creation, with the defaults of this interface, or of an update. */
+void ngs_token_body_created(ngs_token_body *body);
+void ngs_token_body_updated(ngs_token_body *body);
+/** How the server writes. */
+ng_write_options ngs_token_write(const ngs_request *request);
+/** Appends the token as it is now; false: it is not there. */
+bool ngs_token_out(ngs_request *request, ngs_out *out, ng_token_id id);
+/** The collection that parameter `param` names, "runtime" without one, NG_COLLECTION_ANY for "*" if
+ *  `any`. False: replied. */
+bool ngs_param_collection(ngs_request *request, const ngs_param *param, bool any,
+                          ng_collection_id *out);
 
 /* ------------------------------------------------------------------------------------ handlers */
 
@@ -266,6 +285,13 @@ void ngs_token_list(ngs_request *request);
 void ngs_token_get(ngs_request *request);
 void ngs_token_update(ngs_request *request);
 void ngs_token_delete(ngs_request *request);
+void ngs_token_batch(ngs_request *request);
+void ngs_token_examples(ngs_request *request);
+void ngs_token_clear(ngs_request *request);
+void ngs_collection_list(ngs_request *request);
+void ngs_collection_create(ngs_request *request);
+void ngs_collection_get(ngs_request *request);
+void ngs_collection_drop(ngs_request *request);
 void ngs_query(ngs_request *request);
 void ngs_feed_get(ngs_request *request);
 void ngs_backup_get(ngs_request *request);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* The body of POST and PUT /tokens: a table of fields, a reader for each kind of field.
+/* A token in a body: that of POST and PUT /tokens, or an item of a batch. A table of fields, a reader
+ * for each kind of field.
  *
  * Fields that nobody knows, and fields that occur twice, are refused: they are more often a slip
  * of the pen than a wish to be ignored. What is given twice by meaning is not possible. */
@@ -12,10 +13,12 @@
 typedef struct body_reader {
     ngs_request *request;
     ngs_token_body *body;
-    const char *path; /* "body.weight" */
+    const char *path; /* "body.weight", "body.create[3].weight" */
     unsigned index;   /* of the space */
     bool create;
 } body_reader;
+
+#define BODY_PATH_BYTES 160 /* two names of 64 characters and what is between them */
 
 typedef void (*body_read_fn)(const body_reader *reader, ngs_json_value value);
 
@@ -116,8 +119,8 @@ static bool body_vector_elements(const body_reader *reader, ngs_json_value value
     if (!ngs_json_begin(value, &walk))
         return false;
     while (ngs_json_next(&walk, NULL, NULL, &element)) {
-        char path[32];
-        snprintf(path, sizeof path, "body.vector[%zu]", fields->vector_dimensions);
+        char path[BODY_PATH_BYTES];
+        snprintf(path, sizeof path, "%s[%zu]", reader->path, fields->vector_dimensions);
         if (fields->vector_dimensions == NGS_DIMENSIONS_MAX) {
             ngs_problem(reader->request, reader->path, "value_error", "more than %d dimensions",
                         NGS_DIMENSIONS_MAX);
@@ -155,6 +158,11 @@ static void body_vector(const body_reader *reader, ngs_json_value value)
                     "0 dimensions is outside 1..%d; null means no vector", NGS_DIMENSIONS_MAX);
         return;
     }
+    /* A batch may have thousands of them. */
+    float *fitting =
+        realloc(reader->body->vector, fields->vector_dimensions * sizeof *reader->body->vector);
+    if (fitting != NULL)
+        reader->body->vector = fitting;
     fields->vector = reader->body->vector;
     fields->set |= NG_FIELD_VECTOR;
 }
@@ -162,7 +170,7 @@ static void body_vector(const body_reader *reader, ngs_json_value value)
 static void body_axis(const body_reader *reader, ngs_json_value value, const char *key,
                       size_t key_count, unsigned *seen)
 {
-    char path[128];
+    char path[BODY_PATH_BYTES];
     unsigned axis = key_count == 1 ? (unsigned)(unsigned char)key[0] - 'x' : NG_AXIS_COUNT;
     snprintf(path, sizeof path, "%s.%.*s", reader->path, (int)(key_count < 64 ? key_count : 64),
              key);
@@ -201,71 +209,156 @@ static void body_space(const body_reader *reader, ngs_json_value value)
 }
 
 typedef struct body_field {
-    const char *path;
+    const char *name;
     body_read_fn read;
     unsigned index;
 } body_field;
 
 static const body_field body_fields[] = {
-    {"body.entity_type", body_entity, 0},
-    {"body.domain", body_domain, 0},
-    {"body.weight", body_weight, 0},
-    {"body.field_radius", body_radius, 0},
-    {"body.field_strength", body_strength, 0},
-    {"body.persistent", body_persistent, 0},
-    {"body.label", body_label, 0},
-    {"body.collection", body_collection, 0},
-    {"body.vector", body_vector, 0},
-    {"body.l1_physical", body_space, NG_SPACE_PHYSICAL},
-    {"body.l2_sensory", body_space, NG_SPACE_SENSORY},
-    {"body.l3_motor", body_space, NG_SPACE_MOTOR},
-    {"body.l4_emotional", body_space, NG_SPACE_EMOTIONAL},
-    {"body.l5_cognitive", body_space, NG_SPACE_COGNITIVE},
-    {"body.l6_social", body_space, NG_SPACE_SOCIAL},
-    {"body.l7_temporal", body_space, NG_SPACE_TEMPORAL},
-    {"body.l8_abstract", body_space, NG_SPACE_ABSTRACT},
+    {"entity_type", body_entity, 0},
+    {"domain", body_domain, 0},
+    {"weight", body_weight, 0},
+    {"field_radius", body_radius, 0},
+    {"field_strength", body_strength, 0},
+    {"persistent", body_persistent, 0},
+    {"label", body_label, 0},
+    {"collection", body_collection, 0},
+    {"vector", body_vector, 0},
+    {"l1_physical", body_space, NG_SPACE_PHYSICAL},
+    {"l2_sensory", body_space, NG_SPACE_SENSORY},
+    {"l3_motor", body_space, NG_SPACE_MOTOR},
+    {"l4_emotional", body_space, NG_SPACE_EMOTIONAL},
+    {"l5_cognitive", body_space, NG_SPACE_COGNITIVE},
+    {"l6_social", body_space, NG_SPACE_SOCIAL},
+    {"l7_temporal", body_space, NG_SPACE_TEMPORAL},
+    {"l8_abstract", body_space, NG_SPACE_ABSTRACT},
 };
 
 #define BODY_FIELD_COUNT (sizeof body_fields / sizeof body_fields[0])
-#define BODY_PREFIX (sizeof "body." - 1)
 
 static const body_field *body_field_find(const char *key, size_t key_count)
 {
     for (size_t i = 0; i < BODY_FIELD_COUNT; i++) {
-        const char *name = body_fields[i].path + BODY_PREFIX;
+        const char *name = body_fields[i].name;
         if (strlen(name) == key_count && memcmp(name, key, key_count) == 0)
             return &body_fields[i];
     }
     return NULL;
 }
 
-bool ngs_token_body_read(ngs_request *request, bool create, ngs_token_body *out)
+/* Notes that a field is not known, or came twice. */
+static void body_refuse_key(ngs_request *request, const char *prefix, const char *key,
+                            size_t key_count, bool twice)
 {
-    ngs_json_walk walk;
+    char path[BODY_PATH_BYTES];
+    snprintf(path, sizeof path, "%s.%.*s", prefix, (int)(key_count < 64 ? key_count : 64), key);
+    if (twice)
+        ngs_problem(request, path, "duplicate_field", "the field occurs twice");
+    else
+        ngs_problem(request, path, "unknown_field", "no such field");
+}
+
+/* The id of an item, which is no field of a token. */
+static void body_read_id(ngs_request *request, const char *prefix, ngs_json_value value,
+                         uint64_t *id)
+{
+    char path[BODY_PATH_BYTES];
+    snprintf(path, sizeof path, "%s.id", prefix);
+    if (*id != 0)
+        ngs_problem(request, path, "duplicate_field", "the field occurs twice");
+    else
+        ngs_read_id(request, value, path, id);
+}
+
+static void body_walk(ngs_request *request, ngs_json_walk *walk, const char *prefix, uint64_t *id,
+                      ngs_token_body *out)
+{
     ngs_json_value value;
     const char *key;
     size_t key_count;
     uint32_t seen = 0;
-    memset(out, 0, sizeof *out);
     out->fields.struct_size = sizeof out->fields;
-    if (!ngs_body_open(request, &out->parser, &walk))
-        return false;
-    while (ngs_json_next(&walk, &key, &key_count, &value)) {
+    while (ngs_json_next(walk, &key, &key_count, &value)) {
+        char path[BODY_PATH_BYTES];
         const body_field *field = body_field_find(key, key_count);
         uint32_t bit = field ? 1u << (field - body_fields) : 0;
+        if (id != NULL && key_count == 2 && memcmp(key, "id", 2) == 0) {
+            body_read_id(request, prefix, value, id);
+            continue;
+        }
         if (field == NULL || (seen & bit) != 0) {
-            ngs_unknown_field(request, key, key_count, field != NULL);
+            body_refuse_key(request, prefix, key, key_count, field != NULL);
             continue;
         }
         seen |= bit;
+        snprintf(path, sizeof path, "%s.%s", prefix, field->name);
         body_reader reader = {.request = request,
                               .body = out,
-                              .path = field->path,
+                              .path = path,
                               .index = field->index,
-                              .create = create};
+                              .create = out->create};
         field->read(&reader, value);
     }
+}
+
+bool ngs_token_body_read(ngs_request *request, bool create, ngs_token_body *out)
+{
+    ngs_json_walk walk;
+    memset(out, 0, sizeof *out);
+    out->create = create;
+    if (!ngs_body_open(request, &out->parser, &walk))
+        return false;
+    body_walk(request, &walk, "body", NULL, out);
     return !ngs_problems_reply(request);
+}
+
+void ngs_token_item_read(ngs_request *request, ngs_json_value value, const char *path, uint64_t *id,
+                         ngs_token_body *out)
+{
+    ngs_json_walk walk;
+    memset(out, 0, sizeof *out);
+    out->create = id == NULL;
+    if (id != NULL)
+        *id = 0;
+    if (ngs_json_type_of(value) != NGS_JSON_OBJECT || !ngs_json_begin(value, &walk)) {
+        ngs_wrong_type(request, value, path, "an object");
+        return;
+    }
+    body_walk(request, &walk, path, id, out);
+    if (id != NULL && *id == 0) {
+        char field[BODY_PATH_BYTES];
+        snprintf(field, sizeof field, "%s.id", path);
+        ngs_problem(request, field, "missing", "the id of a token is required");
+    }
+}
+
+void ngs_token_body_created(ngs_token_body *body)
+{
+    ng_token_fields *fields = &body->fields;
+    if ((fields->set & NG_FIELD_WEIGHT) == 0)
+        fields->weight = 0.5f;
+    fields->set |= NG_FIELD_WEIGHT;
+    if (body->persistent)
+        fields->flags_set = NG_TOKEN_PERSISTENT;
+    /* Where no space is named the token stands at the origin of the first one; a space that is
+     * named null is left out. */
+    if (!body->any_space)
+        fields->spaces_set = 1u << NG_SPACE_PHYSICAL;
+    fields->spaces_clear = 0;
+    if (fields->label_bytes == 0)
+        fields->set &= ~(uint32_t)NG_FIELD_LABEL;
+    if (fields->vector_dimensions == 0)
+        fields->set &= ~(uint32_t)NG_FIELD_VECTOR;
+}
+
+void ngs_token_body_updated(ngs_token_body *body)
+{
+    if (!body->persistent_given)
+        return;
+    if (body->persistent)
+        body->fields.flags_set = NG_TOKEN_PERSISTENT;
+    else
+        body->fields.flags_clear = NG_TOKEN_PERSISTENT;
 }
 
 void ngs_token_body_release(ngs_request *request, ngs_token_body *body)

@@ -10,8 +10,6 @@
 
 #include "server_private.h"
 
-#define TOKEN_LIST_CHUNK 1024 /* ids fetched at once while skipping to an offset */
-
 void ngs_out_coordinates(ngs_out *out, const ng_store *store, const ng_token *record, unsigned mask)
 {
     char separator = '{';
@@ -108,6 +106,15 @@ static void token_out(ngs_out *out, const ng_store *store, const ng_token_info *
     token_out_member(out, ",\"out_degree\":", info->out_degree);
     token_out_member(out, ",\"in_degree\":", info->in_degree);
     ngs_out_char(out, '}');
+}
+
+bool ngs_token_out(ngs_request *request, ngs_out *out, ng_token_id id)
+{
+    ng_token_info info;
+    if (ng_token_get(request->server->store, id, &info) != NG_OK)
+        return false;
+    token_out(out, request->server->store, &info);
+    return true;
 }
 
 /* A call that takes nothing but an id failed: an id that no token can have is not found either. */
@@ -249,7 +256,7 @@ static void token_write_fail(ngs_request *request, ng_status status, ng_token_id
 
 /* How the server writes. A store whose durability is not sync acknowledges at once by itself, and has
  * to be told by an ordinary write that there is something to sync. */
-static ng_write_options token_write(const ngs_request *request)
+ng_write_options ngs_token_write(const ngs_request *request)
 {
     return (ng_write_options){.struct_size = sizeof(ng_write_options),
                               .flags = request->server->relaxed ? 0 : NG_WRITE_NOWAIT};
@@ -260,25 +267,10 @@ void ngs_token_create(ngs_request *request)
     ngs_token_body body;
     ng_token_id id = 0;
     if (ngs_token_body_read(request, true, &body)) {
-        ng_token_fields *fields = &body.fields;
-        const ng_write_options write = token_write(request);
-        if ((fields->set & NG_FIELD_WEIGHT) == 0)
-            fields->weight = 0.5f;
-        fields->flags = NG_TOKEN_ACTIVE;
-        if (body.persistent)
-            fields->flags |= NG_TOKEN_PERSISTENT;
-        fields->set |= NG_FIELD_WEIGHT | NG_FIELD_FLAGS;
-        /* Where no space is named the token stands at the origin of the first one; a space that
-         * is named null is left out. */
-        if (!body.any_space)
-            fields->spaces_set = 1u << NG_SPACE_PHYSICAL;
-        fields->spaces_clear = 0;
-        if (fields->label_bytes == 0)
-            fields->set &= ~(uint32_t)NG_FIELD_LABEL;
-        if (fields->vector_dimensions == 0)
-            fields->set &= ~(uint32_t)NG_FIELD_VECTOR;
+        const ng_write_options write = ngs_token_write(request);
+        ngs_token_body_created(&body);
         request->settles = true;
-        ng_status status = ng_token_create(request->server->store, fields, &write, &id);
+        ng_status status = ng_token_create(request->server->store, &body.fields, &write, &id);
         if (status != NG_OK)
             ngs_reply_status(request, status);
         else
@@ -294,42 +286,28 @@ void ngs_token_get(ngs_request *request)
         token_reply(request, 200, id);
 }
 
-/* Sets the flags of an update. Reading them first is safe: PERSISTENT is the only flag the server
- * ever changes, and the last writer of it wins. */
-static ng_status token_update_flags(ng_store *store, ng_token_id id, ngs_token_body *body)
+static bool token_body_changes(const ng_token_fields *fields)
 {
-    ng_token record;
-    ng_status status = ng_token_read(store, id, &record);
-    if (status != NG_OK || !body->persistent_given)
-        return status;
-    unsigned flags = record.flags & ~(unsigned)(NG_TOKEN_ENTITY_MASK | NG_TOKEN_PERSISTENT);
-    body->fields.flags = (uint16_t)(flags | (body->persistent ? NG_TOKEN_PERSISTENT : 0));
-    body->fields.set |= NG_FIELD_FLAGS;
-    return NG_OK;
+    return (fields->set | fields->spaces_set | fields->spaces_clear | fields->flags_set |
+            fields->flags_clear) != 0;
 }
 
 void ngs_token_update(ngs_request *request)
 {
     ngs_token_body body;
     ng_token_id id;
-    ng_write_options write = token_write(request);
+    ng_write_options write = ngs_token_write(request);
     if (!token_id(request, &id))
         return;
     if (ngs_token_body_read(request, false, &body) && token_match(request, id, &write.if_version)) {
-        ng_store *store = request->server->store;
-        const ng_token_fields *fields = &body.fields;
-        bool changes = false;
-        ng_status status = token_update_flags(store, id, &body);
-        if (status == NG_OK) {
-            changes = (fields->set | fields->spaces_set | fields->spaces_clear) != 0;
-            status = changes ? ng_token_update(store, id, fields, &write) : NG_OK;
-        }
+        ng_status status = NG_OK;
+        ngs_token_body_updated(&body);
+        if (id != 0 && token_body_changes(&body.fields))
+            status = ng_token_update(request->server->store, id, &body.fields, &write);
         if (status == NG_OK)
             token_reply(request, 200, id);
-        else if (changes)
-            token_write_fail(request, status, id);
         else
-            token_fail(request, status, id);
+            token_write_fail(request, status, id);
     }
     ngs_token_body_release(request, &body);
 }
@@ -337,7 +315,7 @@ void ngs_token_update(ngs_request *request)
 void ngs_token_delete(ngs_request *request)
 {
     ng_token_id id;
-    ng_write_options write = token_write(request);
+    ng_write_options write = ngs_token_write(request);
     if (!token_id(request, &id) || !token_match(request, id, &write.if_version))
         return;
     ng_status status = ng_token_delete(request->server->store, id, &write);
@@ -351,76 +329,73 @@ void ngs_token_delete(ngs_request *request)
 
 /* ---------------------------------------------------------------------------------------- list */
 
+bool ngs_param_collection(ngs_request *request, const ngs_param *param, bool any,
+                          ng_collection_id *out)
+{
+    *out = NG_COLLECTION_RUNTIME;
+    if (param == NULL)
+        return true;
+    if (any && strcmp(param->value, "*") == 0) {
+        *out = NG_COLLECTION_ANY;
+        return true;
+    }
+    if (ng_collection_find(request->server->store, param->value, out) == NG_OK)
+        return true;
+    ngs_reply_error(request, 404, "RESOURCE_NOT_FOUND", NULL, "Collection \"%.64s\" not found",
+                    param->value);
+    return false;
+}
+
 typedef struct token_page {
+    ng_page_options options;
     uint64_t limit;
-    uint64_t offset;
-    uint64_t after;
-    ng_collection_id collection;
     uint64_t total;
 } token_page;
+
+/* One of two words. */
+static bool page_word(ngs_request *request, const ngs_param *param, const char *no, const char *yes)
+{
+    char field[64];
+    bool is_yes = strcmp(param->value, yes) == 0;
+    snprintf(field, sizeof field, "query.%.32s", param->name);
+    if (!is_yes && strcmp(param->value, no) != 0)
+        ngs_problem(request, field, "value_error", "\"%.32s\" is neither %s nor %s", param->value,
+                    no, yes);
+    return is_yes;
+}
 
 /* Reads the parameters; false: replied. */
 static bool page_read(ngs_request *request, token_page *page)
 {
-    const char *collection = "runtime";
-    *page = (token_page){.limit = NGS_PAGE_DEFAULT};
+    const ngs_param *collection = NULL;
+    ng_page_options *options = &page->options;
+    *page = (token_page){.options = {.struct_size = sizeof *options}, .limit = NGS_PAGE_DEFAULT};
     for (size_t i = 0; i < request->param_count; i++) {
         const ngs_param *param = &request->params[i];
         if (strcmp(param->name, "limit") == 0)
             ngs_read_param(request, param, 1, NGS_PAGE_MAX, &page->limit);
         else if (strcmp(param->name, "offset") == 0)
-            ngs_read_param(request, param, 0, UINT32_MAX, &page->offset);
+            ngs_read_param(request, param, 0, UINT32_MAX, &options->offset);
         else if (strcmp(param->name, "after") == 0)
-            ngs_read_param(request, param, 0, UINT64_MAX, &page->after);
+            ngs_read_param(request, param, 0, UINT64_MAX, &options->after);
         else if (strcmp(param->name, "collection") == 0)
-            collection = param->value;
+            collection = param;
+        else if (strcmp(param->name, "active") == 0)
+            options->active_only = page_word(request, param, "false", "true");
+        else if (strcmp(param->name, "order") == 0)
+            options->descending = page_word(request, param, "ascending", "descending");
         else
             ngs_problem(request, "query", "unknown_field", "no such parameter \"%.64s\"",
                         param->name);
     }
-    if (ngs_problems_reply(request))
+    if (ngs_problems_reply(request) ||
+        !ngs_param_collection(request, collection, true, &options->collection))
         return false;
-    const ng_store *store = request->server->store;
-    if (strcmp(collection, "*") == 0) {
-        ng_info info;
-        ng_status status = ng_store_info(store, &info);
-        page->collection = NG_COLLECTION_ANY;
-        page->total = info.token_count;
-        if (status != NG_OK)
-            ngs_reply_status(request, status);
-        return status == NG_OK;
-    }
-    if (ng_collection_find(store, collection, &page->collection) != NG_OK) {
-        ngs_reply_error(request, 404, "RESOURCE_NOT_FOUND", NULL, "Collection \"%.64s\" not found",
-                        collection);
-        return false;
-    }
-    ng_status status = ng_collection_get(store, page->collection, NULL, &page->total);
+    ng_status status = ng_token_count(request->server->store, options->collection,
+                                      options->active_only, &page->total);
     if (status != NG_OK)
         ngs_reply_status(request, status);
     return status == NG_OK;
-}
-
-/* Fills `ids` with the page; *count may end below the limit, at the end of the collection. */
-static ng_status page_fetch(const ng_store *store, const token_page *page,
-                            ng_token_id ids[NGS_PAGE_MAX], size_t *count)
-{
-    ng_token_id skipped[TOKEN_LIST_CHUNK];
-    ng_token_id after = page->after;
-    for (uint64_t left = page->offset; left > 0;) {
-        size_t want = left < TOKEN_LIST_CHUNK ? (size_t)left : TOKEN_LIST_CHUNK;
-        size_t got = 0;
-        ng_status status = ng_token_list(store, page->collection, after, skipped, want, &got);
-        if (status != NG_OK)
-            return status;
-        if (got < want) {
-            *count = 0;
-            return NG_OK;
-        }
-        after = skipped[want - 1];
-        left -= want;
-    }
-    return ng_token_list(store, page->collection, after, ids, (size_t)page->limit, count);
 }
 
 void ngs_token_list(ngs_request *request)
@@ -432,11 +407,11 @@ void ngs_token_list(ngs_request *request)
     request->settles = true;
     if (!page_read(request, &page))
         return;
-    if (page.offset > NGS_OFFSET_ON_LOOP && !request->on_worker) {
+    if (page.options.offset > NGS_OFFSET_ON_LOOP && !request->on_worker) {
         request->wants_worker = true;
         return;
     }
-    ng_status status = page_fetch(store, &page, ids, &count);
+    ng_status status = ng_token_page(store, &page.options, ids, (size_t)page.limit, &count);
     if (status == NG_E_INVALID) /* the only argument that can be wrong here */
         ngs_problem(request, "query.after", "value_error", "%s", ng_last_error());
     else if (status != NG_OK)
@@ -459,7 +434,7 @@ void ngs_token_list(ngs_request *request)
         ngs_out_text(out, separator);
     token_out_member(out, "],\"total\":", page.total);
     token_out_member(out, ",\"limit\":", page.limit);
-    token_out_member(out, ",\"offset\":", page.offset);
+    token_out_member(out, ",\"offset\":", page.options.offset);
     ngs_out_text(out, ",\"next_after\":");
     if (count == page.limit)
         ngs_out_u64(out, last);
