@@ -90,6 +90,7 @@ extern const cli_command cli_command_rm;
 extern const cli_command cli_command_link;
 extern const cli_command cli_command_unlink;
 extern const cli_command cli_command_ls;
+extern const cli_command cli_command_count;
 extern const cli_command cli_command_neighbors;
 extern const cli_command cli_command_apply;
 extern const cli_command cli_command_stats;

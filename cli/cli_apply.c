@@ -198,15 +198,29 @@ static int apply_connection(const applier *self, const apply_reference *referenc
 
 /* ---- writes; each gives the id that it was about ---- */
 
+static void apply_persistent(applier *self)
+{
+    if (self->line.persistent > 0)
+        self->line.fields.flags_set = NG_TOKEN_PERSISTENT;
+    else if (self->line.persistent == 0)
+        self->line.fields.flags_clear = NG_TOKEN_PERSISTENT;
+}
+
+/* Where a token is made: NG_COLLECTION_RUNTIME unless the line says. */
+static int apply_place(applier *self)
+{
+    self->line.fields.collection = NG_COLLECTION_RUNTIME;
+    if (self->line.collection.bytes == NULL)
+        return CLI_OK;
+    return apply_collection(self, self->line.collection, &self->line.fields.collection);
+}
+
 static int apply_create(applier *self, const ng_write_options *write, uint64_t *id)
 {
     ng_token_fields *fields = &self->line.fields;
     ng_status status;
-    int code = CLI_OK;
+    int code = apply_place(self);
 
-    fields->collection = NG_COLLECTION_RUNTIME;
-    if (self->line.collection.bytes != NULL)
-        code = apply_collection(self, self->line.collection, &fields->collection);
     if (code != CLI_OK)
         return code;
     /* A token begins in no space, without label and vector: nothing to take away. */
@@ -215,37 +229,32 @@ static int apply_create(applier *self, const ng_write_options *write, uint64_t *
         fields->set &= ~(uint32_t)NG_FIELD_LABEL;
     if (fields->vector_dimensions == 0)
         fields->set &= ~(uint32_t)NG_FIELD_VECTOR;
-    if (self->line.persistent > 0) {
-        fields->set |= NG_FIELD_FLAGS;
-        fields->flags = NG_TOKEN_ACTIVE | NG_TOKEN_PERSISTENT;
-    }
+    apply_persistent(self);
     status = ng_token_create(self->context->store, fields, write, id);
     return status == NG_OK ? CLI_OK : apply_fail_status(self, status);
 }
 
 static int apply_update(applier *self, const ng_write_options *write, uint64_t *id)
 {
-    ng_token_fields *fields = &self->line.fields;
-    ng_token_info info;
-    ng_status status = NG_OK;
+    ng_status status;
     int code = apply_token(self, &self->line.token, id);
 
     if (code != CLI_OK)
         return code;
-    if (self->line.persistent >= 0) {
-        status = ng_txn_token_get(self->txn, *id, &info);
-        if (status == NG_OK) {
-            unsigned flags =
-                info.record.flags & ~(unsigned)(NG_TOKEN_ENTITY_MASK | NG_TOKEN_PERSISTENT);
+    apply_persistent(self);
+    status = ng_token_update(self->context->store, *id, &self->line.fields, write);
+    return status == NG_OK ? CLI_OK : apply_fail_status(self, status);
+}
 
-            if (self->line.persistent)
-                flags |= NG_TOKEN_PERSISTENT;
-            fields->set |= NG_FIELD_FLAGS;
-            fields->flags = (uint16_t)flags;
-        }
-    }
-    if (status == NG_OK)
-        status = ng_token_update(self->context->store, *id, fields, write);
+static int apply_put(applier *self, const ng_write_options *write, uint64_t *id)
+{
+    ng_status status;
+    int code = apply_place(self);
+
+    if (code != CLI_OK)
+        return code;
+    apply_persistent(self);
+    status = ng_token_upsert(self->context->store, &self->line.fields, write, id, NULL);
     return status == NG_OK ? CLI_OK : apply_fail_status(self, status);
 }
 
@@ -390,8 +399,8 @@ static int apply_commit(applier *self)
 static int apply_stage(applier *self)
 {
     static int (*const writes[])(applier *, const ng_write_options *,
-                                 uint64_t *) = {apply_create, apply_update, apply_delete,
-                                                apply_connect, apply_disconnect};
+                                 uint64_t *) = {apply_create, apply_update,  apply_put,
+                                                apply_delete, apply_connect, apply_disconnect};
     const apply_text *as = &self->line.as;
     ng_write_options write = {.struct_size = sizeof write, .if_version = self->line.if_version};
     uint64_t id = 0;

@@ -13,6 +13,7 @@
 typedef enum apply_op {
     APPLY_CREATE,
     APPLY_UPDATE,
+    APPLY_PUT,
     APPLY_DELETE,
     APPLY_CONNECT,
     APPLY_DISCONNECT,

@@ -16,10 +16,10 @@
 #include <strings.h>
 
 #define BIT(op) (1u << (op))
-#define TOKEN_OPS (BIT(APPLY_CREATE) | BIT(APPLY_UPDATE))
+#define TOKEN_OPS (BIT(APPLY_CREATE) | BIT(APPLY_UPDATE) | BIT(APPLY_PUT))
 
-const char *const apply_op_names[APPLY_OP_COUNT] = {"create", "update", "delete", "connect",
-                                                    "disconnect"};
+const char *const apply_op_names[APPLY_OP_COUNT] = {"create", "update",  "put",
+                                                    "delete", "connect", "disconnect"};
 
 typedef struct apply_reader {
     apply_line *line;
@@ -397,7 +397,7 @@ typedef struct apply_field {
 } apply_field;
 
 static const apply_field apply_fields[] = {
-    {"as", BIT(APPLY_CREATE) | BIT(APPLY_CONNECT), apply_read_as},
+    {"as", BIT(APPLY_CREATE) | BIT(APPLY_PUT) | BIT(APPLY_CONNECT), apply_read_as},
     {"token", BIT(APPLY_UPDATE) | BIT(APPLY_DELETE), apply_read_token},
     {"collection", ~BIT(APPLY_DISCONNECT), apply_read_collection},
     {"if_version", BIT(APPLY_UPDATE) | BIT(APPLY_DELETE), apply_read_version},
@@ -462,7 +462,7 @@ static bool line_op(ngs_json_value root, apply_line *line, char error[APPLY_TEXT
             return true;
         }
     }
-    return reader_fail(&reader, "'%s' is none of create, update, delete, connect, disconnect",
+    return reader_fail(&reader, "'%s' is none of create, update, put, delete, connect, disconnect",
                        name);
 }
 
@@ -493,6 +493,8 @@ static bool line_required(const apply_line *line, char error[APPLY_TEXT_MAX])
 
     if ((line->op == APPLY_UPDATE || line->op == APPLY_DELETE) && !line->token.given)
         missing = "token";
+    else if (line->op == APPLY_PUT && line->fields.label_bytes == 0)
+        missing = "label";
     else if (line->op == APPLY_CONNECT && !line->source.given)
         missing = "source";
     else if (line->op == APPLY_CONNECT && !line->target.given)

@@ -15,12 +15,11 @@
 #define LIST_PAGE 1000u
 #define LIST_TERMINAL_DEFAULT 20u
 
-enum { LIST_COLLECTION = CLI_OPTION_FIRST, LIST_AFTER };
+enum { LIST_COLLECTION = CLI_OPTION_FIRST, LIST_AFTER, LIST_OFFSET, LIST_ACTIVE, LIST_DESCENDING };
 
 typedef struct list_request {
     const char *collection;
-    ng_collection_id collection_id;
-    ng_token_id after;
+    ng_page_options page; /* of the first page */
     uint64_t limit;
 } list_request;
 
@@ -119,7 +118,7 @@ static int list_pages(const cli_context *context, const list_request *request, l
                       ng_token_id *next)
 {
     ng_token_id *ids = cli_allocate(LIST_PAGE + 1, sizeof *ids);
-    ng_token_id after = request->after;
+    ng_page_options page = request->page;
     uint64_t left = request->limit;
     int code = CLI_OK;
 
@@ -129,8 +128,7 @@ static int list_pages(const cli_context *context, const list_request *request, l
         ng_status status;
 
         /* One more than is shown tells whether there are more. */
-        status =
-            ng_token_list(context->store, request->collection_id, after, ids, want + 1, &count);
+        status = ng_token_page(context->store, &page, ids, want + 1, &count);
         if (status != NG_OK) {
             code = cli_fail_status(context, status);
             break;
@@ -138,10 +136,11 @@ static int list_pages(const cli_context *context, const list_request *request, l
         code = list_rows(context, sink, ids, count < want ? count : want);
         if (code != CLI_OK || count <= want)
             break;
-        after = ids[want - 1];
+        page.after = ids[want - 1];
+        page.offset = 0;
         left -= want;
         if (left == 0) {
-            *next = after;
+            *next = page.after;
             break;
         }
     }
@@ -189,13 +188,20 @@ static bool list_option(const cli_args *args, int option, list_request *request)
         return true;
     }
     if (option == LIST_AFTER)
-        return cli_parse_u64(args, 0, UINT64_MAX, &request->after);
+        return cli_parse_u64(args, 0, UINT64_MAX, &request->page.after);
+    if (option == LIST_OFFSET)
+        return cli_parse_u64(args, 0, UINT64_MAX, &request->page.offset);
+    if (option == LIST_ACTIVE || option == LIST_DESCENDING) {
+        request->page.active_only |= option == LIST_ACTIVE;
+        request->page.descending |= option == LIST_DESCENDING;
+        return true;
+    }
     return cli_parse_u64(args, 1, UINT64_MAX, &request->limit);
 }
 
 static int list_run(cli_context *context, int argc, char **argv)
 {
-    list_request request = {0};
+    list_request request = {.page = {.struct_size = sizeof request.page}};
     cli_args args;
     int option, code;
 
@@ -210,7 +216,7 @@ static int list_run(cli_context *context, int argc, char **argv)
         return cli_fail(context, CLI_USAGE, "unexpected argument '%s'", args.operands[0]);
     code = cli_store_open_reading(context);
     if (code == CLI_OK)
-        code = cli_collection_resolve(context, request.collection, &request.collection_id);
+        code = cli_collection_resolve(context, request.collection, &request.page.collection);
     if (code == CLI_OK)
         code = list_print(context, &request);
     return code;
@@ -220,6 +226,9 @@ static const cli_option list_options[] = {
     {"collection", LIST_COLLECTION, "NAME", "tokens of this collection; default all"},
     {"limit", 'n', "N", "at most N; default 20 on a terminal, otherwise all"},
     {"after", LIST_AFTER, "ID", "begin after this id"},
+    {"offset", LIST_OFFSET, "N", "pass over N tokens"},
+    {"active", LIST_ACTIVE, NULL, "only those that are active"},
+    {"descending", LIST_DESCENDING, NULL, "newest first; --after then bounds from above"},
     {NULL, 0, NULL, NULL},
 };
 
@@ -233,6 +242,7 @@ const cli_command cli_command_ls = {
                    "An empty list is no error.",
     .options = list_options,
     .examples = "neurograph ls\nneurograph ls --collection semantic --limit 100 --after 2000\n"
+                "neurograph ls --descending --limit 5\n"
                 "neurograph ls | cut -f2 | sort",
     .exit_codes = list_exits,
     .run = list_run,

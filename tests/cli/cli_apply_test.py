@@ -26,6 +26,23 @@ class ApplyTest(CliTest):
         self.assertIn(f"standard input line {len(ops)}: ", error)
         self.assertEqual(self.state(), before)
 
+    def test_put_changes_or_creates(self):
+        self.ok("put", "cup", "--weight", "0.5", "--persistent")
+        done = self.apply(
+            {"op": "put", "label": "cup", "weight": 0.25, "persistent": False},
+            {"op": "put", "as": "jug", "label": "jug", "entity": "object"},
+            {"op": "put", "label": "jug", "weight": 0.75},
+            {"op": "put", "label": "cup", "collection": "other"},
+            {"op": "connect", "source": "$jug", "target": "#1"})
+        ids = [op["id"] for op in done["ops"]]
+        self.assertEqual((ids[0], ids[1]), (1, ids[2]))
+        self.assertNotEqual(ids[3], 1)
+        cup = self.json("get", "#1")
+        self.assertEqual((cup["weight"], cup["flags"]), (0.25, ["active"]))
+        jug = self.json("get", "jug")
+        self.assertEqual((jug["weight"], jug["entity"], jug["version"]), (0.75, "object", 1))
+        self.refuses(6, "label: the field is missing", {"op": "put", "weight": 1})
+
     def test_every_op_in_one_transaction(self):
         self.ok("put", "cup", "--weight", "0.5")
         self.ok("put", "old")

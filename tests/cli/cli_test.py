@@ -149,6 +149,39 @@ class RemoveTest(CliTest):
         self.assertEqual(self.state(), before)
 
 
+class RemoveCollectionTest(CliTest):
+    def setUp(self):
+        super().setUp()
+        for label in ("a", "b", "c"):
+            self.ok("put", "--collection", "session", label)
+        self.ok("put", "kept")
+
+    def test_needs_a_word(self):
+        self.fails(2, "all 3 tokens of 'session'", "rm", "--collection", "session")
+        self.fails(2, "--drop is for", "rm", "--drop", "kept")
+        self.fails(2, "--yes is for", "rm", "--yes", "kept")
+        self.fails(3, "nothing", "rm", "--collection", "nothing", "--yes")
+        self.fails(7, "runtime", "rm", "--collection", "runtime", "--drop", "--yes")
+        self.assertEqual(self.ok("count"), "4\n")
+
+    def test_empties(self):
+        self.assertEqual(self.ok("rm", "--collection", "session", "--yes"), "3\n")
+        self.assertEqual(self.json("count", "--collection", "session"),
+                         {"collection": "session", "tokens": 0, "active": 0})
+        self.assertEqual(self.json("count"), {"collection": None, "tokens": 1, "active": 1})
+
+    def test_drops(self):
+        self.assertEqual(self.json("rm", "--collection", "session", "--drop", "--yes"),
+                         {"collection": "session", "removed_count": 3, "dropped": True})
+        self.fails(3, "session", "count", "--collection", "session")
+        stats = self.json("stats")
+        self.assertEqual(stats["collection_count"], 2)
+        self.assertNotIn("session", stats["collections"])
+        self.fails(3, "'a'", "get", "a")  # is looked for in what is there
+        self.ok("put", "--collection", "session", "a")
+        self.assertEqual(self.json("get", "a")["collection"], "session")
+
+
 class LinkTest(CliTest):
     def setUp(self):
         super().setUp()
@@ -226,6 +259,22 @@ class ListTest(CliTest):
         self.assertEqual([t["label"] for t in listed], [f"w{i}" for i in range(2500)])
         self.assertEqual(len(self.rows("ls", "--collection", "semantic", "--limit", "1000")), 1000)
         self.assertEqual(len(self.rows("ls", "--collection", "semantic", "--limit", "1001")), 1001)
+
+
+class ListOrderTest(CliTest):
+    def test_pages_and_order(self):
+        for number in range(1, 8):
+            self.ok("put", f"t{number}")
+        ids = lambda *args: [row[0] for row in self.rows("ls", *args)]
+        self.assertEqual(ids("--offset", "5"), ["6", "7"])
+        self.assertEqual(ids("--after", "2", "--offset", "1", "--limit", "2"), ["4", "5"])
+        self.assertEqual(ids("--descending", "--limit", "3"), ["7", "6", "5"])
+        self.assertEqual(ids("--descending", "--after", "3"), ["2", "1"])
+        self.assertEqual(ids("--active"), ["1", "2", "3", "4", "5", "6", "7"])
+        page = self.json("ls", "--descending", "--limit", "2")
+        self.assertEqual(page["next"], 6)
+        self.assertEqual(self.ok("count", "--active"), "7\n")
+        self.fails(2, "unexpected argument", "count", "x")
 
 
 class NeighborsTest(CliTest):
