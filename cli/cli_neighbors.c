@@ -77,13 +77,15 @@ static int near_resolve(const cli_context *context, const cli_args *args, near_r
 static ng_status near_search(const cli_context *context, const near_request *request, ng_hit *out,
                              size_t capacity, size_t *count)
 {
+    const ng_search_options options = {.struct_size = sizeof options, .filter = &request->filter};
+
     if (request->by_radius)
-        return ng_grid_range(context->store, request->space, request->at, request->radius,
-                             &request->filter, out, capacity, count);
+        return ng_grid_range(context->store, request->space, request->at, request->radius, &options,
+                             out, capacity, count);
     if (request->at_given)
-        return ng_grid_nearest(context->store, request->space, request->at, &request->filter, out,
-                               capacity, count);
-    return ng_token_neighbors(context->store, request->token, request->space, &request->filter, out,
+        return ng_grid_nearest(context->store, request->space, request->at, &options, out, capacity,
+                               count);
+    return ng_token_neighbors(context->store, request->token, request->space, &options, out,
                               capacity, count);
 }
 

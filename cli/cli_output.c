@@ -47,6 +47,7 @@ int cli_exit_of(ng_status status)
     case NG_E_READ_ONLY:
     case NG_E_EXPIRED:
         return CLI_REFUSED;
+    case NG_E_TIMEOUT:
     case NG_E_CANCELLED:
         return CLI_INTERRUPTED;
     }

@@ -123,6 +123,7 @@ static void stats_text_sizes(stats_text *text, const ng_info *info)
     stats_bytes(text, "connections", info->memory_connection_bytes);
     stats_bytes(text, "labels", info->memory_label_bytes);
     stats_bytes(text, "vectors", info->memory_vector_bytes);
+    stats_bytes(text, "spaces", info->memory_grid_bytes);
     stats_bytes(text, "log", info->memory_log_bytes);
     stats_group(text, "Disk");
     stats_bytes(text, "allocated", info->disk_bytes);
@@ -247,6 +248,7 @@ static void stats_json_sizes(cli_json *json, const ng_info *info)
     cli_json_u64(json, "memory_connection_bytes", info->memory_connection_bytes);
     cli_json_u64(json, "memory_label_bytes", info->memory_label_bytes);
     cli_json_u64(json, "memory_vector_bytes", info->memory_vector_bytes);
+    cli_json_u64(json, "memory_grid_bytes", info->memory_grid_bytes);
     cli_json_u64(json, "memory_log_bytes", info->memory_log_bytes);
     cli_json_u64(json, "disk_bytes", info->disk_bytes);
     cli_json_u64(json, "log_bytes", info->log_bytes);

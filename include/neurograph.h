@@ -63,7 +63,8 @@ extern "C" {
     X(NG_E_CONFLICT, 17, "the state is not what the write expected")                               \
     X(NG_E_READ_ONLY, 18, "the store is open for reading only")                                    \
     X(NG_E_EXPIRED, 19, "the view was closed by one of its limits")                                \
-    X(NG_E_GONE, 20, "the log does not reach back that far any more")
+    X(NG_E_GONE, 20, "the log does not reach back that far any more")                              \
+    X(NG_E_TIMEOUT, 21, "the deadline has passed")
 
 typedef enum ng_status {
 #define NG_STATUS_ENUM(name, value, text) name = value,
@@ -401,9 +402,10 @@ typedef struct ng_info {
     uint64_t memory_connection_bytes;
     uint64_t memory_label_bytes;
     uint64_t memory_vector_bytes;
-    uint64_t memory_log_bytes; /**< buffers */
-    uint64_t disk_bytes;       /**< allocated on disk */
-    uint64_t log_bytes;        /**< of ops in the log */
+    uint64_t memory_grid_bytes; /**< spatial indexes */
+    uint64_t memory_log_bytes;  /**< buffers */
+    uint64_t disk_bytes;        /**< allocated on disk */
+    uint64_t log_bytes;         /**< of ops in the log */
     uint32_t segment_count;
     ng_seq snapshot_seq;     /**< of the newest snapshot; 0 = none */
     uint64_t snapshot_bytes; /**< of its file */
@@ -905,30 +907,143 @@ typedef struct ng_filter {
 
 typedef struct ng_hit {
     ng_token_id id;
-    float distance; /**< Euclidean, in the space's units */
+    float distance; /**< in the space's units */
 } ng_hit;
+
+/** How distance in a space is measured. */
+typedef enum ng_metric {
+    NG_METRIC_EUCLIDEAN = 0,
+    NG_METRIC_MANHATTAN = 1, /**< sum of the differences on the axes */
+    NG_METRIC_CHEBYSHEV = 2  /**< the largest of them */
+} ng_metric;
+
+typedef enum ng_search_flags {
+    NG_SEARCH_UNORDERED =
+        1 << 0 /**< hits in no order: faster. With more hits than `capacity`, any */
+} ng_search_flags;
+
+/** How to search in space. */
+typedef struct ng_search_options {
+    size_t struct_size;
+    const ng_filter *filter;          /**< which tokens count; NULL = all */
+    uint32_t metric;                  /**< ng_metric */
+    uint32_t flags;                   /**< ng_search_flags */
+    float max_distance;               /**< nearest only: none farther than this; 0 = any distance */
+    uint32_t timeout_us;              /**< NG_E_TIMEOUT after so long; 0 = never */
+    bool (*cancelled)(void *context); /**< asked now and then, from the thread of the call: true
+                                           ends the search with NG_E_CANCELLED; NULL = never */
+    void *context;                    /**< of `cancelled` */
+} ng_search_options;
 
 /** Tokens within `radius` of `center` in `space`, nearest first, equal distances by id.
  *
  *  center  decoded coordinates in the space's units; rounded to the store's raw grid
- *  out     caller's array of `capacity` hits; `*count` receives how many were found
+ *  out     caller's array of `capacity` hits, the nearest ones; `*count` receives how many were
+ *          found, which may exceed it
  *
- *  Owns:    nothing.   Threads: any; the writer waits for one slice of the scan at most.
- *  Errors:  NG_E_INVALID (radius not finite or < 0, center out of range), NG_E_NOMEM.
- *  Cost:    O(tokens). Distances are compared as exact integers in raw units. */
+ *  Everything found is of one moment of the space, however long the search takes.
+ *
+ *  Owns:    nothing.   Threads: any; never waits for a writer, and a writer never for it. With a
+ *           filter it holds the store's lock for reading, in slices.
+ *  Errors:  NG_E_INVALID (radius not finite or < 0, center out of range, options), NG_E_TIMEOUT,
+ *           NG_E_CANCELLED, NG_E_LATCHED.
+ *  Cost:    O(log tokens + hits). Distances are compared as exact integers in raw units. */
 NG_API NG_MUST_USE ng_status ng_grid_range(const ng_store *store, ng_space space,
                                            const float center[NG_AXIS_COUNT], float radius,
-                                           const ng_filter *filter, ng_hit *out, size_t capacity,
-                                           size_t *count);
+                                           const ng_search_options *options, ng_hit *out,
+                                           size_t capacity, size_t *count);
 /** The `capacity` tokens nearest to `center`; otherwise as ng_grid_range. */
 NG_API NG_MUST_USE ng_status ng_grid_nearest(const ng_store *store, ng_space space,
                                              const float center[NG_AXIS_COUNT],
-                                             const ng_filter *filter, ng_hit *out, size_t capacity,
-                                             size_t *count);
+                                             const ng_search_options *options, ng_hit *out,
+                                             size_t capacity, size_t *count);
 /** The tokens nearest to token `id`, without itself. Errors: NG_E_ABSENT if not in `space`. */
 NG_API NG_MUST_USE ng_status ng_token_neighbors(const ng_store *store, ng_token_id id,
-                                                ng_space space, const ng_filter *filter,
+                                                ng_space space, const ng_search_options *options,
                                                 ng_hit *out, size_t capacity, size_t *count);
+/** Tokens whose coordinates are within low..high on each axis, edges included. Distances, and the
+ *  order, are from the middle of the box. Errors: as ng_grid_range; NG_E_INVALID (low above high). */
+NG_API NG_MUST_USE ng_status ng_grid_box(const ng_store *store, ng_space space,
+                                         const float low[NG_AXIS_COUNT],
+                                         const float high[NG_AXIS_COUNT],
+                                         const ng_search_options *options, ng_hit *out,
+                                         size_t capacity, size_t *count);
+/** How many tokens are within `radius`. Cost: without a filter, of the surface of the sphere only:
+ *  parts of space that are inside are not looked into. */
+NG_API NG_MUST_USE ng_status ng_grid_count(const ng_store *store, ng_space space,
+                                           const float center[NG_AXIS_COUNT], float radius,
+                                           const ng_search_options *options, uint64_t *count);
+/** Likewise within a box. */
+NG_API NG_MUST_USE ng_status ng_grid_box_count(const ng_store *store, ng_space space,
+                                               const float low[NG_AXIS_COUNT],
+                                               const float high[NG_AXIS_COUNT],
+                                               const ng_search_options *options, uint64_t *count);
+/** Tokens within `radius` for each unit of volume: count / (4/3 pi radius^3). `count` may be NULL.
+ *  Errors: as ng_grid_range; NG_E_INVALID (radius 0, another metric than the Euclidean). */
+NG_API NG_MUST_USE ng_status ng_grid_density(const ng_store *store, ng_space space,
+                                             const float center[NG_AXIS_COUNT], float radius,
+                                             const ng_search_options *options, double *density,
+                                             uint64_t *count);
+/** Sum over the tokens within `radius` that reach `center` with their own field:
+ *  field_strength x (1 - distance / field_radius) where distance <= field_radius; a token with field
+ *  radius 0 has no field. `count` (may be NULL) receives how many reach it. Summed by id, so equal
+ *  stores give equal sums. */
+NG_API NG_MUST_USE ng_status ng_grid_influence(const ng_store *store, ng_space space,
+                                               const float center[NG_AXIS_COUNT], float radius,
+                                               const ng_search_options *options, double *influence,
+                                               uint64_t *count);
+
+/** Many searches at once: for center i, the nearest `max_hits` (1..10,000) within `radius`, or at any
+ *  distance if `radius` < 0, are at out[i * max_hits]; counts[i] receives how many were found within
+ *  `radius` (which may exceed max_hits), or how many there are. `out` has room for center_count x
+ *  max_hits. Centers are taken in an order that finds their neighbourhoods in the cache.
+ *  Errors: as ng_grid_range, with the number of the center; then counts from that one on in the order
+ *  of work are not written. */
+NG_API NG_MUST_USE ng_status ng_grid_many(const ng_store *store, ng_space space,
+                                          const float (*centers)[NG_AXIS_COUNT],
+                                          size_t center_count, float radius, size_t max_hits,
+                                          const ng_search_options *options, ng_hit *out,
+                                          size_t *counts);
+
+/** One query in several spaces. */
+typedef struct ng_multi_query {
+    size_t struct_size;
+    uint8_t spaces; /**< a bit for each space that counts; at least one */
+    float centers[NG_SPACE_COUNT][NG_AXIS_COUNT];
+    float weights[NG_SPACE_COUNT]; /**< > 0 for those; all zero = the scales of the constitution */
+} ng_multi_query;
+
+/** The `capacity` tokens nearest to a point of several spaces at once, by
+ *  sqrt(sum of weight x distance^2), computed in float64 space after space; equal ones by id. A token
+ *  that is absent from one of the spaces does not count. Exact. `max_distance` bounds the whole.
+ *  Errors: as ng_grid_range; NG_E_INVALID (spaces, weights, another metric than the Euclidean).
+ *  Cost: of the tokens that are near in the most selective of the spaces. */
+NG_API NG_MUST_USE ng_status ng_multi_nearest(const ng_store *store, const ng_multi_query *query,
+                                              const ng_search_options *options, ng_hit *out,
+                                              size_t capacity, size_t *count);
+/** All tokens within `radius` by the same measure, nearest first. */
+NG_API NG_MUST_USE ng_status ng_multi_range(const ng_store *store, const ng_multi_query *query,
+                                            float radius, const ng_search_options *options,
+                                            ng_hit *out, size_t capacity, size_t *count);
+
+typedef struct ng_grid_stats {
+    uint64_t token_count;     /**< with coordinates in the space */
+    float low[NG_AXIS_COUNT]; /**< exact bounds, decoded; if there are tokens */
+    float high[NG_AXIS_COUNT];
+    uint64_t leaf_count; /**< blocks of up to 48 points */
+    uint64_t node_count; /**< blocks of up to 16 children */
+    uint32_t depth;      /**< levels, leaves included; 0 = empty */
+    double fill;         /**< of the leaves, 0..1 */
+    uint64_t bytes;      /**< of leaves and nodes */
+} ng_grid_stats;
+
+/** Bounds of the tokens of a space and the shape of its index, of one moment. Cost: O(tokens / 48). */
+NG_API NG_MUST_USE ng_status ng_grid_stats_get(const ng_store *store, ng_space space,
+                                               ng_grid_stats *out);
+/** Packs the indexes of the spaces of which `spaces` has a bit (0 = all) anew: smaller and a little
+ *  faster after very many changes. Never needed. Writers wait meanwhile, readers do not.
+ *  Errors: NG_E_NOMEM, NG_E_LATCHED; then nothing has changed. Cost: 50 ns a token and space. */
+NG_API NG_MUST_USE ng_status ng_grid_rebuild(ng_store *store, unsigned spaces);
 
 #define NG_PLAIN_COSINE (-1)
 

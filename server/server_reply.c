@@ -97,6 +97,7 @@ static const reply_code reply_codes[] = {
     {NG_E_READ_ONLY, 403, "READ_ONLY"},
     {NG_E_EXPIRED, 410, "EXPIRED"},
     {NG_E_GONE, 410, "GONE"},
+    {NG_E_TIMEOUT, 504, "TIMEOUT"},
 };
 
 /* The library begins its message with the name of the field: "weight 2 is outside 0..1". */

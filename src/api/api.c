@@ -492,45 +492,7 @@ ng_status ng_path_find(const ng_store *store, ng_token_id from, ng_token_id to,
     return ngi_store_path_find(store, from, to, options, out, capacity, count);
 }
 
-/* --- search ---------------------------------------------------------------------------------- */
-
-ng_status ng_grid_range(const ng_store *store, ng_space space, const float center[NG_AXIS_COUNT],
-                        float radius, const ng_filter *filter, ng_hit *out, size_t capacity,
-                        size_t *count)
-{
-    API_REQUIRE(store);
-    API_REQUIRE(center);
-    API_REQUIRE(count);
-    API_OPTIONS(filter);
-    if (capacity > 0)
-        API_REQUIRE(out);
-    if (!isfinite(radius) || radius < 0)
-        return ngi_fail(NG_E_INVALID, "radius %g is outside 0..inf", (double)radius);
-    return ngi_store_grid_search(store, space, center, radius, filter, out, capacity, count);
-}
-
-ng_status ng_grid_nearest(const ng_store *store, ng_space space, const float center[NG_AXIS_COUNT],
-                          const ng_filter *filter, ng_hit *out, size_t capacity, size_t *count)
-{
-    API_REQUIRE(store);
-    API_REQUIRE(center);
-    API_REQUIRE(count);
-    API_OPTIONS(filter);
-    if (capacity > 0)
-        API_REQUIRE(out);
-    return ngi_store_grid_search(store, space, center, -1.0f, filter, out, capacity, count);
-}
-
-ng_status ng_token_neighbors(const ng_store *store, ng_token_id id, ng_space space,
-                             const ng_filter *filter, ng_hit *out, size_t capacity, size_t *count)
-{
-    API_REQUIRE(store);
-    API_REQUIRE(count);
-    API_OPTIONS(filter);
-    if (capacity > 0)
-        API_REQUIRE(out);
-    return ngi_store_token_neighbors(store, id, space, filter, out, capacity, count);
-}
+/* --- search by vector --------------------------------------------------------------------------- */
 
 static ng_status api_check_remove(int32_t remove_components)
 {

@@ -134,31 +134,53 @@ bool ngi_space_decode(const ngi_encoding *encoding, ng_space space,
     return true;
 }
 
-void ngi_metric_init(ngi_metric *metric, const ngi_encoding *encoding, ng_space space)
+void ngi_metric_init(ngi_metric *metric, const ngi_encoding *encoding, ng_space space,
+                     ng_metric kind)
 {
+    metric->kind = kind;
     uint64_t steps = space_steps(encoding, space);
     for (int axis = 0; axis < NG_AXIS_COUNT; axis++)
         metric->factor[axis] = (int64_t)(steps / encoding->scale[space][axis]);
     metric->steps = (double)steps;
 }
 
-float ngi_metric_distance(const ngi_metric *metric, uint64_t squared)
+float ngi_metric_distance(const ngi_metric *metric, uint64_t value)
 {
-    return (float)(sqrt((double)squared) / metric->steps);
+    double length = metric->kind == NG_METRIC_EUCLIDEAN ? sqrt((double)value) : (double)value;
+    return (float)(length / metric->steps);
 }
 
-/* Bisection over all squared distances rather than radius^2 and a correction: 64 steps cost a
- * microsecond once a search, and are right by construction because each step of
- * ngi_metric_distance is monotone. */
+/* By definition rather than by formula: the answer is found from a guess with the very function that
+ * reports distances, which never decreases. The guess is the value at which that rounds to the
+ * next float32; a few steps of a doubling stride find the change, bisection the place. */
 uint64_t ngi_metric_bound(const ngi_metric *metric, float radius)
 {
-    uint64_t inside = 0, last = UINT64_MAX;
-    while (inside < last) {
-        uint64_t middle = inside + (last - inside) / 2 + 1;
+    double next = (double)nextafterf(radius, INFINITY);
+    double length = ((double)radius + next) / 2 * metric->steps;
+    double guess = metric->kind == NG_METRIC_EUCLIDEAN ? length * length : length;
+    if (!(guess < 18446744073709549568.0))
+        guess = 18446744073709549568.0; /* the largest float64 below 2^64 */
+    uint64_t inside = (uint64_t)guess, outside = inside, stride = 1;
+    while (ngi_metric_distance(metric, inside) > radius) {
+        outside = inside;
+        inside = inside > stride ? inside - stride : 0;
+        stride *= 2;
+    }
+    for (stride = 1; outside == inside; stride *= 2) {
+        uint64_t further = inside < UINT64_MAX - stride ? inside + stride : UINT64_MAX;
+        if (ngi_metric_distance(metric, further) > radius)
+            outside = further;
+        else if (further == UINT64_MAX)
+            return UINT64_MAX;
+        else
+            inside = outside = further;
+    }
+    while (outside - inside > 1) {
+        uint64_t middle = inside + (outside - inside) / 2;
         if (ngi_metric_distance(metric, middle) <= radius)
             inside = middle;
         else
-            last = middle - 1;
+            outside = middle;
     }
     return inside;
 }

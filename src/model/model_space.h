@@ -35,32 +35,38 @@ NG_MUST_USE ng_status ngi_space_encode(const ngi_encoding *encoding, ng_space sp
 bool ngi_space_decode(const ngi_encoding *encoding, ng_space space,
                       const int16_t raw[NG_AXIS_COUNT], float value[NG_AXIS_COUNT]);
 
-/** Per axis integer weights and the common steps per unit, so that
- *  distance = sqrt(sum((dx * factor)^2)) / steps. */
+/** How far two raw points are from each other, exactly: per axis integer weights and the common steps
+ *  per unit, so that a Euclidean distance is sqrt(sum((dx * factor)^2)) / steps, a Manhattan one
+ *  sum(|dx| * factor) / steps, a Chebyshev one max(|dx| * factor) / steps. What stands before the
+ *  root or the division is the value of the distance; values are compared. */
 typedef struct ngi_metric {
     int64_t factor[NG_AXIS_COUNT];
     double steps;
+    ng_metric kind;
 } ngi_metric;
 
-/** `encoding` is valid. */
-void ngi_metric_init(ngi_metric *metric, const ngi_encoding *encoding, ng_space space);
+/** `encoding` and `kind` are valid. */
+void ngi_metric_init(ngi_metric *metric, const ngi_encoding *encoding, ng_space space,
+                     ng_metric kind);
 
 /** At most 3 x (65534 x 32768)^2 < 2^64 between present points. */
-static inline uint64_t ngi_metric_squared(const ngi_metric *metric, const int16_t a[NG_AXIS_COUNT],
-                                          const int16_t b[NG_AXIS_COUNT])
+static inline uint64_t ngi_metric_value(const ngi_metric *metric, const int16_t a[NG_AXIS_COUNT],
+                                        const int16_t b[NG_AXIS_COUNT])
 {
-    uint64_t sum = 0;
+    uint64_t sum = 0, most = 0;
     for (int axis = 0; axis < NG_AXIS_COUNT; axis++) {
         int64_t d = (int64_t)(a[axis] - b[axis]) * metric->factor[axis];
-        sum += (uint64_t)(d * d);
+        uint64_t size = (uint64_t)(d < 0 ? -d : d);
+        sum += metric->kind == NG_METRIC_EUCLIDEAN ? size * size : size;
+        most = size > most ? size : most;
     }
-    return sum;
+    return metric->kind == NG_METRIC_CHEBYSHEV ? most : sum;
 }
 
-/** The reported distance of a squared one. */
-float ngi_metric_distance(const ngi_metric *metric, uint64_t squared);
-/** The largest squared distance whose reported distance is <= radius, so that what is found and
- *  what is reported agree; radius >= 0, may be infinite. */
+/** The reported distance of a value. */
+float ngi_metric_distance(const ngi_metric *metric, uint64_t value);
+/** The largest value whose reported distance is <= radius, so that what is found and what is reported
+ *  agree; radius >= 0, may be infinite. */
 uint64_t ngi_metric_bound(const ngi_metric *metric, float radius);
 
 #endif

@@ -281,6 +281,8 @@ static ng_status store_init_tables(ng_store *store)
     NGI_TRY(ngi_labels_init(&store->labels, os, &accounts[STORE_LABELS], store->max_tokens));
     NGI_TRY(ngi_graph_init(&store->graph, os, &accounts[STORE_GRAPH], store->max_tokens,
                            store->max_connections));
+    NGI_TRY(ngi_grid_create(os, &accounts[STORE_GRID], (uint64_t)store->max_tokens * NG_SPACE_COUNT,
+                            &store->grid));
     NGI_TRY(ngi_vectors_create(os, &accounts[STORE_VECTORS], store->max_tokens, &store->vectors));
     NGI_TRY(store_add_builtin_collections(store));
 out:
@@ -293,6 +295,9 @@ static void store_release_tables(ng_store *store)
     ngi_table_release(&store->sides);
     ngi_labels_release(&store->labels);
     ngi_graph_release(&store->graph);
+    ngi_grid_destroy(store->grid);
+    store->grid = NULL;
+    memset(store->spaces, 0, sizeof store->spaces);
     ngi_vectors_destroy(store->vectors);
     store->vectors = NULL;
     ngi_buffer_release(store->mem, &store->projection);
@@ -404,6 +409,9 @@ static void store_take_identity(ng_store *store, const ngi_manifest *manifest)
     bool clip = store->encoding.clip;
     store->encoding = manifest->encoding;
     store->encoding.clip = clip;
+    for (int space = 0; space < NG_SPACE_COUNT; space++)
+        ngi_metric_init(&store->metrics[space], &store->encoding, (ng_space)space,
+                        NG_METRIC_EUCLIDEAN);
     store->created_us = manifest->created_us;
     store->follows = memcmp(manifest->origin_uuid, none, sizeof none) != 0;
     memcpy(store->uuid, manifest->uuid, sizeof store->uuid);

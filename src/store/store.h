@@ -121,14 +121,42 @@ NG_MUST_USE ng_status ngi_store_path_find(const ng_store *store, ng_token_id fro
                                           const ng_path_options *options, ng_edge *out,
                                           size_t capacity, size_t *count);
 
-/** As ng_grid_range; `radius` < 0 means "the `capacity` nearest". */
+/** As ng_grid_range; `radius` < 0 means "the `capacity` nearest", within options->max_distance. */
 NG_MUST_USE ng_status ngi_store_grid_search(const ng_store *store, ng_space space,
                                             const float center[NG_AXIS_COUNT], float radius,
-                                            const ng_filter *filter, ng_hit *out, size_t capacity,
-                                            size_t *count);
+                                            const ng_search_options *options, ng_hit *out,
+                                            size_t capacity, size_t *count);
 NG_MUST_USE ng_status ngi_store_token_neighbors(const ng_store *store, ng_token_id id,
-                                                ng_space space, const ng_filter *filter,
+                                                ng_space space, const ng_search_options *options,
                                                 ng_hit *out, size_t capacity, size_t *count);
+NG_MUST_USE ng_status ngi_store_grid_box(const ng_store *store, ng_space space,
+                                         const float low[NG_AXIS_COUNT],
+                                         const float high[NG_AXIS_COUNT],
+                                         const ng_search_options *options, ng_hit *out,
+                                         size_t capacity, size_t *count);
+NG_MUST_USE ng_status ngi_store_grid_count(const ng_store *store, ng_space space,
+                                           const float center[NG_AXIS_COUNT], float radius,
+                                           const ng_search_options *options, uint64_t *count);
+NG_MUST_USE ng_status ngi_store_grid_box_count(const ng_store *store, ng_space space,
+                                               const float low[NG_AXIS_COUNT],
+                                               const float high[NG_AXIS_COUNT],
+                                               const ng_search_options *options, uint64_t *count);
+NG_MUST_USE ng_status ngi_store_grid_influence(const ng_store *store, ng_space space,
+                                               const float center[NG_AXIS_COUNT], float radius,
+                                               const ng_search_options *options, double *influence,
+                                               uint64_t *count);
+NG_MUST_USE ng_status ngi_store_grid_many(const ng_store *store, ng_space space,
+                                          const float (*centers)[NG_AXIS_COUNT],
+                                          size_t center_count, float radius, size_t max_hits,
+                                          const ng_search_options *options, ng_hit *out,
+                                          size_t *counts);
+/** As ng_multi_range; `radius` < 0 means "the nearest". */
+NG_MUST_USE ng_status ngi_store_multi_search(const ng_store *store, const ng_multi_query *query,
+                                             float radius, const ng_search_options *options,
+                                             ng_hit *out, size_t capacity, size_t *count);
+NG_MUST_USE ng_status ngi_store_grid_stats(const ng_store *store, ng_space space,
+                                           ng_grid_stats *out);
+NG_MUST_USE ng_status ngi_store_grid_rebuild(ng_store *store, unsigned spaces);
 
 NG_MUST_USE ng_status ngi_store_vector_nearest(const ng_store *store, const float *vector,
                                                size_t dimensions, const ng_vector_options *options,

@@ -76,8 +76,11 @@ static ng_status apply_token(ng_store *store, const ngi_op *op, const ngi_op_tok
         ngi_vectors_put(store->vectors, slot, token->floats);
     else if (token->vector == NGI_VECTOR_NONE)
         ngi_vectors_remove(store->vectors, slot);
+    const ng_token *old = &store_records(store)[slot];
+    ng_status status =
+        ngi_space_put(store, slot, is_new || old->slot == 0 ? NULL : old, &token->record);
     apply_record(store, token, is_new);
-    return NG_OK;
+    return status;
 }
 
 static ng_status apply_tokens_put(ng_store *store, const ngi_op *op)
@@ -136,6 +139,7 @@ static ng_status apply_token_delete(ng_store *store, uint32_t slot)
         store->active_token_count--;
         collection->active_count--;
     }
+    NGI_TRY(ngi_space_put(store, slot, old, NULL));
     const ng_token none = {0};
     ngi_store_record_write(store, slot, &none);
     ngi_table_touch(&store->sides, slot, 1);
@@ -270,6 +274,9 @@ ng_status ngi_store_apply(ng_store *store, const ngi_op *op)
     } else {
         status = apply_one(store, op);
     }
+    ng_status published = ngi_grid_publish(store->grid);
+    if (status == NG_OK)
+        status = published;
     /* Prepare has read the same bytes: whatever fails now is a broken invariant. */
     return status == NG_OK ? NG_OK : ngi_fail_prefix(NG_E_INTERNAL, "apply");
 }

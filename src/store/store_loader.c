@@ -557,6 +557,8 @@ static ng_status end_derive(const store_loader *loader)
         status = ngi_labels_index(&store->labels);
     if (status == NG_OK && loader->head.id_end > 1)
         status = ngi_graph_rebuild(&store->graph, loader->head.id_end, loader->head.slot_end);
+    if (status == NG_OK)
+        status = ngi_space_rebuild(store, loader->head.slot_end, 0xFF);
     return status;
 }
 

@@ -33,6 +33,11 @@ static void memory_tokens(const ng_store *store, ng_memory_use *parts)
 void ngi_store_grid_memory(const ng_store *store, ng_memory_use *out)
 {
     *out = memory_whole(store, STORE_GRID);
+    out->used_bytes = 0;
+    for (int space = 0; space < NG_SPACE_COUNT; space++) {
+        out->items += store->spaces[space].count;
+        out->used_bytes += ngi_grid_tree_bytes(&store->spaces[space]);
+    }
 }
 
 void ngi_store_attributes_memory(const ng_store *store, ng_memory_use *out)

@@ -216,6 +216,8 @@ static ng_status check_token(prepare_job *job, const ngi_op *op, const ngi_op_to
     }
     if (ngi_token_validate(&token->record) != NG_OK)
         return ngi_fail_prefix(NG_E_CORRUPT, "op does not fit the state");
+    ngi_space_count(store_live_slot(store, slot) != 0 ? &store_records(store)[slot] : NULL,
+                    &token->record, job->room.moved);
     if (slot > job->room.max_slot)
         job->room.max_slot = slot;
 out:
@@ -270,6 +272,7 @@ static ng_status check_tokens_delete(prepare_job *job, const ngi_op *op)
             return prepare_refuse("slot", slot);
         if (job->in_transaction && !set_add(&job->deleted_tokens, slot, false))
             return prepare_refuse("deleted twice: slot", slot);
+        ngi_space_count(&store_records(job->store)[slot], NULL, job->room.moved);
     }
     NGI_TRY(ngi_op_list_close(&reader));
 out:
@@ -407,6 +410,7 @@ ng_status ngi_store_reserve(ng_store *store, const store_room *room)
     if (room->label_count > 0)
         NGI_TRY(ngi_labels_reserve(&store->labels, room->label_count, room->label_bytes,
                                    room->max_slot));
+    NGI_TRY(ngi_space_reserve(store, room->moved));
     if (room->max_id > 0)
         NGI_TRY(ngi_graph_reserve(&store->graph, room->max_id, room->max_end));
     if (room->vector_count > 0)
@@ -499,14 +503,16 @@ static ng_status prepare_collection_drop(const ng_store *store, const ngi_op *op
         return prepare_refuse("collection", number);
     if (store->collections[number].token_count != count)
         return prepare_refuse("number of tokens", count);
+    uint32_t moved[NG_SPACE_COUNT] = {0};
     for (uint32_t i = 0, previous = 0; i < count; i++) {
         uint32_t slot = ngi_get_u32(op->body + NGI_OP_LIST_HEADER + 4 * (size_t)i);
         if (slot <= previous || store_live_slot(store, slot) == 0 ||
             store_sides(store)[slot].collection != number)
             return prepare_refuse("slot", slot);
+        ngi_space_count(&store_records(store)[slot], NULL, moved);
         previous = slot;
     }
-    return NG_OK;
+    return ngi_space_reserve(store, moved);
 }
 
 static ng_status prepare_cdna_put(const ngi_op *op)

@@ -22,6 +22,7 @@
 
 #include "base/base_limits.h"
 #include "index/index_graph.h"
+#include "index/index_grid.h"
 #include "index/index_labels.h"
 #include "index/index_vectors.h"
 #include "model/model_token.h"
@@ -53,6 +54,7 @@ typedef struct store_room {
     uint32_t max_slot;   /* of a token put */
     uint32_t max_id;     /* of a connection put */
     uint32_t max_end;    /* slot that a connection put begins or ends at */
+    uint32_t moved[NG_SPACE_COUNT]; /* points that come, move or go */
 } store_room;
 
 typedef struct store_collection {
@@ -148,6 +150,10 @@ struct ng_store {
     ngi_table sides; /* store_side by slot; guard: index_lock */
     atomic_uint
         slot_end; /* slots below have been given; release after an op's records are written */
+
+    ngi_grid *grid; /* searched without a lock; changed under the log's lock */
+    ngi_grid_tree spaces[NG_SPACE_COUNT]; /* likewise: every token that has coordinates there */
+    ngi_metric metrics[NG_SPACE_COUNT];   /* Euclidean; immutable after open */
 
     ngi_rwlock index_lock; /* guards everything below */
     ngi_labels labels;
@@ -307,6 +313,18 @@ NG_MUST_USE ng_status ngi_collection_check_name(const char *name, size_t bytes);
 
 /** What a stream of this store says it comes from: uuid, creation time, encoding. */
 void ngi_store_identity(const ng_store *store, ngi_manifest *out);
+
+/** What an op changes in space: how many points of each tree come, move or go; `old` and `now` may be
+ *  NULL (no token), `moved` counts up. Then room for them, the changes, and the whole of them seen. */
+void ngi_space_count(const ng_token *old, const ng_token *now, uint32_t moved[NG_SPACE_COUNT]);
+NG_MUST_USE ng_status ngi_space_reserve(ng_store *store, const uint32_t moved[NG_SPACE_COUNT]);
+NG_MUST_USE ng_status ngi_space_put(ng_store *store, uint32_t slot, const ng_token *old,
+                                    const ng_token *now);
+/** Indexes the records of slots below `slot_end` anew, in the spaces of which `spaces` has a bit. For
+ *  the holder of the log's lock, or before the store is shared. */
+NG_MUST_USE ng_status ngi_space_rebuild(ng_store *store, uint32_t slot_end, unsigned spaces);
+/** Whether the trees hold what the records say; NG_E_INTERNAL. For the holder of the log's lock. */
+NG_MUST_USE ng_status ngi_space_check(const ng_store *store);
 
 /** Starts and stops the background threads. */
 NG_MUST_USE ng_status ngi_upkeep_start(ng_store *store);

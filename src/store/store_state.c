@@ -46,6 +46,7 @@ static void info_memory(const ng_store *store, ng_info *out)
     out->memory_vector_bytes = parts[NG_MEMORY_VECTORS].bytes +
                                parts[NG_MEMORY_VECTOR_IMAGES].bytes +
                                parts[NG_MEMORY_VECTOR_ROWS].bytes;
+    out->memory_grid_bytes = parts[NG_MEMORY_GRID].bytes;
     out->memory_log_bytes = parts[NG_MEMORY_LOG].bytes;
 }
 
@@ -285,6 +286,7 @@ static ng_status check_tables(ng_store *store, ng_check_report *report)
     check_connections(store, report);
     check_index(report, ngi_labels_check(&store->labels));
     check_index(report, ngi_graph_check(&store->graph));
+    check_index(report, ngi_space_check(store));
     check_index(report, ngi_vectors_check(store->vectors));
 out:
     ngi_free(store->mem, per_collection, bytes);

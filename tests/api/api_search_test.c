@@ -76,10 +76,11 @@ static void test_range_errors(void **state)
                  NG_E_INVALID, "y", "nan");
     center[1] = 0;
     ng_filter filter = {.struct_size = 1};
-    ASSERT_FAILS(ng_grid_range(store, NG_SPACE_PHYSICAL, center, 1, &filter, &hit, 1, &count),
+    ng_search_options search = {.struct_size = sizeof search, .filter = &filter};
+    ASSERT_FAILS(ng_grid_range(store, NG_SPACE_PHYSICAL, center, 1, &search, &hit, 1, &count),
                  NG_E_INVALID, "struct_size");
     filter = (ng_filter){.struct_size = sizeof filter, .by_collection = true, .collection = 44};
-    ASSERT_FAILS(ng_grid_range(store, NG_SPACE_PHYSICAL, center, 1, &filter, &hit, 1, &count),
+    ASSERT_FAILS(ng_grid_range(store, NG_SPACE_PHYSICAL, center, 1, &search, &hit, 1, &count),
                  NG_E_NOT_FOUND, "collection 44");
     ASSERT_OK(ng_close(store));
 }
@@ -110,17 +111,18 @@ static void test_nearest_and_filters(void **state)
     ASSERT_OK(ng_grid_nearest(store, NG_SPACE_EMOTIONAL, center, NULL, NULL, 0, &count));
     assert_int_equal(count, 0);
     ng_filter filter = {.struct_size = sizeof filter, .by_collection = true};
-    ASSERT_OK(ng_grid_nearest(store, NG_SPACE_EMOTIONAL, center, &filter, hits, 4, &count));
+    const ng_search_options search = {.struct_size = sizeof search, .filter = &filter};
+    ASSERT_OK(ng_grid_nearest(store, NG_SPACE_EMOTIONAL, center, &search, hits, 4, &count));
     assert_int_equal(count, 4); /* a filtered search still fills its limit */
     assert_int_equal(hits[0].id, 11);
     assert_int_equal(hits[3].id, 5);
     filter.flags_all = NG_TOKEN_USER_1;
-    ASSERT_OK(ng_grid_nearest(store, NG_SPACE_EMOTIONAL, center, &filter, hits, 4, &count));
+    ASSERT_OK(ng_grid_nearest(store, NG_SPACE_EMOTIONAL, center, &search, hits, 4, &count));
     assert_int_equal(count, 2);
     assert_int_equal(hits[0].id, 7);
     assert_int_equal(hits[1].id, 1);
     filter.exclude = 7;
-    ASSERT_OK(ng_grid_nearest(store, NG_SPACE_EMOTIONAL, center, &filter, hits, 4, &count));
+    ASSERT_OK(ng_grid_nearest(store, NG_SPACE_EMOTIONAL, center, &search, hits, 4, &count));
     assert_int_equal(count, 1);
     assert_int_equal(hits[0].id, 1);
     ASSERT_OK(ng_close(store));

@@ -114,6 +114,7 @@ static const char *compare_range(const ng_store *store, test_random *random, ng_
                                  const float center[3], const ng_filter *filter,
                                  const brute_hit *wanted, size_t count, char *out)
 {
+    const ng_search_options options = {.struct_size = sizeof options, .filter = filter};
     ng_hit hits[HITS_MAX];
     float radius = 0;
     if (count != 0 && test_random_chance(random, 80))
@@ -124,7 +125,7 @@ static const char *compare_range(const ng_store *store, test_random *random, ng_
     while (inside < count && (float)wanted[inside].value <= radius)
         inside++;
     size_t capacity = test_random_chance(random, 30) ? test_random_below(random, 5) : HITS_MAX;
-    ng_status status = ng_grid_range(store, space, center, radius, filter, hits, capacity, &got);
+    ng_status status = ng_grid_range(store, space, center, radius, &options, hits, capacity, &got);
     if (status != NG_OK)
         return TWIN_DIFFER(out, "ng_grid_range: %s %s", ng_status_name(status), ng_last_error());
     return compare_hits("ng_grid_range", hits, got, capacity, wanted, inside, out);
@@ -135,9 +136,10 @@ static const char *compare_nearest(const twin_state *twin, const ng_store *store
                                    const ng_filter *filter, const brute_hit *wanted, size_t count,
                                    char *out)
 {
+    const ng_search_options options = {.struct_size = sizeof options, .filter = filter};
     ng_hit hits[64];
     size_t got = 0, limit = 1 + test_random_below(random, 64);
-    ng_status status = ng_grid_nearest(store, space, center, filter, hits, limit, &got);
+    ng_status status = ng_grid_nearest(store, space, center, &options, hits, limit, &got);
     if (status != NG_OK)
         return TWIN_DIFFER(out, "ng_grid_nearest: %s %s", ng_status_name(status), ng_last_error());
     const char *difference = compare_hits("ng_grid_nearest", hits, got, limit, wanted,

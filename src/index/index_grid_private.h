@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Leaves and nodes of the spatial trees, and what the parts of the module share.
+ *
+ * A handle names a block of one of the two arenas: bit 31 set = leaf; 0 = none.
+ *
+ * Invariants of a tree (ngi_grid_check):
+ *  1. every leaf is equally deep; a node of level 1 has leaves below it, one of level n nodes of
+ *     level n - 1. A root that is a node has at least two children.
+ *  2. points below child i have keys in [key i, key i + 1); those of child 0 may be below key 0
+ *     only in the leftmost node of its level.
+ *  3. box, points and least of a child are exact: the bounds of its points, how many there are, and
+ *     their lowest slot or one below it.
+ *  4. no leaf and no node is empty.
+ *  5. the stamp of what is reachable is the op that made it; only what the op in progress has made
+ *     is changed in place. The stamp of what was let go of is the op that did.
+ *  6. unused lanes of a node have an inverted box, which no search enters. */
+#ifndef NGI_INDEX_GRID_PRIVATE_H
+#define NGI_INDEX_GRID_PRIVATE_H
+
+#include "index/index_grid.h"
+#include "index/index_grid_kernels.h"
+
+#define GRID_LEAF_BIT 0x80000000u
+#define GRID_DEPTH_MAX                                                                             \
+    12u /* 3^11 leaves in nodes that are nearly empty are more than there can be */
+#define GRID_NODE_LEAST 4u /* a node with fewer children, a leaf with fewer points: is merged */
+#define GRID_LEAF_LEAST 12u
+/* Searches with a radius up to half of an axis, which is nearly all, are narrow: saturated 16-bit
+ * differences and 32-bit squares are enough for them. */
+#define GRID_NARROW_BOUND ((uint64_t)32766 * 32766)
+
+typedef struct grid_key {
+    uint64_t code; /* Morton code, 48 bits */
+    uint32_t slot;
+} grid_key;
+
+typedef struct grid_leaf {
+    int16_t at[NG_AXIS_COUNT][NGI_GRID_LEAF_MAX];
+    uint32_t slot[NGI_GRID_LEAF_MAX];
+    uint64_t stamp;
+    uint32_t next; /* of those let go of, or free */
+    uint32_t count;
+    uint8_t unused[16];
+} grid_leaf;
+
+_Static_assert(sizeof(grid_leaf) == 512, "a leaf is eight cache lines");
+
+typedef struct grid_node {
+    ngi_grid_boxes boxes;
+    uint32_t child[NGI_GRID_FANOUT];
+    uint32_t least[NGI_GRID_FANOUT]; /* no slot below the child is lower */
+    uint32_t points[NGI_GRID_FANOUT];
+    uint32_t key_slot[NGI_GRID_FANOUT];
+    uint64_t key_code[NGI_GRID_FANOUT];
+    uint64_t stamp;
+    uint32_t next;
+    uint16_t count;
+    uint16_t level;
+    uint8_t unused[48];
+} grid_node;
+
+_Static_assert(sizeof(grid_node) == 640, "a node is ten cache lines");
+
+/* Blocks that were let go of, oldest first, and those that are free. */
+typedef struct grid_arena {
+    ngi_table table;
+    uint32_t end; /* blocks below have been used; 0 is none */
+    uint32_t free_first, free_count;
+    uint32_t retired_first, retired_last, retired_count;
+    uint64_t reserved; /* for the op in progress */
+} grid_arena;
+
+/* A point that comes or goes by the op in progress. */
+typedef struct grid_event {
+    uint64_t code;
+    uint32_t slot;
+    uint32_t next; /* of the same tree: event + 1 */
+    int16_t at[NG_AXIS_COUNT];
+    bool comes;
+} grid_event;
+
+struct ngi_grid {
+    ngi_os *os;
+    ngi_mem *mem;
+    ngi_epoch *epoch;
+    const ngi_grid_kernels *kernels;
+    grid_arena leaves, nodes;
+    uint64_t op; /* stamp of the op in progress */
+    ngi_grid_tree *changed;
+    ngi_buffer events; /* grid_event[] */
+    ngi_buffer order;  /* uint64_t[2][], to sort those of a tree */
+    size_t events_reserved;
+};
+
+static inline grid_leaf *grid_leaf_at(const ngi_grid *grid, uint32_t handle)
+{
+    return (grid_leaf *)(void *)grid->leaves.table.base + (handle & ~GRID_LEAF_BIT);
+}
+
+static inline grid_node *grid_node_at(const ngi_grid *grid, uint32_t handle)
+{
+    return (grid_node *)(void *)grid->nodes.table.base + handle;
+}
+
+static inline bool grid_is_leaf(uint32_t handle)
+{
+    return (handle & GRID_LEAF_BIT) != 0;
+}
+
+/* Every third bit. */
+static inline uint64_t grid_spread(uint64_t bits)
+{
+    bits = (bits | bits << 32) & UINT64_C(0x001F00000000FFFF);
+    bits = (bits | bits << 16) & UINT64_C(0x001F0000FF0000FF);
+    bits = (bits | bits << 8) & UINT64_C(0x100F00F00F00F00F);
+    bits = (bits | bits << 4) & UINT64_C(0x10C30C30C30C30C3);
+    return (bits | bits << 2) & UINT64_C(0x1249249249249249);
+}
+
+static inline uint64_t grid_code(int16_t x, int16_t y, int16_t z)
+{
+    return grid_spread((uint16_t)(x ^ INT16_MIN)) << 2 |
+           grid_spread((uint16_t)(y ^ INT16_MIN)) << 1 | grid_spread((uint16_t)(z ^ INT16_MIN));
+}
+
+static inline grid_key grid_leaf_key(const grid_leaf *leaf, uint32_t i)
+{
+    return (grid_key){grid_code(leaf->at[0][i], leaf->at[1][i], leaf->at[2][i]), leaf->slot[i]};
+}
+
+static inline bool grid_key_before(grid_key a, grid_key b)
+{
+    return a.code < b.code || (a.code == b.code && a.slot < b.slot);
+}
+
+/* The child whose range has a key. */
+static inline unsigned grid_lane(const grid_node *node, grid_key key)
+{
+    unsigned lane = 0;
+    for (unsigned i = 1; i < node->count; i++)
+        lane += !grid_key_before(key, (grid_key){node->key_code[i], node->key_slot[i]});
+    return lane;
+}
+
+/** A block to write to: from the room that was reserved. 0 if there is none. */
+uint32_t ngi_grid_leaf_new(ngi_grid *grid, ngi_grid_tree *tree);
+uint32_t ngi_grid_node_new(ngi_grid *grid, ngi_grid_tree *tree);
+/** Lets go of a block that the new root does not reach. */
+void ngi_grid_let_go(ngi_grid *grid, ngi_grid_tree *tree, uint32_t handle);
+/** Lets go of everything below and including `handle`. */
+void ngi_grid_let_go_all(ngi_grid *grid, ngi_grid_tree *tree, uint32_t handle);
+void ngi_grid_mark_changed(ngi_grid *grid, ngi_grid_tree *tree);
+/** Lets searches see the changed trees. */
+void ngi_grid_show(ngi_grid *grid);
+/** Makes one change; false if the point is not there, or no room was made. */
+NG_MUST_USE bool ngi_grid_change(ngi_grid *grid, ngi_grid_tree *tree, const grid_event *event);
+/** Room for so many blocks, beyond what was reserved. */
+NG_MUST_USE ng_status ngi_grid_reserve_blocks(ngi_grid *grid, uint64_t leaves, uint64_t nodes);
+
+/** Makes lane `lane` of a node describe `handle`: box, points, least; its key stays. */
+void ngi_grid_describe(const ngi_grid *grid, grid_node *node, unsigned lane, uint32_t handle);
+/** Unused lanes from `count` on: see invariant 6. */
+void ngi_grid_blank(grid_node *node, unsigned count);
+
+static inline bool grid_hit_is_after(const ngi_grid_hit *a, uint64_t value, uint64_t slot)
+{
+    return a->value > value || (a->value == value && a->slot > slot);
+}
+
+/* A heap with the worst hit on top. */
+void ngi_grid_sift_down(ngi_grid_hit *heap, size_t count, ngi_grid_hit hit);
+void ngi_grid_sift_up(ngi_grid_hit *heap, size_t at, ngi_grid_hit hit);
+/** By value, equal ones by slot. Allocates nothing. */
+void ngi_grid_sort(ngi_grid_hit *hits, size_t count);
+
+#endif

@@ -1,0 +1,558 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Searches in a spatial tree: all within a distance or a box, the nearest, how many.
+ *
+ * Every search walks down from one root with a stack of its own, entering only children whose boxes
+ * can matter. Narrow searches (a radius up to half of an axis, one scale for all axes, Euclidean, no
+ * box) use the kernels; the others take the same way with plain arithmetic in 64 bits.
+ *
+ * Invariants of a search: 1. hits[0, count) are different points that match.
+ *                         2. nearest: they are the best seen, and once there are `capacity` of them
+ *                            nothing beyond the worst is looked at. */
+#include "index/index_grid_private.h"
+
+#include <string.h>
+
+#define STOP_LEAVES 64u     /* between two questions whether to go on */
+#define SORTED_HITS_MAX 32u /* up to so many hits are kept sorted, more in a heap */
+#define WALK_STACK (GRID_DEPTH_MAX * NGI_GRID_FANOUT)
+
+/* One point of a leaf that matches. */
+typedef struct walk_match {
+    uint64_t value;
+    uint32_t slot;
+} walk_match;
+
+typedef struct walk_job {
+    ngi_grid *grid;
+    ngi_grid_search *search;
+    bool narrow;
+    bool filtered;
+    unsigned leaves; /* since it was last asked whether to go on */
+} walk_job;
+
+/* --- distances ------------------------------------------------------------------------------- */
+
+static bool walk_is_narrow(const ngi_grid_search *search)
+{
+    const int64_t *factor = search->metric.factor;
+    return search->metric.kind == NG_METRIC_EUCLIDEAN && !search->by_box && factor[0] == 1 &&
+           factor[1] == 1 && factor[2] == 1;
+}
+
+/* The least value of any point in the box of a lane; UINT64_MAX if none can match. */
+static uint64_t walk_lane_value(const ngi_grid_search *search, const grid_node *node, unsigned lane)
+{
+    int16_t near[NG_AXIS_COUNT];
+    for (int axis = 0; axis < NG_AXIS_COUNT; axis++) {
+        int16_t low = node->boxes.low[axis][lane], high = node->boxes.high[axis][lane];
+        int16_t center = search->center[axis];
+        if (search->by_box && (high < search->low[axis] || low > search->high[axis]))
+            return UINT64_MAX;
+        near[axis] = center < low ? low : center > high ? high : center;
+    }
+    return ngi_metric_value(&search->metric, near, search->center);
+}
+
+/* Whether every point in the box of a lane matches. */
+static bool walk_lane_is_inside(const ngi_grid_search *search, const grid_node *node, unsigned lane)
+{
+    int16_t far[NG_AXIS_COUNT];
+    for (int axis = 0; axis < NG_AXIS_COUNT; axis++) {
+        int low = node->boxes.low[axis][lane], high = node->boxes.high[axis][lane];
+        int center = search->center[axis];
+        if (search->by_box && (low < search->low[axis] || high > search->high[axis]))
+            return false;
+        far[axis] = (int16_t)(center - low > high - center ? low : high);
+    }
+    return ngi_metric_value(&search->metric, far, search->center) <= search->bound;
+}
+
+static bool walk_point_matches(const ngi_grid_search *search, const int16_t at[NG_AXIS_COUNT],
+                               uint64_t *value)
+{
+    if (search->by_box)
+        for (int axis = 0; axis < NG_AXIS_COUNT; axis++)
+            if (at[axis] < search->low[axis] || at[axis] > search->high[axis])
+                return false;
+    *value = ngi_metric_value(&search->metric, at, search->center);
+    return *value <= search->bound;
+}
+
+static bool walk_passes(const walk_job *job, uint32_t slot)
+{
+    const ngi_grid_search *search = job->search;
+    return slot != search->exclude_slot &&
+           (search->accept == NULL || search->accept(search->context, slot));
+}
+
+/* False when the caller wants to stop. */
+static bool walk_goes_on(walk_job *job)
+{
+    ngi_grid_search *search = job->search;
+    if (++job->leaves < STOP_LEAVES || search->go_on == NULL)
+        return true;
+    job->leaves = 0;
+    search->is_stopped = !search->go_on(search->context);
+    return !search->is_stopped;
+}
+
+static void walk_prefetch(const grid_leaf *leaf)
+{
+    const char *line = (const char *)leaf;
+    for (unsigned i = 0; i < sizeof *leaf; i += 64)
+        __builtin_prefetch(line + i);
+}
+
+/* --- counting -------------------------------------------------------------------------------- */
+
+static uint64_t count_leaf(walk_job *job, const grid_leaf *leaf)
+{
+    const ngi_grid_search *search = job->search;
+    uint64_t found = 0;
+    if (job->narrow) {
+        ngi_grid_matches matches;
+        unsigned count =
+            job->grid->kernels->within(leaf->at, leaf->slot, leaf->count, search->center,
+                                       (uint32_t)search->bound, &matches);
+        if (!job->filtered)
+            return count;
+        for (unsigned i = 0; i < count; i++)
+            found += walk_passes(job, matches.slot[i]);
+        return found;
+    }
+    for (uint32_t i = 0; i < leaf->count; i++) {
+        const int16_t at[NG_AXIS_COUNT] = {leaf->at[0][i], leaf->at[1][i], leaf->at[2][i]};
+        uint64_t value;
+        found += walk_point_matches(search, at, &value) &&
+                 (!job->filtered || walk_passes(job, leaf->slot[i]));
+    }
+    return found;
+}
+
+/* The points below `handle` that match. Children that are inside whole are not looked into. */
+static uint64_t walk_count(walk_job *job, uint32_t handle)
+{
+    const ngi_grid_search *search = job->search;
+    uint32_t stack[WALK_STACK];
+    unsigned height = 0;
+    uint64_t found = 0;
+    stack[height++] = handle;
+    while (height > 0) {
+        uint32_t next = stack[--height];
+        if (grid_is_leaf(next)) {
+            found += count_leaf(job, grid_leaf_at(job->grid, next));
+            if (!walk_goes_on(job))
+                break;
+            continue;
+        }
+        const grid_node *node = grid_node_at(job->grid, next);
+        uint32_t squared[NGI_GRID_FANOUT];
+        uint32_t mask = job->narrow ? job->grid->kernels->boxes(&node->boxes, search->center,
+                                                                (uint32_t)search->bound, squared)
+                                    : (1u << node->count) - 1;
+        for (; mask != 0; mask &= mask - 1) {
+            unsigned lane = (unsigned)__builtin_ctz(mask);
+            if (!job->filtered && walk_lane_is_inside(search, node, lane))
+                found += node->points[lane];
+            else if (job->narrow || walk_lane_value(search, node, lane) <= search->bound)
+                stack[height++] = node->child[lane];
+        }
+    }
+    return found;
+}
+
+/* --- all of them ----------------------------------------------------------------------------- */
+
+static void collect_match(walk_job *job, uint64_t value, uint32_t slot)
+{
+    ngi_grid_search *search = job->search;
+    if (job->filtered && !walk_passes(job, slot))
+        return;
+    if (search->count < search->capacity)
+        search->hits[search->count++] = (ngi_grid_hit){value, slot};
+    search->found++;
+}
+
+static void collect_leaf(walk_job *job, const grid_leaf *leaf)
+{
+    ngi_grid_search *search = job->search;
+    if (!job->narrow) {
+        for (uint32_t i = 0; i < leaf->count; i++) {
+            const int16_t at[NG_AXIS_COUNT] = {leaf->at[0][i], leaf->at[1][i], leaf->at[2][i]};
+            uint64_t value;
+            if (walk_point_matches(search, at, &value))
+                collect_match(job, value, leaf->slot[i]);
+        }
+        return;
+    }
+    ngi_grid_matches matches;
+    unsigned count = job->grid->kernels->within(leaf->at, leaf->slot, leaf->count, search->center,
+                                                (uint32_t)search->bound, &matches);
+    if (job->filtered || count > search->capacity - search->count) {
+        for (unsigned i = 0; i < count; i++)
+            collect_match(job, matches.squared[i], matches.slot[i]);
+        return;
+    }
+    ngi_grid_hit *hits = search->hits + search->count;
+    for (unsigned i = 0; i < count; i++)
+        hits[i] = (ngi_grid_hit){matches.squared[i], matches.slot[i]};
+    search->count += count;
+    search->found += count;
+}
+
+/* The leaves of a node of level 1 that can matter: all fetched before the first is read. */
+static bool collect_leaves(walk_job *job, const grid_node *node, uint32_t mask)
+{
+    for (uint32_t left = mask; left != 0; left &= left - 1)
+        walk_prefetch(grid_leaf_at(job->grid, node->child[__builtin_ctz(left)]));
+    for (; mask != 0; mask &= mask - 1) {
+        collect_leaf(job, grid_leaf_at(job->grid, node->child[__builtin_ctz(mask)]));
+        if (!walk_goes_on(job))
+            return false;
+    }
+    return true;
+}
+
+static uint32_t walk_mask(const walk_job *job, const grid_node *node)
+{
+    const ngi_grid_search *search = job->search;
+    uint32_t squared[NGI_GRID_FANOUT], mask = 0;
+    if (job->narrow)
+        return job->grid->kernels->boxes(&node->boxes, search->center, (uint32_t)search->bound,
+                                         squared);
+    for (unsigned lane = 0; lane < node->count; lane++)
+        mask |= (uint32_t)(walk_lane_value(search, node, lane) <= search->bound) << lane;
+    return mask;
+}
+
+static void walk_collect(walk_job *job, uint32_t handle)
+{
+    ngi_grid_search *search = job->search;
+    uint32_t stack[WALK_STACK];
+    unsigned height = 0;
+    stack[height++] = handle;
+    while (height > 0) {
+        uint32_t next = stack[--height];
+        if (search->count == search->capacity && !job->filtered) {
+            search->found += walk_count(job, next);
+            if (search->is_stopped)
+                return;
+            continue;
+        }
+        if (grid_is_leaf(next)) {
+            collect_leaf(job, grid_leaf_at(job->grid, next));
+            continue;
+        }
+        const grid_node *node = grid_node_at(job->grid, next);
+        uint32_t mask = walk_mask(job, node);
+        if (node->level == 1) {
+            if (!collect_leaves(job, node, mask))
+                return;
+            continue;
+        }
+        for (; mask != 0; mask &= mask - 1)
+            stack[height++] = node->child[__builtin_ctz(mask)];
+    }
+}
+
+/* --- the nearest ----------------------------------------------------------------------------- */
+
+/* The worst of those kept. */
+static const ngi_grid_hit *nearest_worst(const ngi_grid_search *search)
+{
+    return search->capacity <= SORTED_HITS_MAX ? &search->hits[search->count - 1]
+                                               : &search->hits[0];
+}
+
+static void nearest_insert(ngi_grid_search *search, ngi_grid_hit hit)
+{
+    size_t at = search->count < search->capacity ? search->count++ : search->count - 1;
+    for (; at > 0 && grid_hit_is_after(&search->hits[at - 1], hit.value, hit.slot); at--)
+        search->hits[at] = search->hits[at - 1];
+    search->hits[at] = hit;
+}
+
+void ngi_grid_keep(ngi_grid_search *search, uint64_t value, uint32_t slot)
+{
+    ngi_grid_hit hit = {value, slot};
+    bool is_full = search->count == search->capacity;
+    if (is_full &&
+        (search->capacity == 0 || !grid_hit_is_after(nearest_worst(search), value, slot)))
+        return;
+    if (search->capacity <= SORTED_HITS_MAX)
+        nearest_insert(search, hit);
+    else if (!is_full)
+        ngi_grid_sift_up(search->hits, search->count++, hit);
+    else
+        ngi_grid_sift_down(search->hits, search->count, hit);
+    if (search->count == search->capacity)
+        search->bound = nearest_worst(search)->value;
+}
+
+void ngi_grid_keep_end(ngi_grid_search *search)
+{
+    if (search->capacity > SORTED_HITS_MAX)
+        ngi_grid_sort(search->hits, search->count);
+}
+
+/* The filter is asked last: it costs the most. */
+static void nearest_offer(walk_job *job, uint64_t value, uint32_t slot)
+{
+    const ngi_grid_search *search = job->search;
+    if (job->filtered && ((search->count == search->capacity &&
+                           !grid_hit_is_after(nearest_worst(search), value, slot)) ||
+                          !walk_passes(job, slot)))
+        return;
+    ngi_grid_keep(job->search, value, slot);
+}
+
+static void nearest_leaf(walk_job *job, const grid_leaf *leaf)
+{
+    ngi_grid_search *search = job->search;
+    if (job->narrow) {
+        ngi_grid_matches matches;
+        unsigned count =
+            job->grid->kernels->within(leaf->at, leaf->slot, leaf->count, search->center,
+                                       (uint32_t)search->bound, &matches);
+        for (unsigned i = 0; i < count; i++)
+            nearest_offer(job, matches.squared[i], matches.slot[i]);
+        return;
+    }
+    for (uint32_t i = 0; i < leaf->count; i++) {
+        const int16_t at[NG_AXIS_COUNT] = {leaf->at[0][i], leaf->at[1][i], leaf->at[2][i]};
+        uint64_t value;
+        if (walk_point_matches(search, at, &value))
+            nearest_offer(job, value, leaf->slot[i]);
+    }
+}
+
+/* A block to look at, with the least value of its points. */
+typedef struct nearest_step {
+    uint64_t value;
+    uint32_t handle;
+    uint32_t least; /* no slot in it is lower */
+} nearest_step;
+
+/* Whether it can still have a hit: among equal distances the lowest slots win. */
+static bool nearest_can_matter(const ngi_grid_search *search, const nearest_step *step)
+{
+    if (step->value != search->bound || search->count < search->capacity)
+        return step->value <= search->bound;
+    return step->least < nearest_worst(search)->slot;
+}
+
+/* The children of a node that can matter, as steps. */
+static unsigned nearest_children(const walk_job *job, const grid_node *node, nearest_step *out)
+{
+    const ngi_grid_search *search = job->search;
+    unsigned count = 0;
+    if (job->narrow) {
+        uint32_t squared[NGI_GRID_FANOUT];
+        uint32_t mask = job->grid->kernels->boxes(&node->boxes, search->center,
+                                                  (uint32_t)search->bound, squared);
+        for (; mask != 0; mask &= mask - 1) {
+            unsigned lane = (unsigned)__builtin_ctz(mask);
+            out[count++] = (nearest_step){squared[lane], node->child[lane], node->least[lane]};
+        }
+        return count;
+    }
+    for (unsigned lane = 0; lane < node->count; lane++) {
+        uint64_t value = walk_lane_value(search, node, lane);
+        if (value <= search->bound)
+            out[count++] = (nearest_step){value, node->child[lane], node->least[lane]};
+    }
+    return count;
+}
+
+/* Takes the nearest step out of a list, and with it all that cannot matter any more. */
+static bool nearest_take(const ngi_grid_search *search, nearest_step *steps, unsigned *count,
+                         nearest_step *out)
+{
+    unsigned kept = 0, best = 0;
+    for (unsigned i = 0; i < *count; i++) {
+        if (!nearest_can_matter(search, &steps[i]))
+            continue;
+        steps[kept] = steps[i];
+        if (steps[kept].value < steps[best].value)
+            best = kept;
+        kept++;
+    }
+    *count = kept;
+    if (kept == 0)
+        return false;
+    *out = steps[best];
+    steps[best] = steps[--*count];
+    return true;
+}
+
+static bool nearest_leaves(walk_job *job, nearest_step *steps, unsigned count)
+{
+    nearest_step next;
+    while (nearest_take(job->search, steps, &count, &next)) {
+        nearest_leaf(job, grid_leaf_at(job->grid, next.handle));
+        if (!walk_goes_on(job))
+            return false;
+    }
+    return true;
+}
+
+/* A narrow bound within which there are `capacity` points, from the leaf where the center would be:
+ * then hardly anything else is entered. Not for filtered searches: the points may not pass. */
+static void nearest_probe(walk_job *job, uint32_t handle)
+{
+    ngi_grid_search *search = job->search;
+    const ngi_grid_kernels *kernels = job->grid->kernels;
+    if (!job->narrow || job->filtered)
+        return;
+    const grid_key key = {grid_code(search->center[0], search->center[1], search->center[2]), 0};
+    while (!grid_is_leaf(handle)) {
+        const grid_node *node = grid_node_at(job->grid, handle);
+        handle = node->child[grid_lane(node, key)];
+    }
+    const grid_leaf *leaf = grid_leaf_at(job->grid, handle);
+    if (search->capacity > leaf->count)
+        return;
+    uint32_t reach =
+        kernels->reach(leaf->at, leaf->count, search->center, (unsigned)search->capacity);
+    if (reach < search->bound)
+        search->bound = reach;
+}
+
+static void walk_nearest(walk_job *job, uint32_t handle)
+{
+    nearest_step stack[WALK_STACK];
+    unsigned height = 0;
+    nearest_probe(job, handle);
+    stack[height++] = (nearest_step){.handle = handle};
+    while (height > 0) {
+        nearest_step next = stack[--height];
+        if (!nearest_can_matter(job->search, &next))
+            continue;
+        if (grid_is_leaf(next.handle)) {
+            nearest_leaf(job, grid_leaf_at(job->grid, next.handle));
+            continue;
+        }
+        const grid_node *node = grid_node_at(job->grid, next.handle);
+        nearest_step *below = stack + height;
+        unsigned count = nearest_children(job, node, below);
+        if (node->level == 1) {
+            for (unsigned i = 0; i < count; i++)
+                walk_prefetch(grid_leaf_at(job->grid, below[i].handle));
+            if (!nearest_leaves(job, below, count))
+                return;
+            continue;
+        }
+        /* The nearest on top; the others are looked at again when they are taken. */
+        for (unsigned i = 0; i + 1 < count; i++) {
+            if (below[i].value < below[count - 1].value) {
+                nearest_step nearer = below[i];
+                below[i] = below[count - 1];
+                below[count - 1] = nearer;
+            }
+        }
+        height += count;
+    }
+}
+
+/* --- calls ----------------------------------------------------------------------------------- */
+
+static uint32_t walk_begin(walk_job *job, ngi_grid *grid, const ngi_grid_tree *tree,
+                           ngi_grid_search *search, unsigned *slot)
+{
+    *job = (walk_job){.grid = grid,
+                      .search = search,
+                      .narrow = walk_is_narrow(search) && search->bound <= GRID_NARROW_BOUND,
+                      .filtered = search->accept != NULL || search->exclude_slot != 0};
+    search->count = 0;
+    search->found = 0;
+    search->is_stopped = false;
+    *slot = ngi_epoch_enter(grid->epoch);
+    return (uint32_t)atomic_load_explicit(&tree->root, memory_order_acquire);
+}
+
+void ngi_grid_collect(ngi_grid *grid, const ngi_grid_tree *tree, ngi_grid_search *search)
+{
+    walk_job job;
+    unsigned slot;
+    uint32_t root = walk_begin(&job, grid, tree, search, &slot);
+    if (root != 0)
+        walk_collect(&job, root);
+    ngi_epoch_leave(grid->epoch, slot);
+}
+
+void ngi_grid_count(ngi_grid *grid, const ngi_grid_tree *tree, ngi_grid_search *search)
+{
+    walk_job job;
+    unsigned slot;
+    uint32_t root = walk_begin(&job, grid, tree, search, &slot);
+    if (root != 0)
+        search->found = walk_count(&job, root);
+    ngi_epoch_leave(grid->epoch, slot);
+}
+
+/* The nearest below one root. A search without a bound is tried as a narrow one first, which is
+ * enough unless there are too few points within half of an axis. */
+static void nearest_from(walk_job *job, uint32_t root)
+{
+    ngi_grid_search *search = job->search;
+    uint64_t bound = search->bound;
+    if (search->capacity == 0)
+        return;
+    bool tried = !job->narrow && walk_is_narrow(search);
+    if (tried) {
+        job->narrow = true;
+        search->bound = GRID_NARROW_BOUND;
+        walk_nearest(job, root);
+        job->narrow = false;
+    }
+    if (!tried || (search->count < search->capacity && !search->is_stopped)) {
+        search->count = 0;
+        search->bound = bound;
+        walk_nearest(job, root);
+    }
+    search->bound = bound;
+    ngi_grid_keep_end(search);
+}
+
+void ngi_grid_nearest(ngi_grid *grid, const ngi_grid_tree *tree, ngi_grid_search *search)
+{
+    walk_job job;
+    unsigned slot;
+    uint32_t root = walk_begin(&job, grid, tree, search, &slot);
+    if (root != 0)
+        nearest_from(&job, root);
+    ngi_epoch_leave(grid->epoch, slot);
+}
+
+/* Mostly there is room for all: collected and sorted. Else the nearest are searched for. */
+void ngi_grid_range(ngi_grid *grid, const ngi_grid_tree *tree, ngi_grid_search *search)
+{
+    walk_job job;
+    unsigned slot;
+    uint32_t root = walk_begin(&job, grid, tree, search, &slot);
+    if (root != 0)
+        walk_collect(&job, root);
+    if (root != 0 && search->found > search->count && !search->is_stopped) {
+        uint64_t found = search->found;
+        search->count = 0;
+        nearest_from(&job, root);
+        search->found = found;
+    } else {
+        ngi_grid_sort(search->hits, search->count);
+    }
+    ngi_epoch_leave(grid->epoch, slot);
+}
+
+void ngi_grid_report(const ngi_grid_search *search)
+{
+    const ngi_metric *metric = &search->metric;
+    if (metric->kind == NG_METRIC_EUCLIDEAN) {
+        ngi_grid_kernels_best()->report(search->hits, search->count, metric->steps);
+        return;
+    }
+    for (size_t i = 0; i < search->count; i++) {
+        ng_hit hit = {.id = search->hits[i].slot,
+                      .distance = ngi_metric_distance(metric, search->hits[i].value)};
+        memcpy(&search->hits[i], &hit, sizeof hit);
+    }
+}
