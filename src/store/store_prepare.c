@@ -491,7 +491,7 @@ static ng_status prepare_collection_put(ng_store *store, const ngi_op *op, bool 
 }
 
 /* Its tokens, all of them, ascending. */
-static ng_status prepare_collection_drop(const ng_store *store, const ngi_op *op)
+static ng_status prepare_collection_drop(ng_store *store, const ngi_op *op)
 {
     if (op->body_bytes < NGI_OP_LIST_HEADER)
         return ngi_fail(NG_E_CORRUPT, "malformed op: collection");
