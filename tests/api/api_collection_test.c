@@ -147,9 +147,10 @@ static void test_drop(void **state)
     fields.collection = id;
     ASSERT_FAILS(ng_token_create(store, &fields, NULL, &token), NG_E_NOT_FOUND, "collection");
     ng_filter filter = {.struct_size = sizeof filter, .collection = id, .by_collection = true};
+    const ng_search_options search = {.struct_size = sizeof search, .filter = &filter};
     const float center[3] = {0};
     size_t count = 0;
-    ASSERT_FAILS(ng_grid_nearest(store, NG_SPACE_PHYSICAL, center, &filter, NULL, 0, &count),
+    ASSERT_FAILS(ng_grid_nearest(store, NG_SPACE_PHYSICAL, center, &search, NULL, 0, &count),
                  NG_E_NOT_FOUND, "collection");
     other = collection(store, "session"); /* the name is free, the number is not used again */
     assert_int_not_equal(other, id);
