@@ -244,6 +244,9 @@ typedef struct ng_token_info {
     uint32_t out_degree;
     uint32_t in_degree;
     bool has_vector;
+    uint32_t tag_count;
+    uint32_t data_bytes; /**< of the payload, 0 = none */
+    uint64_t expires_us; /**< Unix microseconds, 0 = never */
 } ng_token_info;
 
 /** The constitution: what may be stored. Plain values; see docs/cdna.md for each field. */
@@ -394,6 +397,9 @@ typedef struct ng_info {
     uint64_t active_connection_count;
     uint64_t label_count;
     uint64_t vector_count;
+    uint64_t attribute_count;    /**< tokens with tags, a payload or an expiry */
+    uint64_t tag_count;          /**< different ones, keywords of declared fields among them */
+    uint64_t expiring_count;     /**< tokens with an expiry */
     uint32_t collection_count;   /**< ids of collections are below it; some may have been dropped */
     uint32_t dimensions;         /**< 0 = no vector yet */
     uint64_t ids_left;           /**< tokens that can still be created */
@@ -489,7 +495,7 @@ typedef struct ng_memory {
 NG_API NG_MUST_USE ng_status ng_store_memory(const ng_store *store, ng_memory *out);
 
 typedef struct ng_check_report {
-    uint64_t tokens, connections, labels, vectors, log_ops, log_bytes;
+    uint64_t tokens, connections, labels, vectors, attributes, log_ops, log_bytes;
     uint64_t snapshots, snapshot_bytes;
     uint64_t problem_count;
     char first_problem[256]; /**< empty when there is none */
@@ -559,14 +565,23 @@ typedef enum ng_field {
     NG_FIELD_RADIUS = 1 << 1,
     NG_FIELD_STRENGTH = 1 << 2,
     NG_FIELD_ENTITY = 1 << 3,
-    NG_FIELD_FLAGS = 1 << 4, /**< replaces all flag bits but the entity type */
-    NG_FIELD_LABEL = 1 << 5, /**< label_bytes 0 removes the label */
-    NG_FIELD_VECTOR = 1 << 6 /**< vector_dimensions 0 removes the vector */
+    NG_FIELD_FLAGS = 1 << 4,  /**< replaces all flag bits but the entity type */
+    NG_FIELD_LABEL = 1 << 5,  /**< label_bytes 0 removes the label */
+    NG_FIELD_VECTOR = 1 << 6, /**< vector_dimensions 0 removes the vector */
+    NG_FIELD_TAGS = 1 << 7,   /**< replaces all tags */
+    NG_FIELD_DATA = 1 << 8,   /**< data_bytes 0 removes the payload */
+    NG_FIELD_EXPIRY = 1 << 9  /**< expires_us 0 = never */
 } ng_field;
+
+/** A text that somebody else owns. */
+typedef struct ng_text {
+    const char *text; /**< UTF-8, need not end with NUL */
+    size_t bytes;
+} ng_text;
 
 /** What a token is created with or what an update changes. Members not named in `set` keep their
  *  value (update) or take the default (create: weight 1, radius 1, strength 1, flags ACTIVE, no
- *  label, no vector, in no space). */
+ *  label, no vector, no tags, no payload, no expiry, in no space). */
 typedef struct ng_token_fields {
     size_t struct_size;
     uint32_t set;                /**< ng_field bits */
@@ -585,6 +600,13 @@ typedef struct ng_token_fields {
     size_t label_bytes;
     const float *vector; /**< finite; a zero vector is kept and never found */
     size_t vector_dimensions;
+    const ng_text *tags; /**< at most 32, each 1..64 bytes without control codes; order and repeats
+                              do not matter */
+    size_t tag_count;
+    const char *data; /**< payload: UTF-8 without NUL, at most 65,536 bytes; JSON where fields of it
+                           are to be indexed */
+    size_t data_bytes;
+    uint64_t expires_us; /**< Unix microseconds from which on ng_token_expire deletes the token */
 } ng_token_fields;
 
 /** Creates a token. `fields` NULL: all defaults.
@@ -624,7 +646,7 @@ NG_API NG_MUST_USE ng_status ng_token_upsert(ng_store *store, const ng_token_fie
 NG_API NG_MUST_USE ng_status ng_token_upsert_many(ng_store *store, const ng_token_fields *fields,
                                                   size_t count, const ng_write_options *write,
                                                   ng_token_id *out, bool *created);
-/** Deletes a token with its label, vector and connections. The id is never reused. */
+/** Deletes a token with its label, vector, tags, payload and connections. The id is never reused. */
 NG_API NG_MUST_USE ng_status ng_token_delete(ng_store *store, ng_token_id id,
                                              const ng_write_options *write);
 /** Deletes `count` tokens (1..4096) in one op: all or none. Errors: NG_E_NOT_FOUND, NG_E_INVALID
@@ -651,6 +673,21 @@ NG_API NG_MUST_USE ng_status ng_token_label(const ng_store *store, ng_token_id i
 /** Copies the vector as it was stored; `*count` receives its dimensions, 0 if there is none. */
 NG_API NG_MUST_USE ng_status ng_token_vector(const ng_store *store, ng_token_id id, float *out,
                                              size_t capacity, size_t *count);
+/** Copies the tags, ascending by bytes, each followed by NUL, truncated to `capacity` bytes;
+ *  `*bytes` (may be NULL) receives their full length with the NULs, ng_token_info.tag_count how many
+ *  they are. 2,080 bytes of room are always enough. */
+NG_API NG_MUST_USE ng_status ng_token_tags(const ng_store *store, ng_token_id id, char *out,
+                                           size_t capacity, size_t *bytes);
+/** Copies the payload, NUL-terminated, truncated to `capacity - 1` bytes; `*bytes` (may be NULL)
+ *  receives its full length, 0 if the token has none. */
+NG_API NG_MUST_USE ng_status ng_token_data(const ng_store *store, ng_token_id id, char *out,
+                                           size_t capacity, size_t *bytes);
+/** Deletes up to `limit` tokens whose expiry has passed, oldest expiry first, as ops of up to 4096
+ *  tokens each. Until then an expired token is like any other. `*count` (may be NULL) receives how
+ *  many were deleted, also when it fails after some were; `*write->seq` that of the last op.
+ *  Cost: constant when nothing has expired. */
+NG_API NG_MUST_USE ng_status ng_token_expire(ng_store *store, uint64_t limit,
+                                             const ng_write_options *write, uint64_t *count);
 /** Ids in ascending order, beginning after `after` (0 = from the start), of one collection or
  *  NG_COLLECTION_ANY. `*count` receives how many were written; fewer than `capacity` = the end. */
 NG_API NG_MUST_USE ng_status ng_token_list(const ng_store *store, ng_collection_id collection,
@@ -822,6 +859,10 @@ NG_API NG_MUST_USE ng_status ng_view_token_label(const ng_view *view, ng_token_i
                                                  size_t capacity, size_t *bytes);
 NG_API NG_MUST_USE ng_status ng_view_token_vector(const ng_view *view, ng_token_id id, float *out,
                                                   size_t capacity, size_t *count);
+NG_API NG_MUST_USE ng_status ng_view_token_tags(const ng_view *view, ng_token_id id, char *out,
+                                                size_t capacity, size_t *bytes);
+NG_API NG_MUST_USE ng_status ng_view_token_data(const ng_view *view, ng_token_id id, char *out,
+                                                size_t capacity, size_t *bytes);
 /** Cost: constant, and in addition the label pages that have changed since the view was opened. */
 NG_API NG_MUST_USE ng_status ng_view_token_find(const ng_view *view, ng_collection_id collection,
                                                 const char *label, size_t label_bytes,
@@ -889,6 +930,10 @@ NG_API NG_MUST_USE ng_status ng_txn_token_label(const ng_txn *txn, ng_token_id i
                                                 size_t capacity, size_t *bytes);
 NG_API NG_MUST_USE ng_status ng_txn_token_vector(const ng_txn *txn, ng_token_id id, float *out,
                                                  size_t capacity, size_t *count);
+NG_API NG_MUST_USE ng_status ng_txn_token_tags(const ng_txn *txn, ng_token_id id, char *out,
+                                               size_t capacity, size_t *bytes);
+NG_API NG_MUST_USE ng_status ng_txn_token_data(const ng_txn *txn, ng_token_id id, char *out,
+                                               size_t capacity, size_t *bytes);
 NG_API NG_MUST_USE ng_status ng_txn_connection_get(const ng_txn *txn, ng_connection_id id,
                                                    ng_connection *out);
 
@@ -896,14 +941,62 @@ NG_API NG_MUST_USE ng_status ng_txn_connection_get(const ng_txn *txn, ng_connect
  * Search in space and by vector
  * ------------------------------------------------------------------------------------------- */
 
-/** Narrows a search; applied during it, so `limit` hits are returned when they exist. */
+/** Whether something must be there. */
+typedef enum ng_presence { NG_EITHER = 0, NG_WITH = 1, NG_WITHOUT = 2 } ng_presence;
+
+/** Narrows a search; applied during it, so `limit` hits are returned when they exist. A token must
+ *  fit every member that is not zero; a member that is zero asks for nothing. */
 typedef struct ng_filter {
     size_t struct_size;
     ng_collection_id collection; /**< used with by_collection */
     bool by_collection;
-    uint16_t flags_all;  /**< bits a token must have */
-    ng_token_id exclude; /**< a token that never counts, 0 = none */
+    uint16_t flags_all;                  /**< bits a token must have */
+    ng_token_id exclude;                 /**< a token that never counts, 0 = none */
+    const ng_collection_id *collections; /**< at most 64: it must be in one of them, or in
+                                              `collection` if that is meant */
+    size_t collection_count;
+    uint16_t flags_any;  /**< bits of which it must have one */
+    uint16_t flags_none; /**< bits it must not have */
+    uint16_t entities;   /**< entity types, a bit 1 << ng_entity each; 0 = every type */
+    uint8_t spaces_all;  /**< spaces it must be in, a bit each */
+    uint8_t spaces_none; /**< spaces it must not be in */
+    bool by_weight;      /**< weight_min <= weight <= weight_max */
+    float weight_min, weight_max;
+    uint32_t created_min, created_max;       /**< Unix seconds, both included; 0 = no bound */
+    uint64_t updated_min_us, updated_max_us; /**< Unix microseconds, likewise */
+    ng_presence label, vector, data;
+    const ng_text *tags_all; /**< it must have every one; at most 32, as the next two */
+    size_t tags_all_count;
+    const ng_text *tags_any; /**< it must have one */
+    size_t tags_any_count;
+    const ng_text *tags_none; /**< it must have none */
+    size_t tags_none_count;
 } ng_filter;
+
+typedef struct ng_token_search_options {
+    size_t struct_size;
+    const ng_filter *filter; /**< NULL = every token */
+    const char *prefix;      /**< of the label, compared by bytes */
+    size_t prefix_bytes;     /**< 0 = any label, or none */
+    ng_token_id after;       /**< only tokens with a higher id: the last one of the page before */
+} ng_token_search_options;
+
+/** Tokens by what they are and have, in ascending order of id: pages of one answer follow each other
+ *  by `after`. `options` NULL: every token.
+ *
+ *  out     caller's array of `capacity` ids; `*count` receives how many were written: fewer than
+ *          `capacity` = the end
+ *  total   receives how many tokens fit, whatever `after` and `capacity`; NULL = not wanted
+ *
+ *  Owns:    nothing.   Threads: any; a writer waits for one slice at most, and what it writes
+ *           meanwhile may or may not be found.
+ *  Errors:  NG_E_INVALID (field, value, range), NG_E_NOT_FOUND (collection), NG_E_LATCHED.
+ *  Cost:    O(tokens of the rarest tag) if tags must be there, O(tokens) otherwise; without `total`
+ *           it ends when the page is full. */
+NG_API NG_MUST_USE ng_status ng_token_search(const ng_store *store,
+                                             const ng_token_search_options *options,
+                                             ng_token_id *out, size_t capacity, size_t *count,
+                                             uint64_t *total);
 
 typedef struct ng_hit {
     ng_token_id id;
@@ -1273,7 +1366,8 @@ typedef struct ng_repair_report {
     uint64_t losses;
     uint64_t ops_applied, ops_refused, ops_missing;
     uint64_t tokens, connections, labels, vectors; /**< saved */
-    ng_seq seq;                                    /**< newest op that was saved */
+    uint64_t attributes; /**< saved: tokens with tags, a payload or an expiry */
+    ng_seq seq;          /**< newest op that was saved */
     double seconds;
 } ng_repair_report;
 

@@ -197,6 +197,10 @@ static ng_status api_check_fields(const ng_token_fields *fields, size_t count)
         if ((fields[i].set & NG_FIELD_VECTOR) && fields[i].vector_dimensions > 0 &&
             !fields[i].vector)
             return api_null("fields.vector");
+        if ((fields[i].set & NG_FIELD_TAGS) && fields[i].tag_count > 0 && !fields[i].tags)
+            return api_null("fields.tags");
+        if ((fields[i].set & NG_FIELD_DATA) && fields[i].data_bytes > 0 && !fields[i].data)
+            return api_null("fields.data");
     }
     return NG_OK;
 }
@@ -352,6 +356,45 @@ ng_status ng_token_vector(const ng_store *store, ng_token_id id, float *out, siz
     if (capacity > 0)
         API_REQUIRE(out);
     return ngi_store_token_vector(store, id, out, capacity, count);
+}
+
+ng_status ng_token_tags(const ng_store *store, ng_token_id id, char *out, size_t capacity,
+                        size_t *bytes)
+{
+    API_REQUIRE(store);
+    if (capacity > 0)
+        API_REQUIRE(out);
+    return ngi_store_token_tags(store, id, out, capacity, bytes);
+}
+
+ng_status ng_token_data(const ng_store *store, ng_token_id id, char *out, size_t capacity,
+                        size_t *bytes)
+{
+    API_REQUIRE(store);
+    if (capacity > 0)
+        API_REQUIRE(out);
+    return ngi_store_token_data(store, id, out, capacity, bytes);
+}
+
+ng_status ng_token_expire(ng_store *store, uint64_t limit, const ng_write_options *write,
+                          uint64_t *count)
+{
+    API_REQUIRE(store);
+    ng_status status = api_check_alone(write, "an expiry");
+    return status != NG_OK ? status : ngi_store_expire(store, limit, write, count);
+}
+
+ng_status ng_token_search(const ng_store *store, const ng_token_search_options *options,
+                          ng_token_id *out, size_t capacity, size_t *count, uint64_t *total)
+{
+    const ng_token_search_options none = {.struct_size = sizeof none};
+    API_REQUIRE(store);
+    API_REQUIRE(count);
+    API_OPTIONS(options);
+    if (capacity > 0)
+        API_REQUIRE(out);
+    return ngi_store_token_search(store, options != NULL ? options : &none, out, capacity, count,
+                                  total);
 }
 
 ng_status ng_token_list(const ng_store *store, ng_collection_id collection, ng_token_id after,

@@ -82,3 +82,21 @@ ng_status ng_txn_connection_get(const ng_txn *txn, ng_connection_id id, ng_conne
     API_REQUIRE(out);
     return ngi_txn_connection_get(txn, id, out);
 }
+
+ng_status ng_txn_token_tags(const ng_txn *txn, ng_token_id id, char *out, size_t capacity,
+                            size_t *bytes)
+{
+    API_REQUIRE(txn);
+    if (capacity > 0)
+        API_REQUIRE(out);
+    return ngi_txn_token_tags(txn, id, out, capacity, bytes);
+}
+
+ng_status ng_txn_token_data(const ng_txn *txn, ng_token_id id, char *out, size_t capacity,
+                            size_t *bytes)
+{
+    API_REQUIRE(txn);
+    if (capacity > 0)
+        API_REQUIRE(out);
+    return ngi_txn_token_data(txn, id, out, capacity, bytes);
+}

@@ -109,3 +109,21 @@ ng_status ng_view_state_hash(const ng_view *view, uint64_t *out)
     API_REQUIRE(out);
     return ngi_view_state_hash(view, out);
 }
+
+ng_status ng_view_token_tags(const ng_view *view, ng_token_id id, char *out, size_t capacity,
+                             size_t *bytes)
+{
+    API_REQUIRE(view);
+    if (capacity > 0)
+        API_REQUIRE(out);
+    return ngi_view_token_tags(view, id, out, capacity, bytes);
+}
+
+ng_status ng_view_token_data(const ng_view *view, ng_token_id id, char *out, size_t capacity,
+                             size_t *bytes)
+{
+    API_REQUIRE(view);
+    if (capacity > 0)
+        API_REQUIRE(out);
+    return ngi_view_token_data(view, id, out, capacity, bytes);
+}

@@ -3,15 +3,21 @@
 #ifndef NGI_BASE_LIMITS_H
 #define NGI_BASE_LIMITS_H
 
-#define NGI_LABEL_BYTES_MAX 1024     /* a label is a name, not a document */
-#define NGI_COLLECTION_NAME_MAX 64   /* fits file names and URLs everywhere */
-#define NGI_COLLECTIONS_MAX 65536    /* a dense array, one entry each */
-#define NGI_DIMENSIONS_MIN 2         /* a cosine of one number is only its sign */
-#define NGI_DIMENSIONS_MAX 4096      /* the largest embeddings in use */
-#define NGI_BATCH_MAX 4096           /* records in one op: bounds the work under the write lock */
-#define NGI_TRANSACTIONS_MAX 1024    /* open at once: what is staged in them is memory */
-#define NGI_TXN_CONDITIONS_MAX 4096  /* of each kind: verified under the writer's lock */
-#define NGI_OP_BYTES_MAX (80u << 20) /* 4096 records with 4096 dimensions and labels */
+#define NGI_LABEL_BYTES_MAX 1024      /* a label is a name, not a document */
+#define NGI_TAGS_MAX 32               /* of a token: more is what declared fields are for */
+#define NGI_TAG_BYTES_MAX 64          /* a tag is a word */
+#define NGI_DATA_BYTES_MAX 65536      /* payload of a token: a document beside it is a link to it */
+#define NGI_FILTER_COLLECTIONS_MAX 64 /* named by one filter: looked through for each candidate */
+#define NGI_DATA_UNITS_MAX (1u << 30) /* 64 GiB of payloads in all: they live in memory */
+#define NGI_TERMS_MAX (1u << 24)      /* different tags and keywords in all */
+#define NGI_COLLECTION_NAME_MAX 64    /* fits file names and URLs everywhere */
+#define NGI_COLLECTIONS_MAX 65536     /* a dense array, one entry each */
+#define NGI_DIMENSIONS_MIN 2          /* a cosine of one number is only its sign */
+#define NGI_DIMENSIONS_MAX 4096       /* the largest embeddings in use */
+#define NGI_BATCH_MAX 4096            /* records in one op: bounds the work under the write lock */
+#define NGI_TRANSACTIONS_MAX 1024     /* open at once: what is staged in them is memory */
+#define NGI_TXN_CONDITIONS_MAX 4096   /* of each kind: verified under the writer's lock */
+#define NGI_OP_BYTES_MAX (80u << 20)  /* 4096 records with 4096 dimensions and labels */
 #define NGI_SEGMENT_BYTES_DEFAULT (64ull << 20)
 #define NGI_SEGMENT_BYTES_MIN (64ull << 10)   /* smaller ones are nearly all header and rotation */
 #define NGI_SEGMENT_BYTES_LIMIT (4ull << 30)  /* one segment is the unit of retention */

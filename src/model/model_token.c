@@ -10,12 +10,14 @@
 #include "model/model_token.h"
 
 #include "base/base_limits.h"
+#include "model/model_attributes.h"
 
 #include <math.h>
 
 #define TOKEN_FIELDS_ALL                                                                           \
     ((uint32_t)NG_FIELD_WEIGHT | NG_FIELD_RADIUS | NG_FIELD_STRENGTH | NG_FIELD_ENTITY |           \
-     NG_FIELD_FLAGS | NG_FIELD_LABEL | NG_FIELD_VECTOR)
+     NG_FIELD_FLAGS | NG_FIELD_LABEL | NG_FIELD_VECTOR | NG_FIELD_TAGS | NG_FIELD_DATA |           \
+     NG_FIELD_EXPIRY)
 #define TOKEN_ENTITY_MAX 15
 #define TOKEN_RADIUS_STEPS 100.0f
 #define TOKEN_STRENGTH_STEPS 255.0f
@@ -179,6 +181,8 @@ ng_status ngi_token_apply_fields(ng_token *record, const ng_token_fields *fields
         NGI_TRY(ngi_label_validate(fields->label, fields->label_bytes));
     if (fields->set & NG_FIELD_VECTOR)
         NGI_TRY(token_check_vector(fields->vector, fields->vector_dimensions));
+    if (fields->set & (NG_FIELD_TAGS | NG_FIELD_DATA))
+        NGI_TRY(ngi_fields_check_attributes(fields));
     record->weight = scalars.weight;
     record->flags = scalars.flags;
     record->field_radius = scalars.field_radius;
@@ -212,9 +216,8 @@ ng_status ngi_token_validate(const ng_token *record)
     return NG_OK;
 }
 
-/* Length of the UTF-8 sequence at `text` and its code point; 0 if it is not one: overlong forms,
- * surrogates and values beyond U+10FFFF are not. Unicode 15, table 3-7. */
-static size_t token_utf8_next(const uint8_t *text, size_t bytes, uint32_t *point)
+/* Unicode 15, table 3-7. */
+size_t ngi_utf8_next(const uint8_t *text, size_t bytes, uint32_t *point)
 {
     static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
     uint8_t lead = text[0];
@@ -233,27 +236,32 @@ static size_t token_utf8_next(const uint8_t *text, size_t bytes, uint32_t *point
     return length;
 }
 
-ng_status ngi_label_validate(const char *label, size_t bytes)
+ng_status ngi_name_validate(const char *what, const char *text, size_t bytes, size_t most)
 {
-    if (bytes < 1 || bytes > NGI_LABEL_BYTES_MAX)
-        return ngi_fail(NG_E_INVALID, "label has %zu bytes, outside 1..%d", bytes,
-                        NGI_LABEL_BYTES_MAX);
-    if (label == NULL)
-        return ngi_fail(NG_E_INVALID, "label is NULL with %zu bytes", bytes);
-    const uint8_t *text = (const uint8_t *)label;
+    if (bytes < 1 || bytes > most)
+        return ngi_fail(NG_E_INVALID, "%s has %zu bytes, outside 1..%zu", what, bytes, most);
+    if (text == NULL)
+        return ngi_fail(NG_E_INVALID, "%s is NULL with %zu bytes", what, bytes);
+    const uint8_t *at_text = (const uint8_t *)text;
     for (size_t at = 0; at < bytes;) {
-        if (text[at] >= 0x20 && text[at] < 0x7F) { /* most labels are nothing else */
+        if (at_text[at] >= 0x20 && at_text[at] < 0x7F) { /* most labels are nothing else */
             at++;
             continue;
         }
         uint32_t point = 0;
-        size_t length = token_utf8_next(text + at, bytes - at, &point);
+        size_t length = ngi_utf8_next(at_text + at, bytes - at, &point);
         if (length == 0)
-            return ngi_fail(NG_E_INVALID, "label is not UTF-8 at byte %zu (0x%02X)", at, text[at]);
+            return ngi_fail(NG_E_INVALID, "%s is not UTF-8 at byte %zu (0x%02X)", what, at,
+                            at_text[at]);
         if (point < 0x20 || (point >= 0x7F && point < 0xA0))
-            return ngi_fail(NG_E_INVALID, "label has the control code U+%04X at byte %zu", point,
+            return ngi_fail(NG_E_INVALID, "%s has the control code U+%04X at byte %zu", what, point,
                             at);
         at += length;
     }
     return NG_OK;
+}
+
+ng_status ngi_label_validate(const char *label, size_t bytes)
+{
+    return ngi_name_validate("label", label, bytes, NGI_LABEL_BYTES_MAX);
 }

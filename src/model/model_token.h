@@ -37,7 +37,8 @@ _Static_assert(
  *  from every space. */
 void ngi_token_default(ng_token *out, uint32_t slot, uint32_t now_s);
 /** Applies the members that `fields` sets to `*record`, checked against the encoding and the
- *  constitution; on failure the record is unchanged. Label and vector are checked, not stored.
+ *  constitution; on failure the record is unchanged. Label, vector, tags and
+ *  data are checked, not stored.
  *  Members that are not set are checked as well, so that no write leaves a token which the
  *  constitution in force does not allow.
  *  Errors: NG_E_INVALID "weight 2 is outside 0..1"; also unknown bits in `set`, a space both set
@@ -47,6 +48,12 @@ NG_MUST_USE ng_status ngi_token_apply_fields(ng_token *record, const ng_token_fi
                                              const ngi_encoding *encoding, const ng_cdna *cdna);
 /** A record read from a log: whether its values are ones that could have been stored. */
 NG_MUST_USE ng_status ngi_token_validate(const ng_token *record);
+/** Length of the UTF-8 sequence at `text` and its code point; 0 if it is not one: overlong forms,
+ *  surrogates and values beyond U+10FFFF are not. */
+size_t ngi_utf8_next(const uint8_t *text, size_t bytes, uint32_t *point);
+/** Valid UTF-8 of 1..`most` bytes without control codes; `what` for the message. */
+NG_MUST_USE ng_status ngi_name_validate(const char *what, const char *text, size_t bytes,
+                                        size_t most);
 /** Valid UTF-8 of 1..NGI_LABEL_BYTES_MAX bytes without control codes. */
 NG_MUST_USE ng_status ngi_label_validate(const char *label, size_t bytes);
 

@@ -188,6 +188,7 @@ void ngi_store_token_info(const ng_store *store, uint32_t slot, ng_token_info *o
 {
     const store_side *side = &store_sides(store)[slot];
     ngi_graph_node node = ngi_graph_node_of(&store->graph, slot);
+    store_attribute_entry attributes = ngi_attributes_entry(&store->attributes, slot);
     *out = (ng_token_info){.id = slot,
                            .record = store_records(store)[slot],
                            .updated_us = side->updated_us,
@@ -195,7 +196,10 @@ void ngi_store_token_info(const ng_store *store, uint32_t slot, ng_token_info *o
                            .collection = side->collection,
                            .out_degree = node.out_degree,
                            .in_degree = node.in_degree,
-                           .has_vector = ngi_vectors_get(store->vectors, slot) != NULL};
+                           .has_vector = ngi_vectors_get(store->vectors, slot) != NULL,
+                           .tag_count = attributes.tag_count,
+                           .data_bytes = attributes.data_bytes,
+                           .expires_us = attributes.expires_us};
 }
 
 ng_status ngi_store_fail_conflict(ng_store *store, ng_conflict *conflict, uint32_t slot,
@@ -284,6 +288,8 @@ static ng_status store_init_tables(ng_store *store)
     NGI_TRY(ngi_grid_create(os, &accounts[STORE_GRID], (uint64_t)store->max_tokens * NG_SPACE_COUNT,
                             &store->grid));
     NGI_TRY(ngi_vectors_create(os, &accounts[STORE_VECTORS], store->max_tokens, &store->vectors));
+    NGI_TRY(ngi_attributes_init(&store->attributes, os, &accounts[STORE_ATTRIBUTES],
+                                store->max_tokens));
     NGI_TRY(store_add_builtin_collections(store));
 out:
     return status;
@@ -300,6 +306,7 @@ static void store_release_tables(ng_store *store)
     memset(store->spaces, 0, sizeof store->spaces);
     ngi_vectors_destroy(store->vectors);
     store->vectors = NULL;
+    ngi_attributes_release(&store->attributes);
     ngi_buffer_release(store->mem, &store->projection);
     ngi_free(store_account_of(store, STORE_COLLECTIONS), store->collections,
              store->collection_capacity * sizeof *store->collections);
@@ -378,9 +385,8 @@ out:
 
 static ng_status store_apply_options(ng_store *store, const ng_open_options *given)
 {
-    const uint32_t known =
-        NG_OPEN_MUST_EXIST | NG_OPEN_CLIP | NG_OPEN_WARM | NG_OPEN_READ_ONLY | NG_OPEN_MANUAL |
-        NG_OPEN_LONG_TICKS;
+    const uint32_t known = NG_OPEN_MUST_EXIST | NG_OPEN_CLIP | NG_OPEN_WARM | NG_OPEN_READ_ONLY |
+                           NG_OPEN_MANUAL | NG_OPEN_LONG_TICKS;
     ng_status status = NG_OK;
     store->dimensions_wanted = given->dimensions;
     store->read_only = (given->flags & NG_OPEN_READ_ONLY) != 0;

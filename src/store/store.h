@@ -86,6 +86,17 @@ NG_MUST_USE ng_status ngi_store_token_label(const ng_store *store, ng_token_id i
                                             size_t capacity, size_t *bytes);
 NG_MUST_USE ng_status ngi_store_token_vector(const ng_store *store, ng_token_id id, float *out,
                                              size_t capacity, size_t *count);
+NG_MUST_USE ng_status ngi_store_token_tags(const ng_store *store, ng_token_id id, char *out,
+                                           size_t capacity, size_t *bytes);
+NG_MUST_USE ng_status ngi_store_token_data(const ng_store *store, ng_token_id id, char *out,
+                                           size_t capacity, size_t *bytes);
+NG_MUST_USE ng_status ngi_store_token_search(const ng_store *store,
+                                             const ng_token_search_options *options,
+                                             ng_token_id *out, size_t capacity, size_t *count,
+                                             uint64_t *total);
+/** See ng_token_expire; `count` may be NULL. */
+NG_MUST_USE ng_status ngi_store_expire(ng_store *store, uint64_t limit,
+                                       const ng_write_options *write, uint64_t *count);
 NG_MUST_USE ng_status ngi_store_token_list(const ng_store *store, ng_collection_id collection,
                                            ng_token_id after, ng_token_id *out, size_t capacity,
                                            size_t *count);

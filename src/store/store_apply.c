@@ -101,6 +101,20 @@ out:
     return status;
 }
 
+static ng_status apply_attributes_put(ng_store *store, const ngi_op *op)
+{
+    ngi_op_reader reader;
+    ng_status status;
+    NGI_TRY(ngi_op_list_open(op, &reader));
+    while (reader.left > 0) {
+        ngi_op_attributes item;
+        NGI_TRY(ngi_op_attributes_next(&reader, false, &item));
+        NGI_TRY(ngi_attributes_put(&store->attributes, &item));
+    }
+out:
+    return status;
+}
+
 static ng_status apply_connection_remove(ng_store *store, uint32_t id)
 {
     const ng_connection *record = ngi_graph_get(&store->graph, id);
@@ -133,6 +147,7 @@ static ng_status apply_token_delete(ng_store *store, uint32_t slot)
     ngi_labels_remove(&store->labels, slot);
     ngi_vectors_remove(store->vectors, slot);
     store_collection *collection = &store->collections[store_sides(store)[slot].collection];
+    NGI_TRY(ngi_attributes_remove(&store->attributes, slot));
     store->token_count--;
     collection->token_count--;
     if (old->flags & NG_TOKEN_ACTIVE) {
@@ -244,6 +259,8 @@ static ng_status apply_one(ng_store *store, const ngi_op *op)
         return apply_tokens_put(store, op);
     case NGI_OP_TOKENS_DELETE:
         return apply_list(store, op, apply_token_delete);
+    case NGI_OP_ATTRIBUTES_PUT:
+        return apply_attributes_put(store, op);
     case NGI_OP_CONNECTIONS_PUT:
         return apply_connections_put(store, op);
     case NGI_OP_CONNECTIONS_DELETE:

@@ -2,6 +2,7 @@
 /* One number for the whole state, of a view: equal states give equal numbers on every machine.
  * Reads in slices, so that writers go on. */
 #include "store/store_view.h"
+#include "wal/wal_stream.h"
 
 #include <string.h>
 #define XXH_STATIC_LINKING_ONLY /* for the size of its state */
@@ -162,6 +163,25 @@ static ng_status hash_connections(hash_job *job)
     return NG_OK;
 }
 
+/* Nothing of a store that has none, so that its number is what it always was. */
+static ng_status hash_attributes(hash_job *job)
+{
+    const ng_view *view = job->view;
+    void *block = NULL;
+    ng_status status = NG_OK;
+    if (view->attribute_count == 0)
+        return NG_OK;
+    NGI_TRY(ngi_alloc(view->store->mem, NGI_STREAM_BLOCK_BYTES, "state hash", &block));
+    for (uint32_t next = 1; next < view->slot_end;) {
+        ngi_view_items items = {.out = block, .capacity = NGI_STREAM_BLOCK_BYTES};
+        NGI_TRY(ngi_view_attributes(view, &next, &items));
+        hash_bytes(job, block, items.bytes);
+    }
+out:
+    ngi_free(view->store->mem, block, NGI_STREAM_BLOCK_BYTES);
+    return status;
+}
+
 static void hash_small(hash_job *job)
 {
     const ng_view *view = job->view;
@@ -188,6 +208,7 @@ ng_status ngi_view_state_hash(const ng_view *view, uint64_t *out)
     NGI_TRY(hash_tokens(&job));
     NGI_TRY(hash_connections(&job));
     hash_small(&job);
+    NGI_TRY(hash_attributes(&job));
     *out = XXH3_64bits_digest(job.state);
 out:
     hash_end(&job);

@@ -27,11 +27,11 @@ struct store_loader {
 
     uint16_t kind;                          /* of the block admitted last */
     uint64_t next_number;                   /* of the next block of that kind, at least */
-    bool has_all[NGI_BLOCK_PROJECTION + 1]; /* every block that a kind must have was admitted */
+    bool has_all[NGI_BLOCK_ATTRIBUTES + 1]; /* every block that a kind must have was admitted */
 
     atomic_uint_fast64_t token_count, active_token_count;
     atomic_uint_fast64_t connection_count, active_connection_count;
-    uint64_t label_count, vector_count;
+    uint64_t label_count, vector_count, attribute_count;
     atomic_uint_fast64_t *per_collection; /* [head.collection_count] tokens */
     store_collection *collections;        /* likewise */
     ng_cdna cdna;
@@ -166,7 +166,7 @@ static ng_status admit_table(store_loader *loader, const ngi_block *block, ngi_t
 
 static ng_status admit_slots(store_loader *loader, const ngi_block *block)
 {
-    uint64_t span = block->kind == NGI_BLOCK_VECTORS ? 1 : block->count;
+    uint64_t span = block->kind == NGI_BLOCK_LABELS ? block->count : 1;
     if (block->first < loader->next_number || block->first >= loader->head.slot_end ||
         span > loader->head.slot_end - block->first)
         return loader_refuse("a block from number", block->first);
@@ -220,6 +220,7 @@ ng_status ngi_loader_admit(store_loader *loader, const ngi_block *block)
         return admit_table(loader, block, &store->graph.records, loader->head.id_end);
     case NGI_BLOCK_LABELS:
     case NGI_BLOCK_VECTORS:
+    case NGI_BLOCK_ATTRIBUTES:
         return admit_slots(loader, block);
     case NGI_BLOCK_COLLECTIONS:
         return admit_collections(loader, block);
@@ -404,6 +405,48 @@ static ng_status accept_vectors(store_loader *loader, const ngi_block *block)
     return NG_OK;
 }
 
+/* --- attributes ------------------------------------------------------------------------------ */
+
+/* An item sets what there is, and nothing that is empty. */
+static bool attributes_are_whole(const ngi_op_attributes *item)
+{
+    unsigned set = (item->tag_count > 0 ? NGI_ATTRIBUTE_TAGS : 0u) |
+                   (item->data_bytes > 0 ? NGI_ATTRIBUTE_DATA : 0u) |
+                   (item->expires_us != 0 ? NGI_ATTRIBUTE_EXPIRY : 0u);
+    return item->set == set;
+}
+
+/* Each slot once, also where blocks overlap, which come in any order. */
+static ng_status accept_attributes(store_loader *loader, const ngi_block *block)
+{
+    store_attributes *attributes = &loader->store->attributes;
+    ngi_op_reader reader = {.next = block->payload,
+                            .end = block->payload + block->bytes,
+                            .left = block->count};
+    ng_status status;
+    for (uint32_t last = 0; reader.left > 0;) {
+        ngi_op_attributes item;
+        store_attributes_need need = {0};
+        status = ngi_op_attributes_next(&reader, !loader->trusted, &item);
+        if (status != NG_OK)
+            return status;
+        store_attribute_entry old = ngi_attributes_entry(attributes, item.slot);
+        if (item.slot <= last || (last == 0 && item.slot != block->first) ||
+            !loader_is_live(loader, item.slot) || !ngi_attributes_is_empty(&old) ||
+            !attributes_are_whole(&item))
+            return loader_refuse("attributes of token", item.slot);
+        ngi_attributes_measure(attributes, &item, &need);
+        status = ngi_attributes_reserve(attributes, &need);
+        if (status == NG_OK)
+            status = ngi_attributes_put(attributes, &item);
+        if (status != NG_OK)
+            return status;
+        loader->attribute_count++;
+        last = item.slot;
+    }
+    return ngi_op_list_close(&reader);
+}
+
 /* --- the rest -------------------------------------------------------------------------------- */
 
 static ng_status accept_collections(store_loader *loader, const ngi_block *block)
@@ -474,6 +517,8 @@ ng_status ngi_loader_accept(store_loader *loader, const ngi_block *block)
         return accept_collections(loader, block);
     case NGI_BLOCK_CDNA:
         return accept_cdna(loader, block);
+    case NGI_BLOCK_ATTRIBUTES:
+        return accept_attributes(loader, block);
     default:
         return accept_projection(loader, block);
     }
@@ -514,6 +559,7 @@ static ng_status end_check_complete(const store_loader *loader)
         end_compare("connections", head->connection_count, atomic_load(&loader->connection_count)));
     NGI_TRY(end_compare("labels", head->label_count, loader->label_count));
     NGI_TRY(end_compare("vectors", head->vector_count, loader->vector_count));
+    NGI_TRY(end_compare("attributes", head->attribute_count, loader->attribute_count));
 out:
     return status;
 }

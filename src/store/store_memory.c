@@ -43,6 +43,8 @@ void ngi_store_grid_memory(const ng_store *store, ng_memory_use *out)
 void ngi_store_attributes_memory(const ng_store *store, ng_memory_use *out)
 {
     *out = memory_whole(store, STORE_ATTRIBUTES);
+    out->items = store->attributes.count;
+    out->used_bytes = ngi_attributes_used_bytes(&store->attributes);
 }
 
 static void memory_rest(const ng_store *store, ng_memory_use *parts)

@@ -46,6 +46,7 @@ typedef struct prepare_job {
     id_set deleted_connections, deleted_tokens;
     id_set put_tokens; /* marked: its label is replaced */
     id_set put_connections;
+    id_set put_attributes;
     label_place *labels; /* foreign ops only */
     size_t label_mask;
 
@@ -279,6 +280,30 @@ out:
     return status;
 }
 
+/* Only of tokens that the same op puts: their version and time change with them. */
+static ng_status check_attributes_put(prepare_job *job, const ngi_op *op)
+{
+    ngi_op_reader reader;
+    ng_status status = ngi_op_list_open(op, &reader);
+    if (status != NG_OK)
+        return status;
+    if (reader.dimensions != 0)
+        return prepare_refuse("attributes: second number", reader.dimensions);
+    NGI_TRY(set_create(job, &job->put_attributes, reader.left));
+    while (reader.left > 0) {
+        ngi_op_attributes item;
+        NGI_TRY(ngi_op_attributes_next(&reader, job->foreign, &item));
+        if (item.slot > job->store->max_tokens || !set_has(&job->put_tokens, item.slot))
+            return prepare_refuse("attributes of slot", item.slot);
+        if (!set_add(&job->put_attributes, item.slot, false))
+            return prepare_refuse("attributes given twice: slot", item.slot);
+        ngi_attributes_measure(&job->store->attributes, &item, &job->room.attributes);
+    }
+    NGI_TRY(ngi_op_list_close(&reader));
+out:
+    return status;
+}
+
 /* --- connections ----------------------------------------------------------------------------- */
 
 static ng_status collect_connections(prepare_job *job, const ngi_op *op)
@@ -383,6 +408,8 @@ static ng_status check_list(prepare_job *job, const ngi_op *op)
         return check_tokens_put(job, op);
     case NGI_OP_TOKENS_DELETE:
         return check_tokens_delete(job, op);
+    case NGI_OP_ATTRIBUTES_PUT:
+        return check_attributes_put(job, op);
     case NGI_OP_CONNECTIONS_PUT:
         return check_connections_put(job, op);
     default:
@@ -413,6 +440,7 @@ ng_status ngi_store_reserve(ng_store *store, const store_room *room)
     NGI_TRY(ngi_space_reserve(store, room->moved));
     if (room->max_id > 0)
         NGI_TRY(ngi_graph_reserve(&store->graph, room->max_id, room->max_end));
+    NGI_TRY(ngi_attributes_reserve(&store->attributes, &room->attributes));
     if (room->vector_count > 0)
         NGI_TRY(ngi_vectors_reserve(store->vectors, room->dimensions, room->vector_count,
                                     room->max_slot));
@@ -431,6 +459,7 @@ static ng_status prepare_lists(ng_store *store, const ngi_op *op, bool foreign)
     set_release(&job, &job.deleted_tokens);
     set_release(&job, &job.put_tokens);
     set_release(&job, &job.put_connections);
+    set_release(&job, &job.put_attributes);
     if (job.labels != NULL)
         ngi_free(store->mem, job.labels, (job.label_mask + 1) * sizeof *job.labels);
     return status;

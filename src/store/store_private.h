@@ -7,7 +7,8 @@
  * Recovery:                           prepare -> apply, of the same bodies
  *
  * Invariants (verified by ngi_store_check):
- *  1. Every connection's ends are live tokens; every label and vector belongs to a live token.
+ *  1. Every connection's ends are live tokens; every label, vector and attribute belongs to a live
+ *     token.
  *  2. A slot below slot_end is live, was deleted, or was given to a transaction that has not
  *     committed. The id of a deleted token is never used again.
  *  3. Counters equal what a count would give.
@@ -28,6 +29,7 @@
 #include "model/model_token.h"
 #include "os/os_thread.h"
 #include "store/store.h"
+#include "store/store_attributes.h"
 #include "wal/wal_op.h"
 
 #define STORE_STRIPES 1024u /* 4 KiB of counters: they stay in the first-level cache */
@@ -55,6 +57,7 @@ typedef struct store_room {
     uint32_t max_id;     /* of a connection put */
     uint32_t max_end;    /* slot that a connection put begins or ends at */
     uint32_t moved[NG_SPACE_COUNT]; /* points that come, move or go */
+    store_attributes_need attributes;
 } store_room;
 
 typedef struct store_collection {
@@ -159,6 +162,7 @@ struct ng_store {
     ngi_labels labels;
     ngi_graph graph;
     ngi_vectors *vectors;
+    store_attributes attributes;
     store_collection *collections;
     uint32_t collection_count;
     uint32_t collection_capacity;
@@ -296,6 +300,11 @@ NG_MUST_USE ng_status ngi_store_check_delete(const ng_write_options *write);
 /** That no id but 0 is there twice: NG_E_INVALID, which names both items. */
 NG_MUST_USE ng_status ngi_store_check_ids(const ng_store *store, const ng_token_id *ids,
                                           size_t count);
+/** Whether `fields` sets tags, data or expiry; how many bytes an item of them takes at most, with the
+ *  lengths checked (NG_E_INVALID); and the item itself, of fields that have passed every check. */
+bool ngi_fields_have_attributes(const ng_token_fields *fields);
+NG_MUST_USE ng_status ngi_fields_attribute_bytes(const ng_token_fields *fields, size_t *out);
+uint8_t *ngi_fields_attributes_encode(uint8_t *at, uint32_t slot, const ng_token_fields *fields);
 /** Fills what ng_token_get says; the caller holds a lock. */
 void ngi_store_token_info(const ng_store *store, uint32_t slot, ng_token_info *out);
 /** A broken invariant: latches the store, dumps the black box and returns NG_E_INTERNAL. */

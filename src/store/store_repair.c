@@ -339,6 +339,7 @@ static ng_status repair_run(store_repair *repair, const char *to)
     report->connections = repair->store->graph.count;
     report->labels = repair->store->labels.used_count;
     report->vectors = ngi_vectors_count(repair->store->vectors);
+    report->attributes = repair->store->attributes.count;
     report->seq = repair->seq;
 out:
     return status;

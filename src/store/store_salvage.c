@@ -280,6 +280,8 @@ static void salvage_report(salvage *job, const ngi_stream_head *said)
         return;
     salvage_report_count(job, "labels", said->label_count, head->label_count);
     salvage_report_count(job, "vectors", said->vector_count, head->vector_count);
+    salvage_report_count(job, "tags, payloads and expiries of tokens", said->attribute_count,
+                         head->attribute_count);
 }
 
 /* --- the steps ------------------------------------------------------------------------------- */

@@ -278,6 +278,55 @@ static ng_status salvage_vectors(salvage *job)
     return NG_OK;
 }
 
+/* --- attributes ------------------------------------------------------------------------------ */
+
+static bool salvage_keeps_attributes(const salvage *job, const ngi_op_attributes *item,
+                                     uint32_t last)
+{
+    return item->slot > last && salvage_is_live(job, item->slot) &&
+           ngi_data_validate(item->data, item->data_bytes) == NG_OK;
+}
+
+/* The items of a block up to the first that is not one; those that fit go on, packed together. */
+static ng_status salvage_attribute_block(salvage *job, const salvage_block *block, uint32_t *last)
+{
+    const uint8_t *data;
+    size_t available;
+    ng_status status =
+        ngi_repair_window_at(&job->window, block->offset, block->bytes, &data, &available);
+    if (status != NG_OK || available < block->bytes)
+        return status;
+    ngi_op_reader reader = {.next = data, .end = data + block->bytes, .left = block->count};
+    uint8_t *out = job->payload;
+    uint32_t first = 0, kept = 0;
+    while (reader.left > 0) {
+        ngi_op_attributes item;
+        const uint8_t *begin = reader.next;
+        if (ngi_op_attributes_next(&reader, false, &item) != NG_OK)
+            break;
+        if (!salvage_keeps_attributes(job, &item, *last))
+            continue;
+        memcpy(out, begin, (size_t)(reader.next - begin));
+        out += reader.next - begin;
+        *last = item.slot;
+        first = kept++ == 0 ? item.slot : first;
+    }
+    job->head.attribute_count += kept;
+    return kept == 0
+               ? NG_OK
+               : salvage_give(job, NGI_BLOCK_ATTRIBUTES, first, kept, (size_t)(out - job->payload));
+}
+
+static ng_status salvage_attributes(salvage *job)
+{
+    uint32_t last = 0;
+    ng_status status = NG_OK;
+    for (size_t b = 0; b < job->block_count && status == NG_OK; b++)
+        if (job->blocks[b].kind == NGI_BLOCK_ATTRIBUTES)
+            status = salvage_attribute_block(job, &job->blocks[b], &last);
+    return status;
+}
+
 /* --- the rest -------------------------------------------------------------------------------- */
 
 ng_status ngi_salvage_read_names(salvage *job)
@@ -394,6 +443,7 @@ ng_status ngi_salvage_pass(salvage *job)
 {
     ngi_stream_head *head = &job->head;
     head->token_count = head->connection_count = head->label_count = head->vector_count = 0;
+    head->attribute_count = 0;
     job->dropped_connections = 0;
     ng_status status;
     NGI_TRY(salvage_table(job, NGI_BLOCK_TOKENS, head->slot_end));
@@ -404,6 +454,7 @@ ng_status ngi_salvage_pass(salvage *job)
     NGI_TRY(salvage_collections(job));
     NGI_TRY(salvage_cdna(job));
     NGI_TRY(salvage_projection(job));
+    NGI_TRY(salvage_attributes(job));
 out:
     return status;
 }

@@ -4,7 +4,7 @@
  * Invariants:
  *   1. Where a block begins and ends follows from the state alone, so equal states give equal
  *      bytes: tables in runs of as many records as fill a block, labels and vectors by slices of
- *      fixed slots, put together while they fit.
+ *      fixed slots, put together while they fit, attributes as many as fit.
  *   2. A lock is held for one slice at a time, by the view. */
 #include "store/store_snapshot.h"
 
@@ -19,6 +19,7 @@ _Static_assert(sizeof(store_side) == 16 && offsetof(store_side, version) == 8 &&
 _Static_assert(NGI_OP_PROJECTION_HEADER + 4u * NGI_DIMENSIONS_MAX * (NGI_COMPONENTS_MAX + 1) <=
                    NGI_STREAM_BLOCK_BYTES,
                "the largest projection fits a block");
+_Static_assert(NGI_OP_ATTRIBUTES_MAX <= NGI_STREAM_BLOCK_BYTES, "the longest item fits a block");
 _Static_assert(STORE_LABEL_SLICE *(2 + NGI_LABEL_BYTES_MAX) <= NGI_STREAM_BLOCK_BYTES,
                "a slice of the longest labels fits a block");
 
@@ -48,6 +49,7 @@ void ngi_snapshot_head(const ng_view *view, ngi_stream_head *out)
         .connection_count = view->connection_count,
         .label_count = view->label_count,
         .vector_count = view->vector_count,
+        .attribute_count = view->attribute_count,
         .after = view->seq,
     };
     out->identity.encoding.clip = false; /* chosen anew each time a store is opened */
@@ -284,6 +286,30 @@ static ng_status snapshot_projection(snapshot_job *job)
     return projection->bytes > 0 ? ngi_stream_block(job->writer, &block) : NG_OK;
 }
 
+/* As many items as fit a block. */
+static ng_status snapshot_attributes(snapshot_job *job)
+{
+    const ng_view *view = job->view;
+    ngi_view_items items = {.out = job->payload, .capacity = NGI_STREAM_BLOCK_BYTES};
+    ng_status status = NG_OK;
+    for (uint32_t next = 1; view->attribute_count > 0 && next < view->slot_end;) {
+        uint32_t before = next;
+        NGI_TRY(ngi_view_attributes(view, &next, &items));
+        NGI_TRY(snapshot_step(job, next - before));
+        if (items.count == 0 || (!items.full && next < view->slot_end))
+            continue;
+        const ngi_block block = {.kind = NGI_BLOCK_ATTRIBUTES,
+                                 .first = items.first,
+                                 .count = items.count,
+                                 .bytes = (uint32_t)items.bytes,
+                                 .payload = job->payload};
+        NGI_TRY(ngi_stream_block(job->writer, &block));
+        items = (ngi_view_items){.out = job->payload, .capacity = NGI_STREAM_BLOCK_BYTES};
+    }
+out:
+    return status;
+}
+
 ng_status ngi_snapshot_write(const ng_view *view, ngi_stream_writer *writer,
                              store_progress *progress)
 {
@@ -295,7 +321,8 @@ ng_status ngi_snapshot_write(const ng_view *view, ngi_stream_writer *writer,
     if (status != NG_OK)
         return status;
     job.payload = block;
-    uint64_t passes = 2u + (view->label_count > 0) + (view->vector_count > 0);
+    uint64_t passes =
+        2u + (view->label_count > 0) + (view->vector_count > 0) + (view->attribute_count > 0);
     uint64_t total = passes * view->slot_end + view->id_end;
     if (progress != NULL)
         progress->at.total = total;
@@ -309,6 +336,7 @@ ng_status ngi_snapshot_write(const ng_view *view, ngi_stream_writer *writer,
     NGI_TRY(snapshot_collections(&job));
     NGI_TRY(snapshot_cdna(&job));
     NGI_TRY(snapshot_projection(&job));
+    NGI_TRY(snapshot_attributes(&job));
     NGI_TRY(ngi_progress_step(progress, total, total));
 out:
     ngi_free(mem, block, NGI_STREAM_BLOCK_BYTES);

@@ -90,6 +90,9 @@ ng_status ngi_store_info(const ng_store *store, ng_info *out)
     out->active_connection_count = store->active_connection_count;
     out->label_count = store->labels.used_count;
     out->vector_count = ngi_vectors_count(store->vectors);
+    out->attribute_count = store->attributes.count;
+    out->tag_count = store->attributes.terms.used_count;
+    out->expiring_count = store->attributes.expiring.count;
     out->collection_count = store->collection_count;
     out->dimensions = ngi_vectors_dimensions(store->vectors);
     out->ids_left = (uint64_t)store->max_tokens + 1 - store_slot_end(store);
@@ -209,6 +212,11 @@ static void check_index(ng_check_report *report, ng_status status)
         check_problem(report, "%s", ngi_last_error());
 }
 
+static bool check_is_live(const void *context, uint32_t slot)
+{
+    return store_live_slot(context, slot) != 0;
+}
+
 /* Damage becomes a problem of the report; anything else ends the check. */
 static ng_status check_files(ng_check_report *report, ng_status status)
 {
@@ -288,6 +296,12 @@ static ng_status check_tables(ng_store *store, ng_check_report *report)
     check_index(report, ngi_graph_check(&store->graph));
     check_index(report, ngi_space_check(store));
     check_index(report, ngi_vectors_check(store->vectors));
+    status = ngi_attributes_check(&store->attributes, store->mem, check_is_live, store,
+                                  &report->attributes);
+    if (status == NG_E_NOMEM)
+        goto out;
+    check_index(report, status);
+    status = NG_OK;
 out:
     ngi_free(store->mem, per_collection, bytes);
     ngi_store_read_end(store);

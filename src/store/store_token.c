@@ -129,6 +129,7 @@ typedef struct put_job {
     bool *created;                 /* by position, or NULL */
     ng_token blank;                /* of a new token */
     uint32_t slot_next;            /* for the next new token */
+    uint32_t attribute_count;      /* items with tags, data or expiry: they make a second part */
     store_room room;               /* of what has been checked; dimensions 0 = no vector yet */
     label_set labels;
 } put_job;
@@ -145,10 +146,12 @@ static bool put_has_vector(const ng_token_fields *fields)
 
 /* An upper bound of the body, from the lengths alone; the lengths themselves are checked first so
  * that the sum cannot overflow. */
-static ng_status put_body_bytes(const ng_token_fields *fields, size_t count, size_t *out)
+static ng_status put_body_bytes(put_job *job, size_t *out)
 {
-    size_t bytes = NGI_OP_LIST_HEADER;
-    for (size_t i = 0; i < count; i++) {
+    const ng_token_fields *fields = job->fields;
+    size_t bytes = NGI_OP_PARTS_HEADER + 2 * (NGI_OP_PART_HEADER + NGI_OP_LIST_HEADER + 8);
+    size_t attribute_bytes;
+    for (size_t i = 0; i < job->count; i++) {
         size_t label_bytes = put_has_label(&fields[i]) ? fields[i].label_bytes : 0;
         size_t floats = put_has_vector(&fields[i]) ? fields[i].vector_dimensions : 0;
         if (label_bytes > NGI_LABEL_BYTES_MAX)
@@ -157,7 +160,11 @@ static ng_status put_body_bytes(const ng_token_fields *fields, size_t count, siz
         if (floats > NGI_DIMENSIONS_MAX || (floats != 0 && floats < NGI_DIMENSIONS_MIN))
             return ngi_fail(NG_E_INVALID, "vector of %zu dimensions is outside %d..%d", floats,
                             NGI_DIMENSIONS_MIN, NGI_DIMENSIONS_MAX);
-        bytes += ngi_op_token_bytes(label_bytes, floats);
+        ng_status status = ngi_fields_attribute_bytes(&fields[i], &attribute_bytes);
+        if (status != NG_OK)
+            return status;
+        job->attribute_count += ngi_fields_have_attributes(&fields[i]);
+        bytes += ngi_op_token_bytes(label_bytes, floats) + attribute_bytes;
     }
     *out = bytes;
     return NG_OK;
@@ -372,9 +379,38 @@ out:
     return status;
 }
 
+/* The tokens become the first part of a transaction, their attributes the second; the first says
+ * which slots they are. */
+static ng_status put_encode_attributes(put_job *job, uint8_t *body, size_t *body_bytes)
+{
+    const ngi_op tokens = {.body = ngi_op_parts_begin(body), .body_bytes = (uint32_t)*body_bytes};
+    uint8_t *part = ngi_op_part_end(ngi_op_parts_begin(body), NGI_OP_TOKENS_PUT, *body_bytes);
+    uint8_t *at = part + NGI_OP_LIST_HEADER;
+    ngi_op_reader reader;
+    ng_status status;
+    NGI_TRY(ngi_op_list_open(&tokens, &reader));
+    for (size_t i = 0; i < job->count; i++) {
+        ngi_op_token_key key;
+        ngi_op_attributes item;
+        uint8_t *begin = at;
+        NGI_TRY(ngi_op_token_skip(&reader, &key));
+        if (!ngi_fields_have_attributes(&job->fields[i]))
+            continue;
+        at = ngi_fields_attributes_encode(at, key.slot, &job->fields[i]);
+        ngi_op_attributes_decode(begin, &item);
+        ngi_attributes_measure(&job->store->attributes, &item, &job->room.attributes);
+    }
+    ngi_op_list_encode(part, job->attribute_count, 0);
+    at = ngi_op_part_end(part, NGI_OP_ATTRIBUTES_PUT, (size_t)(at - part));
+    *body_bytes = ngi_op_parts_end(body, 2, at);
+out:
+    return status;
+}
+
 static ng_status put_encode(put_job *job, ng_token_id *out, size_t *body_bytes)
 {
-    uint8_t *body = ngi_wal_body(job->store->wal);
+    uint8_t *whole = ngi_wal_body(job->store->wal);
+    uint8_t *body = job->attribute_count > 0 ? ngi_op_parts_begin(whole) : whole;
     uint8_t *at = body + NGI_OP_LIST_HEADER;
     for (size_t i = 0; i < PUT_AHEAD; i++)
         put_fetch(job, i);
@@ -391,6 +427,8 @@ static ng_status put_encode(put_job *job, ng_token_id *out, size_t *body_bytes)
     }
     ngi_op_list_encode(body, (uint32_t)job->count, job->room.dimensions);
     *body_bytes = (size_t)(at - body);
+    if (job->attribute_count > 0)
+        return put_encode_attributes(job, whole, body_bytes);
     return NG_OK;
 }
 
@@ -412,7 +450,7 @@ static ng_status put_check_conditions(const put_job *job)
     return NG_OK;
 }
 
-static ng_status put_check_job(const put_job *job, size_t *bytes)
+static ng_status put_check_job(put_job *job, size_t *bytes)
 {
     ng_status status = NG_OK;
     if (job->count == 0 || job->count > NGI_BATCH_MAX)
@@ -422,7 +460,7 @@ static ng_status put_check_job(const put_job *job, size_t *bytes)
             return ngi_fail_item(ngi_fail(NG_E_INVALID, "no label to find the token by"), i,
                                  job->count);
     }
-    NGI_TRY(put_body_bytes(job->fields, job->count, bytes));
+    NGI_TRY(put_body_bytes(job, bytes));
     if (job->write != NULL)
         NGI_TRY(put_check_conditions(job));
     if (job->ids != NULL)
@@ -467,8 +505,10 @@ static ng_status put_alone(put_job *job, size_t bytes, ng_token_id *out)
     ngi_token_default(&job->blank, 0, (uint32_t)(store->os->clock_us(store->os) / 1000000));
     status = put_encode(job, out, &bytes);
     if (status == NG_OK)
-        return ngi_store_write_commit_checked(store, NGI_OP_TOKENS_PUT, bytes, &job->room,
-                                              job->write);
+        return ngi_store_write_commit_checked(store,
+                                              job->attribute_count > 0 ? NGI_OP_TRANSACTION
+                                                                       : NGI_OP_TOKENS_PUT,
+                                              bytes, &job->room, job->write);
     ngi_store_write_abandon(store);
     return status;
 }

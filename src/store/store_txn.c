@@ -327,6 +327,58 @@ ng_status ngi_txn_token_label(const ng_txn *txn, ng_token_id id, char *out, size
     return NG_OK;
 }
 
+/* What the transaction has staged of a token's tags, payload and expiry; sets nothing if nothing. */
+static ngi_op_attributes txn_staged(const txn_token *entry)
+{
+    ngi_op_attributes staged = {0};
+    if (entry != NULL && entry->attributes != NULL)
+        ngi_op_attributes_decode(entry->attributes, &staged);
+    return staged;
+}
+
+ng_status ngi_txn_token_tags(const ng_txn *txn, ng_token_id id, char *out, size_t capacity,
+                             size_t *bytes)
+{
+    uint32_t slot;
+    txn_token *entry;
+    ng_status status = txn_read_token(txn, id, &slot, &entry);
+    if (status != NG_OK)
+        return status;
+    const store_attributes *attributes = &txn->store->attributes;
+    ngi_op_attributes staged = txn_staged(entry);
+    store_attribute_entry committed = ngi_attributes_entry(attributes, slot);
+    uint8_t packed[NGI_TAGS_PACKED_MAX];
+    if (!(staged.set & NGI_ATTRIBUTE_TAGS)) {
+        staged.tag_bytes = ngi_attributes_tags(attributes, &committed, packed);
+        staged.tags = packed;
+    }
+    ngi_store_read_end(txn->store);
+    size_t length = ngi_attributes_unpack(staged.tags, staged.tag_bytes, out, capacity);
+    if (bytes != NULL)
+        *bytes = length;
+    return NG_OK;
+}
+
+ng_status ngi_txn_token_data(const ng_txn *txn, ng_token_id id, char *out, size_t capacity,
+                             size_t *bytes)
+{
+    uint32_t slot;
+    txn_token *entry;
+    ng_status status = txn_read_token(txn, id, &slot, &entry);
+    if (status != NG_OK)
+        return status;
+    ngi_op_attributes staged = txn_staged(entry);
+    if (staged.set & NGI_ATTRIBUTE_DATA) {
+        ngi_attributes_copy_text(staged.data, staged.data_bytes, out, capacity);
+        if (bytes != NULL)
+            *bytes = staged.data_bytes;
+    } else {
+        ngi_attributes_data(&txn->store->attributes, slot, out, capacity, bytes);
+    }
+    ngi_store_read_end(txn->store);
+    return NG_OK;
+}
+
 ng_status ngi_txn_token_vector(const ng_txn *txn, ng_token_id id, float *out, size_t capacity,
                                size_t *count)
 {

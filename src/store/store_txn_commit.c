@@ -182,7 +182,7 @@ out:
 
 /* What the op consists of; a part without items is left out. */
 typedef struct commit_plan {
-    uint32_t tokens_put, tokens_deleted;
+    uint32_t tokens_put, tokens_deleted, attributes_put;
     uint32_t connections_put, connections_deleted;
     uint32_t part_count;
     size_t bytes_max;
@@ -202,7 +202,9 @@ static void commit_measure(const ng_txn *txn, commit_plan *plan)
         plan->tokens_put += is_put(entry->state);
         if (is_put(entry->state))
             plan->bytes_max += ngi_op_token_bytes(entry->label != NULL ? entry->label_bytes : 0,
-                                                  entry->dimensions);
+                                                  entry->dimensions) +
+                               entry->attribute_bytes;
+        plan->attributes_put += is_put(entry->state) && entry->attributes != NULL;
     }
     for (uint32_t i = 0; i < txn->connection_count; i++) {
         plan->connections_deleted += txn->connections[i].state == TXN_DELETED;
@@ -210,6 +212,7 @@ static void commit_measure(const ng_txn *txn, commit_plan *plan)
     }
     plan->part_count += plan->tokens_put != 0;
     plan->part_count += plan->tokens_deleted != 0;
+    plan->part_count += plan->attributes_put != 0;
     plan->part_count += plan->connections_put != 0;
     plan->part_count += plan->connections_deleted != 0;
     plan->bytes_max += 4 * ((size_t)plan->tokens_deleted + plan->connections_deleted) +
@@ -266,6 +269,20 @@ static size_t encode_tokens_put(const ng_txn *txn, uint8_t *body, uint32_t count
     return (size_t)(at - body);
 }
 
+static size_t encode_attributes_put(const ng_txn *txn, uint8_t *body, uint32_t count)
+{
+    uint8_t *at = body + NGI_OP_LIST_HEADER;
+    ngi_op_list_encode(body, count, 0);
+    for (uint32_t i = 0; i < txn->token_count; i++) {
+        const txn_token *entry = &txn->tokens[i];
+        if (!is_put(entry->state) || entry->attributes == NULL)
+            continue;
+        memcpy(at, entry->attributes, entry->attribute_bytes);
+        at += entry->attribute_bytes;
+    }
+    return (size_t)(at - body);
+}
+
 static size_t encode_connections_put(const ng_txn *txn, uint8_t *body, uint32_t count)
 {
     uint8_t *at = body + NGI_OP_LIST_HEADER;
@@ -290,6 +307,7 @@ static size_t commit_encode(const ng_txn *txn, const commit_plan *plan, uint8_t 
         {NGI_OP_CONNECTIONS_DELETE, plan->connections_deleted, encode_connections_deleted},
         {NGI_OP_TOKENS_DELETE, plan->tokens_deleted, encode_tokens_deleted},
         {NGI_OP_TOKENS_PUT, plan->tokens_put, encode_tokens_put},
+        {NGI_OP_ATTRIBUTES_PUT, plan->attributes_put, encode_attributes_put},
         {NGI_OP_CONNECTIONS_PUT, plan->connections_put, encode_connections_put},
     };
     uint8_t *at = plan->part_count > 1 ? ngi_op_parts_begin(body) : body;

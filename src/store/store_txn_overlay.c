@@ -218,8 +218,12 @@ void ngi_overlay_release_token(ng_txn *txn, txn_token *entry)
     if (entry->floats != NULL)
         ngi_free(store_account_of(txn->store, STORE_TRANSACTIONS), entry->floats,
                  entry->dimensions * sizeof(float));
+    if (entry->attributes != NULL)
+        ngi_free(store_account_of(txn->store, STORE_TRANSACTIONS), entry->attributes,
+                 entry->attribute_bytes);
     entry->label = NULL;
     entry->floats = NULL;
+    entry->attributes = NULL;
 }
 
 static void index_release(ngi_mem *mem, txn_index *index)
@@ -377,4 +381,14 @@ void ngi_overlay_info(const ng_txn *txn, const txn_token *entry, ng_token_info *
     out->version = store_next_version(entry->base_version);
     if (entry->vector != NGI_VECTOR_KEEP)
         out->has_vector = entry->vector == NGI_VECTOR_SET;
+    if (entry->attributes == NULL)
+        return;
+    ngi_op_attributes staged;
+    ngi_op_attributes_decode(entry->attributes, &staged);
+    if (staged.set & NGI_ATTRIBUTE_TAGS)
+        out->tag_count = staged.tag_count;
+    if (staged.set & NGI_ATTRIBUTE_DATA)
+        out->data_bytes = staged.data_bytes;
+    if (staged.set & NGI_ATTRIBUTE_EXPIRY)
+        out->expires_us = staged.expires_us;
 }

@@ -40,8 +40,10 @@ typedef struct txn_token {
     uint16_t label_bytes;      /* as in ngi_op_token */
     uint16_t vector;           /* ngi_op_vector */
     uint32_t dimensions;       /* of `floats` */
-    char *label;               /* [label_bytes] unless that is KEEP or 0 */
-    float *floats;             /* if `vector` is SET */
+    uint32_t attribute_bytes;
+    uint8_t *attributes; /* an item of ATTRIBUTES_PUT [attribute_bytes], or NULL */
+    char *label;         /* [label_bytes] unless that is KEEP or 0 */
+    float *floats;       /* if `vector` is SET */
 } txn_token;
 
 typedef struct txn_connection {

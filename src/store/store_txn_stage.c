@@ -223,6 +223,37 @@ static ng_status stage_token_vector(stage_job *job, const ng_token_fields *field
     return NG_OK;
 }
 
+/* Likewise tags, data and expiry: what is set anew over what was staged before. */
+static ng_status stage_token_attributes(stage_job *job, const ng_token_fields *fields,
+                                        txn_token *next)
+{
+    ngi_mem *mem = store_account_of(job->txn->store, STORE_TRANSACTIONS);
+    ngi_op_attributes item, before = {0};
+    void *block, *scratch;
+    size_t bytes;
+    if (!ngi_fields_have_attributes(fields))
+        return NG_OK;
+    ng_status status = ngi_fields_attribute_bytes(fields, &bytes);
+    if (status == NG_OK)
+        status = ngi_alloc(mem, bytes, "transaction", &scratch);
+    if (status != NG_OK)
+        return status;
+    (void)ngi_fields_attributes_encode(scratch, next->record.slot, fields);
+    ngi_op_attributes_decode(scratch, &item);
+    if (next->attributes != NULL)
+        ngi_op_attributes_decode(next->attributes, &before);
+    ngi_op_attributes_merge(&item, &before);
+    size_t merged_bytes = ngi_op_attributes_bytes(item.tag_bytes, item.data_bytes);
+    status = ngi_alloc(mem, merged_bytes, "transaction", &block);
+    if (status == NG_OK) {
+        (void)ngi_op_attributes_encode(block, &item);
+        next->attributes = block;
+        next->attribute_bytes = (uint32_t)merged_bytes;
+    }
+    ngi_free(mem, scratch, bytes);
+    return status;
+}
+
 /* Frees what `entry` owns and `other` does not. */
 static void stage_release_difference(ng_txn *txn, const txn_token *entry, const txn_token *other)
 {
@@ -231,6 +262,8 @@ static void stage_release_difference(ng_txn *txn, const txn_token *entry, const 
         mine.label = NULL;
     if (mine.floats == other->floats)
         mine.floats = NULL;
+    if (mine.attributes == other->attributes)
+        mine.attributes = NULL;
     ngi_overlay_release_token(txn, &mine);
 }
 
@@ -247,6 +280,7 @@ static ng_status stage_token(stage_job *job, size_t index)
     NGI_TRY(ngi_token_apply_fields(&next.record, fields, &txn->store->encoding, &txn->store->cdna));
     NGI_TRY(stage_token_label(job, fields, &next));
     NGI_TRY(stage_token_vector(job, fields, &next));
+    NGI_TRY(stage_token_attributes(job, fields, &next));
     stage_undo *undo = &job->undo[job->staged_count++];
     if (entry != NULL) {
         *undo = (stage_undo){.index = (uint32_t)(entry - txn->tokens), .old = *entry};
@@ -403,6 +437,7 @@ static void stage_delete_entry(ng_txn *txn, txn_token *entry)
     entry->label_bytes = NGI_OP_LABEL_KEEP;
     entry->vector = NGI_VECTOR_KEEP;
     entry->dimensions = 0;
+    entry->attribute_bytes = 0;
     entry->state = entry->state == TXN_CREATED ? TXN_GONE : TXN_DELETED;
     txn->deleted_count += entry->state == TXN_DELETED;
     stage_drop_connections(txn, entry->record.slot);

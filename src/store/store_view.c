@@ -282,6 +282,9 @@ static ng_status view_copy_state(ng_view *view)
     view->connection_count = store->graph.count;
     view->label_count = store->labels.used_count;
     view->vector_count = ngi_vectors_count(store->vectors);
+    view->attribute_count = store->attributes.count;
+    view->unit_end = store->attributes.chains.unit_end;
+    view->term_end = store->attributes.term_end;
     return NG_OK;
 }
 
@@ -303,6 +306,11 @@ static ng_status view_attach(ng_view *view)
         [VIEW_CONNECTIONS] = {&store->graph.records, view->id_end},
         [VIEW_LINKS] = {&store->graph.links, view->id_end},
         [VIEW_NODES] = {&store->graph.nodes, view->node_end},
+        [VIEW_ATTRIBUTES] = {&store->attributes.entries, view->slot_end},
+        [VIEW_CHAINS] = {&store->attributes.chains.units, view->unit_end},
+        [VIEW_TERM_ENTRIES] = {&store->attributes.terms.entries, view->term_end},
+        [VIEW_TERM_TEXTS] = {&store->attributes.terms.arena,
+                             store->attributes.terms.arena_bytes / NGI_LABELS_UNIT_BYTES},
     };
     ng_status status = NG_OK;
     for (int i = 0; i < VIEW_TABLE_COUNT && status == NG_OK; i++)

@@ -30,6 +30,10 @@ typedef enum store_view_table {
     VIEW_CONNECTIONS,
     VIEW_LINKS,
     VIEW_NODES,
+    VIEW_ATTRIBUTES,
+    VIEW_CHAINS,
+    VIEW_TERM_ENTRIES,
+    VIEW_TERM_TEXTS,
     VIEW_TABLE_COUNT
 } store_view_table;
 
@@ -54,7 +58,8 @@ struct ng_view {
     uint64_t time_us;
     uint32_t slot_end, id_end, node_end;
     uint32_t dimensions;
-    uint64_t token_count, connection_count, label_count, vector_count;
+    uint32_t unit_end, term_end; /* of attributes */
+    uint64_t token_count, connection_count, label_count, vector_count, attribute_count;
     store_collection *collections; /* [collection_count] */
     uint32_t collection_count;
     ng_cdna cdna;
@@ -103,6 +108,18 @@ NG_MUST_USE ng_status ngi_view_labels(const ng_view *view, uint32_t first, uint3
 NG_MUST_USE ng_status ngi_view_vectors(const ng_view *view, uint32_t first, uint32_t count,
                                        uint32_t *slots, float *rows, uint32_t *found);
 
+/** What is beside the tokens from slot `*next` on, as items of ATTRIBUTES_PUT that set what there is,
+ *  up to `capacity` bytes in `out`. Looks at NGI_SLICE_ITEMS slots at most; `*next` becomes the first
+ *  that was not looked at, or the one whose item has no room any more, and then items->full. */
+typedef struct ngi_view_items {
+    uint8_t *out;
+    size_t capacity, bytes;
+    uint32_t first, count; /* slot of the first item; items */
+    bool full;
+} ngi_view_items;
+NG_MUST_USE ng_status ngi_view_attributes(const ng_view *view, uint32_t *next,
+                                          ngi_view_items *items);
+
 /* What neurograph.h says of these under ng_view_. */
 void ngi_view_info_get(const ng_view *view, ng_view_info *out);
 NG_MUST_USE ng_status ngi_view_token_get(const ng_view *view, ng_token_id id, ng_token_info *out);
@@ -110,6 +127,12 @@ NG_MUST_USE ng_status ngi_view_token_label(const ng_view *view, ng_token_id id, 
                                            size_t capacity, size_t *bytes);
 NG_MUST_USE ng_status ngi_view_token_vector(const ng_view *view, ng_token_id id, float *out,
                                             size_t capacity, size_t *count);
+NG_MUST_USE ng_status ngi_view_token_tags(const ng_view *view, ng_token_id id, char *out,
+                                          size_t capacity, size_t *bytes);
+NG_MUST_USE ng_status ngi_view_token_data(const ng_view *view, ng_token_id id, char *out,
+                                          size_t capacity, size_t *bytes);
+/** As ngi_view_read_begin, and finds a token; unlocked again when it fails. */
+NG_MUST_USE ng_status ngi_view_read_token(const ng_view *view, ng_token_id id, ng_token *record);
 NG_MUST_USE ng_status ngi_view_token_find(const ng_view *view, ng_collection_id collection,
                                           const char *label, size_t label_bytes, ng_token_id *out);
 NG_MUST_USE ng_status ngi_view_token_list(const ng_view *view, ng_collection_id collection,

@@ -19,8 +19,7 @@ static uint32_t read_live_slot(const ng_view *view, ng_token_id id, ng_token *re
     return record->slot;
 }
 
-/* As ngi_view_read_begin, and finds a token; unlocked again when it fails. */
-static ng_status read_token(const ng_view *view, ng_token_id id, ng_token *record)
+ng_status ngi_view_read_token(const ng_view *view, ng_token_id id, ng_token *record)
 {
     ng_status status = ngi_view_read_begin(view);
     if (status != NG_OK)
@@ -50,12 +49,14 @@ static ngi_graph_node read_node(const ng_view *view, uint32_t slot)
 ng_status ngi_view_token_get(const ng_view *view, ng_token_id id, ng_token_info *out)
 {
     ng_token record = {0};
-    ng_status status = read_token(view, id, &record);
+    ng_status status = ngi_view_read_token(view, id, &record);
     if (status != NG_OK)
         return status;
     store_side side;
     ngi_view_read(view, VIEW_SIDES, record.slot, 1, view->slot_end, &side);
     ngi_graph_node node = read_node(view, record.slot);
+    store_attribute_entry attributes;
+    ngi_view_read(view, VIEW_ATTRIBUTES, record.slot, 1, view->slot_end, &attributes);
     *out = (ng_token_info){.id = id,
                            .record = record,
                            .updated_us = side.updated_us,
@@ -63,7 +64,10 @@ ng_status ngi_view_token_get(const ng_view *view, ng_token_id id, ng_token_info 
                            .collection = side.collection,
                            .out_degree = node.out_degree,
                            .in_degree = node.in_degree,
-                           .has_vector = read_vector_place(view, record.slot) != 0};
+                           .has_vector = read_vector_place(view, record.slot) != 0,
+                           .tag_count = attributes.tag_count,
+                           .data_bytes = attributes.data_bytes,
+                           .expires_us = attributes.expires_us};
     ngi_view_read_end(view);
     return NG_OK;
 }
@@ -82,7 +86,7 @@ ng_status ngi_view_token_label(const ng_view *view, ng_token_id id, char *out, s
                                size_t *bytes)
 {
     ng_token record = {0};
-    ng_status status = read_token(view, id, &record);
+    ng_status status = ngi_view_read_token(view, id, &record);
     if (status != NG_OK)
         return status;
     ngi_labels_entry entry;
@@ -104,7 +108,7 @@ ng_status ngi_view_token_vector(const ng_view *view, ng_token_id id, float *out,
                                 size_t *count)
 {
     ng_token record = {0};
-    ng_status status = read_token(view, id, &record);
+    ng_status status = ngi_view_read_token(view, id, &record);
     if (status != NG_OK)
         return status;
     uint32_t place = read_vector_place(view, record.slot);
@@ -340,7 +344,7 @@ ng_status ngi_view_token_connections(const ng_view *view, ng_token_id id, ng_dir
     if (direction < NG_OUTGOING || direction > NG_BOTH)
         return ngi_fail(NG_E_INVALID, "direction %d is outside 1..3", (int)direction);
     ng_token record = {0};
-    ng_status status = read_token(view, id, &record);
+    ng_status status = ngi_view_read_token(view, id, &record);
     if (status != NG_OK)
         return status;
     ngi_graph_node node = read_node(view, record.slot);

@@ -4,6 +4,7 @@
 #include "wal/wal_op.h"
 
 #include "base/base_limits.h"
+#include "model/model_attributes.h"
 #include "model/model_token.h"
 
 static size_t op_pad(size_t bytes, size_t unit)
@@ -228,6 +229,94 @@ ng_status ngi_op_list_close(const ngi_op_reader *reader)
     return reader->next == reader->end ? NG_OK : op_malformed("bytes behind the last item");
 }
 
+/* --- attributes ------------------------------------------------------------------------------ */
+
+size_t ngi_op_attributes_bytes(size_t tag_bytes, size_t data_bytes)
+{
+    return op_pad(NGI_OP_ATTRIBUTES_FIXED + tag_bytes + data_bytes + 1, 8);
+}
+
+uint8_t *ngi_op_attributes_encode(uint8_t *at, const ngi_op_attributes *item)
+{
+    size_t bytes = ngi_op_attributes_bytes(item->tag_bytes, item->data_bytes);
+    memset(at + bytes - 8, 0, 8);
+    ngi_put_u32(at, item->slot);
+    at[4] = item->set;
+    at[5] = item->tag_count;
+    ngi_put_u16(at + 6, item->tag_bytes);
+    ngi_put_u32(at + 8, item->data_bytes);
+    ngi_put_u32(at + 12, 0);
+    ngi_put_u64(at + 16, item->expires_us);
+    uint8_t *content = at + NGI_OP_ATTRIBUTES_FIXED;
+    if (item->tag_bytes > 0)
+        memcpy(content, item->tags, item->tag_bytes);
+    if (item->data_bytes > 0 && item->data != NULL)
+        memcpy(content + item->tag_bytes, item->data, item->data_bytes);
+    return at + bytes;
+}
+
+void ngi_op_attributes_decode(const uint8_t *at, ngi_op_attributes *out)
+{
+    *out = (ngi_op_attributes){.slot = ngi_get_u32(at),
+                               .set = at[4],
+                               .tag_count = at[5],
+                               .tag_bytes = ngi_get_u16(at + 6),
+                               .data_bytes = ngi_get_u32(at + 8),
+                               .expires_us = ngi_get_u64(at + 16),
+                               .tags = at + NGI_OP_ATTRIBUTES_FIXED};
+    out->data = (const char *)out->tags + out->tag_bytes;
+}
+
+void ngi_op_attributes_merge(ngi_op_attributes *item, const ngi_op_attributes *before)
+{
+    unsigned added = before->set & ~(unsigned)item->set;
+    if (added & NGI_ATTRIBUTE_TAGS) {
+        item->tags = before->tags;
+        item->tag_bytes = before->tag_bytes;
+        item->tag_count = before->tag_count;
+    }
+    if (added & NGI_ATTRIBUTE_DATA) {
+        item->data = before->data;
+        item->data_bytes = before->data_bytes;
+    }
+    if (added & NGI_ATTRIBUTE_EXPIRY)
+        item->expires_us = before->expires_us;
+    item->set |= before->set;
+}
+
+/* What is not set is zero, and what is set is within its limits. */
+static bool op_attributes_are_plain(const ngi_op_attributes *item)
+{
+    const unsigned known = NGI_ATTRIBUTE_TAGS | NGI_ATTRIBUTE_DATA | NGI_ATTRIBUTE_EXPIRY;
+    bool tags = (item->set & NGI_ATTRIBUTE_TAGS) != 0 || (item->tag_count | item->tag_bytes) == 0;
+    bool data = (item->set & NGI_ATTRIBUTE_DATA) != 0 || item->data_bytes == 0;
+    bool expiry = (item->set & NGI_ATTRIBUTE_EXPIRY) != 0 || item->expires_us == 0;
+    return item->set != 0 && (item->set & ~known) == 0 && tags && data && expiry &&
+           item->tag_count <= NGI_TAGS_MAX && item->data_bytes <= NGI_DATA_BYTES_MAX;
+}
+
+ng_status ngi_op_attributes_next(ngi_op_reader *reader, bool deep, ngi_op_attributes *out)
+{
+    const uint8_t *at = op_take(reader, NGI_OP_ATTRIBUTES_FIXED);
+    if (at == NULL)
+        return op_malformed("attributes are cut off");
+    ngi_op_attributes_decode(at, out);
+    if (!op_attributes_are_plain(out) || ngi_get_u32(at + 12) != 0)
+        return op_malformed("attributes of a token");
+    size_t bytes = (size_t)out->tag_bytes + out->data_bytes;
+    size_t padded = ngi_op_attributes_bytes(out->tag_bytes, out->data_bytes);
+    if (op_take(reader, padded - NGI_OP_ATTRIBUTES_FIXED) == NULL)
+        return op_malformed("attributes are cut off");
+    for (size_t i = NGI_OP_ATTRIBUTES_FIXED + bytes; i < padded; i++)
+        if (at[i] != 0)
+            return op_malformed("padding of attributes");
+    if (ngi_tags_validate(out->tags, out->tag_bytes, out->tag_count) != NG_OK ||
+        (deep && ngi_data_validate(out->data, out->data_bytes) != NG_OK))
+        return ngi_fail_prefix(NG_E_CORRUPT, "malformed op");
+    reader->left--;
+    return NG_OK;
+}
+
 /* --- transactions ---------------------------------------------------------------------------- */
 
 /* Where a kind of op stands among the parts of a transaction, from 1; 0 = it is no part of one. */
@@ -240,8 +329,10 @@ static unsigned op_part_rank(unsigned kind)
         return 2;
     case NGI_OP_TOKENS_PUT:
         return 3;
-    case NGI_OP_CONNECTIONS_PUT:
+    case NGI_OP_ATTRIBUTES_PUT:
         return 4;
+    case NGI_OP_CONNECTIONS_PUT:
+        return 5;
     default:
         return 0;
     }

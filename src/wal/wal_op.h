@@ -20,13 +20,18 @@
  *                       f32 component[components][dimensions]
  *   TRANSACTION         u32 parts, u32 0, then each part: u16 kind, u16 0, u32 body_bytes, body
  *                       padded to a multiple of 8. Each of CONNECTIONS_DELETE, TOKENS_DELETE,
- *                       TOKENS_PUT, CONNECTIONS_PUT at most once, in this order
+ *                       TOKENS_PUT, ATTRIBUTES_PUT, CONNECTIONS_PUT at most once, in this order
+ *   ATTRIBUTES_PUT      part of a transaction alone: u32 count, u32 0, then `count` items:
+ *                       u32 slot, u8 what is set (1 tags, 2 data, 4 expiry), u8 tag_count,
+ *                       u16 tag_bytes, u32 data_bytes, u32 0, u64 expires_us, the tags (u8 bytes,
+ *                       text), the data, 1 to 8 zeroes up to a multiple of 8
  *
  * Padding is zero, so the same effects are the same bytes. */
 #ifndef NGI_WAL_OP_H
 #define NGI_WAL_OP_H
 
 #include "base/base_bytes.h"
+#include "base/base_limits.h"
 #include "wal/wal.h"
 
 typedef enum ngi_op_kind {
@@ -38,6 +43,7 @@ typedef enum ngi_op_kind {
     NGI_OP_CDNA_PUT = 6,
     NGI_OP_PROJECTION_PUT = 7,
     NGI_OP_TRANSACTION = 8,
+    NGI_OP_ATTRIBUTES_PUT = 9,
     NGI_OP_COLLECTION_DROP = 10
 } ngi_op_kind;
 
@@ -49,7 +55,11 @@ typedef enum ngi_op_kind {
 #define NGI_OP_LABEL_KEEP 0xFFFFu
 #define NGI_OP_PARTS_HEADER 8u
 #define NGI_OP_PART_HEADER 8u
-#define NGI_OP_PARTS_MAX 4u
+#define NGI_OP_PARTS_MAX 5u
+#define NGI_OP_ATTRIBUTES_FIXED 24u
+/* The longest item: it fits a block of a stream. */
+#define NGI_OP_ATTRIBUTES_MAX                                                                      \
+    (NGI_OP_ATTRIBUTES_FIXED + NGI_TAGS_MAX * (1 + NGI_TAG_BYTES_MAX) + NGI_DATA_BYTES_MAX + 8)
 
 typedef enum ngi_op_vector {
     NGI_VECTOR_KEEP = 0,
@@ -67,6 +77,24 @@ typedef struct ngi_op_token {
     const char *label;
     const uint8_t *floats; /* little-endian, [dimensions] */
 } ngi_op_token;
+
+typedef enum ngi_attribute {
+    NGI_ATTRIBUTE_TAGS = 1,
+    NGI_ATTRIBUTE_DATA = 2,
+    NGI_ATTRIBUTE_EXPIRY = 4
+} ngi_attribute;
+
+/** One item of ATTRIBUTES_PUT: what is not in `set` stays as it is. */
+typedef struct ngi_op_attributes {
+    uint32_t slot;
+    uint8_t set;       /* ngi_attribute bits, at least one */
+    uint8_t tag_count; /* at most NGI_TAGS_MAX */
+    uint16_t tag_bytes;
+    uint32_t data_bytes; /* at most NGI_DATA_BYTES_MAX; 0 = none */
+    uint64_t expires_us; /* 0 = never */
+    const uint8_t *tags; /* u8 bytes, text each; ascending by bytes, each once */
+    const char *data;    /* in a body or block a zero byte follows */
+} ngi_op_attributes;
 
 /** Walks the items of a body. */
 typedef struct ngi_op_reader {
@@ -107,6 +135,16 @@ uint8_t *ngi_op_token_encode(uint8_t *at, const ngi_op_token *token, const float
                              size_t dimensions);
 uint8_t *ngi_op_connection_encode(uint8_t *at, uint32_t id, const ng_connection *record);
 
+/** The bytes of an item with so many bytes of tags and data. */
+size_t ngi_op_attributes_bytes(size_t tag_bytes, size_t data_bytes);
+/** Encodes an item and returns where the next one goes. With `data` NULL the caller fills its bytes,
+ *  which begin at NGI_OP_ATTRIBUTES_FIXED + tag_bytes. */
+uint8_t *ngi_op_attributes_encode(uint8_t *at, const ngi_op_attributes *item);
+/** Adds to `item` what it does not set and `before` does. */
+void ngi_op_attributes_merge(ngi_op_attributes *item, const ngi_op_attributes *before);
+/** Decodes an item that this library has encoded and nobody has changed. */
+void ngi_op_attributes_decode(const uint8_t *at, ngi_op_attributes *out);
+
 /** Begins a TRANSACTION; returns where the body of the first part goes. */
 uint8_t *ngi_op_parts_begin(uint8_t *body);
 /** Ends the part whose body of `bytes` bytes stands at `part`, and returns where the body of the next
@@ -123,6 +161,10 @@ NG_MUST_USE ng_status ngi_op_token_skip(ngi_op_reader *reader, ngi_op_token_key 
 NG_MUST_USE ng_status ngi_op_connection_next(ngi_op_reader *reader, uint32_t *id,
                                              ng_connection *out);
 NG_MUST_USE ng_status ngi_op_u32_next(ngi_op_reader *reader, uint32_t *out);
+/** Verifies the item itself: lengths, and that tags are valid, ascend and are each there once; with
+ *  `deep` also that the data is valid. */
+NG_MUST_USE ng_status ngi_op_attributes_next(ngi_op_reader *reader, bool deep,
+                                             ngi_op_attributes *out);
 /** All items read and nothing behind them. */
 NG_MUST_USE ng_status ngi_op_list_close(const ngi_op_reader *reader);
 

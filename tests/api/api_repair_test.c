@@ -631,13 +631,20 @@ static void test_each_block_of_a_small_snapshot(void **state)
     fields.label_bytes = 4;
     fields.vector = vector;
     fields.vector_dimensions = 3;
+    fields.set |= NG_FIELD_TAGS | NG_FIELD_DATA;
+    fields.tags = &(ng_text){"tag", 3};
+    fields.tag_count = 1;
+    fields.data = "{}";
+    fields.data_bytes = 2;
     ng_token_id word;
     ASSERT_OK(ng_token_create(f->store, &fields, NULL, &word));
     api_link(f->store, word, api_token(f->store), 0x50, NG_CONNECTION_ACTIVE);
     only_a_snapshot(f, name);
     size_t size;
     uint8_t *whole = read_all(file_path(f, name), &size);
-    for (uint16_t kind = 0; kind <= 7; kind++) {
+    for (uint16_t kind = 0; kind <= 9; kind++) {
+        if (kind == 8)
+            continue; /* there is no projection */
         uint64_t bytes, at = kind == 0 ? 60 : find_block(f, name, kind, &bytes);
         damage(f, name, at + 33, 1, whole[at + 33] ^ 1);
         ASSERT_OK(repair(f));
@@ -645,6 +652,7 @@ static void test_each_block_of_a_small_snapshot(void **state)
         assert_int_equal(f->report.tokens, kind == 1 ? 0 : 2);
         assert_int_equal(f->report.labels, kind == 1 || kind == 3 ? 0 : 1);
         assert_int_equal(f->report.vectors, kind == 1 || kind == 4 ? 0 : 1);
+        assert_int_equal(f->report.attributes, kind == 1 || kind == 9 ? 0 : 1);
         assert_int_equal(f->report.connections, kind == 1 || kind == 5 ? 0 : 1);
         ng_store *copy = api_disk_store(f->copy);
         ASSERT_OK(ng_cdna_get(copy, &cdna));

@@ -103,7 +103,7 @@ static void test_values_out_of_range(void **state)
     REFUSE(field_strength, 1.01f, NG_FIELD_STRENGTH, "strength", "1.01", "0..1");
     REFUSE(field_strength, -INFINITY, NG_FIELD_STRENGTH, "strength");
     REFUSE(entity, 16, NG_FIELD_ENTITY, "entity", "16", "0..15");
-    REFUSE(weight, 0, 1u << 7, "set", "80");
+    REFUSE(weight, 0, 1u << 20, "set", "100000");
     ng_token_fields fields = api_fields();
     fields.spaces_set = fields.spaces_clear = 1 << NG_SPACE_SOCIAL;
     ASSERT_FAILS(ng_token_update(store, 1, &fields, NULL), NG_E_INVALID, "social");

@@ -17,6 +17,8 @@ const twin_mix nth_mix = {.target_tokens = 30,
                           .use_projection = true,
                           .dimensions = 4};
 
+#define NTH_TAGS 5 /* more than stand in the entry itself */
+
 void *nth_copy(const void *data, size_t bytes)
 {
     void *copy = malloc(bytes);
@@ -44,6 +46,21 @@ static void nth_fill(const twin_state *twin, ng_token_fields *fields, const char
     fields->vector_dimensions = twin->dimensions != 0 ? twin->dimensions : 4;
     fields->vector = nth_copy(vector, fields->vector_dimensions * sizeof *vector);
     fields->spaces_set = 3;
+    ng_text *tags = calloc(NTH_TAGS, sizeof *tags);
+    assert_non_null(tags);
+    for (size_t i = 0; i < NTH_TAGS; i++) {
+        char tag[16];
+        snprintf(tag, sizeof tag, "fault %zu", i);
+        tags[i] = (ng_text){nth_copy(tag, strlen(tag)), strlen(tag)};
+    }
+    static const char data[] = "{\"what\": \"more than one unit of a chain has room for, so that a "
+                               "second one is needed, and a third\", \"n\": 7}";
+    fields->set |= NG_FIELD_TAGS | NG_FIELD_DATA | NG_FIELD_EXPIRY;
+    fields->tags = tags;
+    fields->tag_count = NTH_TAGS;
+    fields->data = nth_copy(data, strlen(data));
+    fields->data_bytes = strlen(data);
+    fields->expires_us = UINT64_C(9100000000000000);
 }
 
 static void build_create(const twin_state *twin, twin_op *op)

@@ -66,6 +66,7 @@ static void write_all(golden_set *golden, ng_store *store)
     ng_stream_options ops = {.struct_size = sizeof ops, .incremental = true};
     require(sample_write(store, &sample, 0) == NG_OK, "stage 0");
     require(sample_write(store, &sample, 1) == NG_OK, "stage 1");
+    require(sample_write(store, &sample, 4) == NG_OK, "stage 4");
     require(ngi_store_checkpoint(store, NULL, NULL, &report) == NG_OK, "checkpoint");
     require(ngi_store_hash(store, &golden->states[0]) == NG_OK, "hash");
     require(ngi_store_stream_write(store, NULL, append, golden_add(golden, "whole.full"), NULL) ==
@@ -73,6 +74,7 @@ static void write_all(golden_set *golden, ng_store *store)
             "whole stream");
     require(sample_write(store, &sample, 2) == NG_OK, "stage 2");
     require(sample_write(store, &sample, 3) == NG_OK, "stage 3");
+    require(sample_write(store, &sample, 4) == NG_OK, "stage 4 again");
     ops.after = report.seq;
     require(ngi_store_stream_write(store, &ops, append, golden_add(golden, "ops.incremental"),
                                    NULL) == NG_OK,

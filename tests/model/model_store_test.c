@@ -72,6 +72,8 @@ static void model_compare(model_run *run)
         difference = twin_compare_grid(&run->twin, run->store, &run->random, text);
         if (difference == NULL)
             difference = twin_compare_vectors(&run->twin, run->store, &run->random, text);
+        if (difference == NULL)
+            difference = twin_compare_search(&run->twin, run->store, &run->random, text);
     }
     for (int i = 0; i < 20 && difference == NULL; i++)
         difference = twin_compare_paths(&run->twin, run->store, &run->random, text);
@@ -104,6 +106,9 @@ static const char *model_search(model_run *run, char *text)
         return twin_compare_grid(&run->twin, run->store, &run->random, text);
     case 10:
         return twin_compare_vectors(&run->twin, run->store, &run->random, text);
+    case 5:
+    case 15:
+        return twin_compare_search(&run->twin, run->store, &run->random, text);
     case 20:
         return twin_compare_paths(&run->twin, run->store, &run->random, text);
     default:

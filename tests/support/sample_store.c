@@ -168,6 +168,52 @@ out:
     return status;
 }
 
+static ng_token_fields sample_attribute_fields(unsigned number)
+{
+    static const ng_text tags[] = {{"red", 3}, {"blue", 4}, {"синий", 10}, {"a", 1}, {"blue", 4}};
+    static const char data[] = "{\"kind\": \"sample\", \"count\": 3, \"ratio\": 0.5, "
+                               "\"at\": \"2026-01-01T00:00:00Z\", \"deep\": {\"er\": true}}";
+    return (ng_token_fields){.struct_size = sizeof(ng_token_fields),
+                             .set = NG_FIELD_TAGS | NG_FIELD_DATA | NG_FIELD_EXPIRY,
+                             .tags = tags,
+                             .tag_count = number % 6,
+                             .data = data,
+                             .data_bytes = number % 2 == 0 ? sizeof data - 1 : number,
+                             .expires_us = number % 3 * UINT64_C(4000000000000000)};
+}
+
+/* Some tokens with everything, in one op and in transactions; one of each is changed, emptied and
+ * deleted. */
+static ng_status sample_attributes(ng_store *store, sample_state *sample)
+{
+    ng_txn *txn = NULL;
+    ng_token_fields fields[4];
+    ng_token_id *ids = &sample->tokens[sample->token_count];
+    for (unsigned i = 0; i < 4; i++)
+        fields[i] = sample_attribute_fields(i + 2);
+    ng_status status = ngi_store_token_put(store, NULL, fields, 4, NULL, ids);
+    if (status != NG_OK)
+        return status;
+    sample->token_count += 4;
+    fields[0] = sample_attribute_fields(5);
+    fields[0].set = NG_FIELD_TAGS;
+    NGI_TRY(ngi_store_token_put(store, &ids[0], fields, 1, NULL, NULL));
+    NGI_TRY(ngi_txn_begin(store, NULL, &txn));
+    ng_write_options write = {.struct_size = sizeof write, .txn = txn};
+    fields[0] = sample_attribute_fields(0);
+    fields[0].data_bytes = 0;
+    NGI_TRY(ngi_store_token_put(store, &ids[1], fields, 1, &write, NULL));
+    fields[0] = sample_attribute_fields(4);
+    NGI_TRY(ngi_store_token_put(store, NULL, fields, 1, &write, &ids[4]));
+    NGI_TRY(ngi_txn_token_delete(txn, &ids[2], 1, &write));
+    status = ngi_txn_commit(txn, NULL);
+    txn = NULL;
+    sample->token_count += status == NG_OK;
+out:
+    ngi_txn_rollback(txn);
+    return status;
+}
+
 ng_status sample_write(ng_store *store, sample_state *sample, unsigned stage)
 {
     ng_status status = NG_OK;
@@ -178,6 +224,8 @@ ng_status sample_write(ng_store *store, sample_state *sample, unsigned stage)
         return sample_rules(store, sample);
     case 2:
         return sample_transact(store, sample, 7);
+    case 4:
+        return sample_attributes(store, sample);
     default:
         NGI_TRY(sample_create(store, sample, 4, "later", NULL));
         NGI_TRY(sample_transact(store, sample, 9));

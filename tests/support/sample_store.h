@@ -9,7 +9,7 @@
 
 #include "store/store.h"
 
-#define SAMPLE_STAGES 4
+#define SAMPLE_STAGES 5
 #define SAMPLE_DIMENSIONS 4
 
 typedef struct sample_state {
@@ -23,7 +23,8 @@ typedef struct sample_state {
 ng_open_options sample_options(void);
 /** Writes the ops of one stage, 0 to SAMPLE_STAGES - 1, in this order:
  *  0 tokens one by one and as a batch, an update, connections; 1 a collection, the constitution, a
- *  projection, deletions; 2 a transaction of everything; 3 some more of each.
+ *  projection, deletions; 2 a transaction of everything; 3 some more of each; 4 tags, payloads and
+ *  expiries, given, changed, taken and deleted.
  *  Returns the first error; ops before it are in the store. */
 ng_status sample_write(ng_store *store, sample_state *sample, unsigned stage);
 

@@ -48,6 +48,20 @@ static void token_copy(twin_token *to, const twin_token *from, uint32_t dimensio
     *to = *from;
     to->label = twin_copy(from->label, from->label_bytes);
     to->vector = twin_copy(from->vector, dimensions * sizeof(float));
+    to->tags = twin_copy(from->tags, from->tag_bytes);
+    to->data = twin_copy(from->data, from->data_bytes);
+}
+
+void twin_token_release(twin_token *token)
+{
+    free(token->label);
+    free(token->vector);
+    free(token->tags);
+    free(token->data);
+    token->label = token->tags = token->data = NULL;
+    token->vector = NULL;
+    token->label_bytes = token->tag_bytes = token->data_bytes = 0;
+    token->expires_us = 0;
 }
 
 void twin_clone(const twin_state *twin, twin_state *out)
@@ -72,7 +86,8 @@ bool twin_is_same(const twin_token *a, const twin_token *b, uint32_t dimensions)
            a->label_bytes == b->label_bytes &&
            (a->label_bytes == 0 || memcmp(a->label, b->label, a->label_bytes) == 0) &&
            (a->vector == NULL) == (b->vector == NULL) &&
-           (a->vector == NULL || memcmp(a->vector, b->vector, dimensions * sizeof(float)) == 0);
+           (a->vector == NULL || memcmp(a->vector, b->vector, dimensions * sizeof(float)) == 0) &&
+           twin_same_attributes(a, b);
 }
 
 void twin_forget(twin_state *twin, const twin_state *base)
@@ -94,10 +109,8 @@ void twin_forget(twin_state *twin, const twin_state *base)
 
 void twin_release(twin_state *twin)
 {
-    for (size_t i = 0; i < twin->token_count; i++) {
-        free(twin->tokens[i].label);
-        free(twin->tokens[i].vector);
-    }
+    for (size_t i = 0; i < twin->token_count; i++)
+        twin_token_release(&twin->tokens[i]);
     free(twin->tokens);
     free(twin->connections);
     free(twin->projection.mean);
@@ -219,6 +232,7 @@ static void token_take_fields(twin_state *twin, twin_token *token, const ng_toke
         if (fields->vector_dimensions != 0)
             twin->dimensions = (uint32_t)fields->vector_dimensions;
     }
+    twin_take_attributes(token, fields);
 }
 
 /* A place for a token that the twin has never seen. */
@@ -270,11 +284,7 @@ static void twin_delete(twin_state *twin, ng_token_id id)
     twin_token *token = twin_find(twin, id);
     token->alive = false;
     twin->live_tokens--;
-    free(token->label);
-    free(token->vector);
-    token->label = NULL;
-    token->vector = NULL;
-    token->label_bytes = 0;
+    twin_token_release(token);
     for (size_t i = 0; i < twin->connection_count; i++) {
         twin_connection *connection = &twin->connections[i];
         if (connection->alive && (connection->source == id || connection->target == id)) {
@@ -324,8 +334,7 @@ static void twin_put(twin_state *twin, const twin_token *after)
     twin_token *token = twin_find(twin, after->id);
     if (token == NULL)
         token = twin_insert(twin, after->id);
-    free(token->label);
-    free(token->vector);
+    twin_token_release(token);
     if (after->vector != NULL && twin->dimensions == 0)
         abort(); /* a transaction never stores the first vector of a store: see twin_transact */
     token_copy(token, after, twin->dimensions);
@@ -415,15 +424,14 @@ void twin_op_release(twin_op *op)
     for (size_t i = 0; op->items != NULL && i < op->count; i++) {
         free((void *)(uintptr_t)op->items[i].fields.label);
         free((void *)(uintptr_t)op->items[i].fields.vector);
+        twin_attributes_release(&op->items[i].fields);
     }
     free(op->items);
     free(op->links);
     free(op->projection.mean);
     free(op->projection.components);
-    for (size_t i = 0; i < op->effects.put_count; i++) {
-        free(op->effects.puts[i].label);
-        free(op->effects.puts[i].vector);
-    }
+    for (size_t i = 0; i < op->effects.put_count; i++)
+        twin_token_release(&op->effects.puts[i]);
     free(op->effects.puts);
     free(op->effects.deleted);
     free(op->effects.linked);

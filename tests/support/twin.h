@@ -29,6 +29,11 @@ typedef struct twin_token {
     char *label;
     size_t label_bytes;
     float *vector;
+    char *tags; /* as ng_token_tags gives them */
+    size_t tag_bytes;
+    char *data;
+    size_t data_bytes;
+    uint64_t expires_us;
 } twin_token;
 
 typedef struct twin_connection {
@@ -77,7 +82,7 @@ typedef enum twin_kind {
 typedef struct twin_item {
     ng_token_id id;         /* given by the store for a creation */
     bool created;           /* of an upsert: there is no such token yet */
-    ng_token_fields fields; /* label and vector are the item's own copies */
+    ng_token_fields fields; /* what it points to are the item's own copies */
     uint32_t timestamp;     /* learned: creation time */
     uint64_t updated_us;    /* learned */
 } twin_item;
@@ -142,7 +147,10 @@ void twin_release(twin_state *twin);
 void twin_clone(const twin_state *twin, twin_state *out);
 /** Forgets dead tokens and connections that `base` never had: ids that only a transaction saw. */
 void twin_forget(twin_state *twin, const twin_state *base);
-/** Whether record, label and vector are equal. */
+/** Frees what a token points to. */
+void twin_token_release(twin_token *token);
+uint32_t twin_tag_count(const twin_token *token);
+/** Whether record, label, vector, tags, data and expiry are equal. */
 bool twin_is_same(const twin_token *a, const twin_token *b, uint32_t dimensions);
 twin_token *twin_find(const twin_state *twin, ng_token_id id);
 twin_connection *twin_find_connection(const twin_state *twin, ng_connection_id id);
@@ -157,6 +165,20 @@ uint32_t twin_degree(const twin_state *twin, ng_token_id id, ng_direction direct
 void twin_op_release(twin_op *op);
 /** "create 3", for messages. */
 const char *twin_kind_name(twin_kind kind);
+
+/* twin_attributes.c: tags, data and expiry */
+
+/** Takes those that `fields` sets. */
+void twin_take_attributes(twin_token *token, const ng_token_fields *fields);
+/** Makes up some. */
+void twin_random_attributes(test_random *random, ng_token_fields *fields, bool is_update);
+/** Makes them invalid, in some way. */
+void twin_spoil_attributes(test_random *random, ng_token_fields *fields);
+void twin_attributes_release(ng_token_fields *fields);
+bool twin_same_attributes(const twin_token *a, const twin_token *b);
+/** Compares what the store says, or a transaction if `txn` is not NULL. */
+const char *twin_compare_attributes(const ng_store *store, const ng_txn *txn,
+                                    const twin_token *token, char *out);
 
 /* twin_perform.c: the same op on a store */
 
@@ -201,6 +223,14 @@ const char *twin_compare_op(const twin_state *twin, const ng_store *store, const
                             char *out);
 /** Everything: tokens dead and alive, connections, lists, labels, counters, CDNA, collections. */
 const char *twin_compare_all(const twin_state *twin, const ng_store *store, char *out);
+
+/* twin_filter.c: filters, and searches over tokens */
+
+bool twin_filter_takes(const ng_filter *filter, const twin_token *token);
+/** What it points to is valid until the next call of this thread. */
+void twin_random_filter(const twin_state *twin, test_random *random, ng_filter *filter);
+const char *twin_compare_search(const twin_state *twin, const ng_store *store, test_random *random,
+                                char *out);
 
 /* twin_search.c: searches against brute force */
 

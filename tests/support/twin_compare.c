@@ -132,7 +132,16 @@ const char *twin_compare_token(const twin_state *twin, const ng_store *store,
                            info.out_degree, info.in_degree, info.has_vector, token->version,
                            token->updated_us, token->collection, out_degree, in_degree,
                            token->vector != NULL);
+    if (info.tag_count != twin_tag_count(token) || info.data_bytes != token->data_bytes ||
+        info.expires_us != token->expires_us)
+        return TWIN_DIFFER(out,
+                           "token %" PRIu64 ": %u tags, %u bytes of data, expiry %" PRIu64
+                           ", expected %u, %zu, %" PRIu64,
+                           token->id, info.tag_count, info.data_bytes, info.expires_us,
+                           twin_tag_count(token), token->data_bytes, token->expires_us);
     difference = compare_label(store, token, out);
+    if (difference == NULL)
+        difference = twin_compare_attributes(store, NULL, token, out);
     return difference != NULL ? difference : compare_vector(twin, store, token, out);
 }
 
@@ -292,18 +301,26 @@ static const char *compare_counts(const twin_state *twin, const ng_store *store,
     if (difference != NULL)
         return difference;
     uint64_t tokens = 0, active = 0, labels = 0, vectors = 0, connections = 0, active_links = 0;
+    uint64_t attributes = 0, expiring = 0;
     for (size_t i = 0; i < twin->token_count; i++) {
         const twin_token *token = &twin->tokens[i];
         tokens += token->alive;
         active += token->alive && (token->record.flags & NG_TOKEN_ACTIVE);
         labels += token->label != NULL;
         vectors += token->vector != NULL;
+        expiring += token->expires_us != 0;
+        attributes += token->expires_us != 0 || token->tag_bytes != 0 || token->data_bytes != 0;
     }
     for (size_t i = 0; i < twin->connection_count; i++) {
         const twin_connection *connection = &twin->connections[i];
         connections += connection->alive;
         active_links += connection->alive && (connection->record.flags & NG_CONNECTION_ACTIVE);
     }
+    if (info.attribute_count != attributes || info.expiring_count != expiring)
+        return TWIN_DIFFER(out,
+                           "info: %" PRIu64 " tokens with attributes, %" PRIu64
+                           " with an expiry, expected %" PRIu64 " and %" PRIu64,
+                           info.attribute_count, info.expiring_count, attributes, expiring);
     if (info.token_count != tokens || info.active_token_count != active ||
         info.label_count != labels || info.vector_count != vectors ||
         info.connection_count != connections || info.active_connection_count != active_links ||

@@ -165,6 +165,7 @@ static void random_fields(const twin_state *twin, const twin_mix *mix, test_rand
         random_vector(twin, mix, random, fields);
     else if (is_update && test_random_chance(random, 5))
         fields->set |= NG_FIELD_VECTOR; /* no dimensions: takes the vector away */
+    twin_random_attributes(random, fields, is_update);
 }
 
 static bool same_label(const ng_token_fields *a, const ng_token_fields *b)
@@ -459,13 +460,16 @@ static void spoil_fields(test_random *random, twin_op *op)
 {
     ng_token_fields *fields = &op->items[test_random_below(random, op->count)].fields;
     op->expected = NG_E_INVALID;
-    switch (test_random_below(random, 11)) {
+    switch (test_random_below(random, 12)) {
     case 9:
         fields->flags_set |= 0x0100; /* of the entity type */
         break;
     case 10:
         fields->flags_set |= NG_TOKEN_DIRTY;
         fields->flags_clear |= NG_TOKEN_DIRTY;
+        break;
+    case 11:
+        twin_spoil_attributes(random, fields);
         break;
     case 0:
         fields->set |= NG_FIELD_WEIGHT;

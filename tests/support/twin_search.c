@@ -43,13 +43,6 @@ static uint64_t common_multiple(uint64_t a, uint64_t b)
     return x == 0 ? 0 : a / x * b;
 }
 
-static bool filter_takes(const ng_filter *filter, const twin_token *token)
-{
-    return !(filter->by_collection && token->collection != filter->collection) &&
-           (token->record.flags & filter->flags_all) == filter->flags_all &&
-           token->id != filter->exclude;
-}
-
 /* All tokens in `space`, nearest first. */
 static size_t brute_grid(const twin_state *twin, ng_space space, const int16_t center[3],
                          const ng_filter *filter, brute_hit *hits)
@@ -61,7 +54,7 @@ static size_t brute_grid(const twin_state *twin, ng_space space, const int16_t c
         const twin_token *token = &twin->tokens[i];
         int16_t raw[NG_AXIS_COUNT]; /* a copy: the record is packed, its members may be anywhere */
         memcpy(raw, token->record.coordinates[space], sizeof raw);
-        if (!token->alive || raw[0] == NG_COORDINATE_ABSENT || !filter_takes(filter, token))
+        if (!token->alive || raw[0] == NG_COORDINATE_ABSENT || !twin_filter_takes(filter, token))
             continue;
         uint64_t squared = 0;
         for (int axis = 0; axis < NG_AXIS_COUNT; axis++) {
@@ -92,22 +85,6 @@ static const char *compare_hits(const char *what, const ng_hit *got, size_t got_
                                wanted[i].value);
     }
     return NULL;
-}
-
-static void random_filter(const twin_state *twin, test_random *random, ng_filter *filter)
-{
-    memset(filter, 0, sizeof *filter);
-    filter->struct_size = sizeof *filter;
-    if (test_random_chance(random, 30)) {
-        filter->by_collection = true;
-        filter->collection = twin_random_collection(twin, random);
-    }
-    if (test_random_chance(random, 30))
-        filter->flags_all = NG_TOKEN_ACTIVE;
-    if (test_random_chance(random, 20)) {
-        const twin_token *token = twin_random_token(twin, random);
-        filter->exclude = token == NULL ? 0 : token->id;
-    }
 }
 
 static const char *compare_range(const ng_store *store, test_random *random, ng_space space,
@@ -180,7 +157,7 @@ const char *twin_compare_grid(const twin_state *twin, const ng_store *store, tes
             center[axis] = twin_decode(twin, (ng_space)space, axis, raw[axis]);
         }
         ng_filter filter;
-        random_filter(twin, random, &filter);
+        twin_random_filter(twin, random, &filter);
         size_t count = brute_grid(twin, (ng_space)space, raw, &filter, hits);
         const char *difference = compare_range(store, random, (ng_space)space, center, &filter,
                                                hits, count < HITS_MAX ? count : HITS_MAX, out);
@@ -233,7 +210,7 @@ static size_t brute_scores(const twin_state *twin, const double *query, int32_t 
     for (size_t i = 0; i < twin->token_count; i++) {
         const twin_token *token = &twin->tokens[i];
         double row[64], dot = 0;
-        if (!token->alive || token->vector == NULL || !filter_takes(filter, token) ||
+        if (!token->alive || token->vector == NULL || !twin_filter_takes(filter, token) ||
             !brute_prepare(twin, token->vector, remove_components, row))
             continue;
         for (uint32_t k = 0; k < twin->dimensions; k++)
@@ -285,7 +262,7 @@ const char *twin_compare_vectors(const twin_state *twin, const ng_store *store, 
                         ? token->vector[i]
                         : (float)(test_random_unit(random) - 0.5);
     ng_filter filter;
-    random_filter(twin, random, &filter);
+    twin_random_filter(twin, random, &filter);
     ng_vector_options options = {.struct_size = sizeof options, .filter = &filter};
     options.remove_components = choices[test_random_below(random, 4)];
     if (!brute_prepare(twin, vector, options.remove_components, query))

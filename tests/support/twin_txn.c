@@ -77,7 +77,9 @@ static const char *compare_part_token(const txn_run *run, ng_token_id id)
         return TWIN_DIFFER(run->out, "transaction: token %" PRIu64 ": %s (%s)", id,
                            ng_status_name(status), ng_last_error());
     if (memcmp(&info.record, &token->record, sizeof token->record) != 0 || info.id != id ||
-        info.collection != token->collection || info.has_vector != (token->vector != NULL))
+        info.collection != token->collection || info.tag_count != twin_tag_count(token) ||
+        info.data_bytes != token->data_bytes || info.expires_us != token->expires_us ||
+        info.has_vector != (token->vector != NULL))
         return TWIN_DIFFER(run->out, "transaction: token %" PRIu64 " differs", id);
     float vector[64];
     size_t count = 0, wanted = token->vector == NULL ? 0 : run->work.dimensions;
@@ -85,7 +87,8 @@ static const char *compare_part_token(const txn_run *run, ng_token_id id)
     if (status != NG_OK || count != wanted ||
         (count != 0 && memcmp(vector, token->vector, count * sizeof *vector) != 0))
         return TWIN_DIFFER(run->out, "transaction: vector of token %" PRIu64 " differs", id);
-    return compare_text(run, token);
+    const char *difference = twin_compare_attributes(NULL, run->txn, token, run->out);
+    return difference != NULL ? difference : compare_text(run, token);
 }
 
 static const char *compare_part(const txn_run *run, const twin_op *part)
@@ -171,6 +174,7 @@ static void effects_token(const txn_run *run, twin_token *after)
     put->version = before == NULL ? 1 : before->version + 1; /* once, however often it changed */
     after->label = NULL;                                     /* it is the effect's now */
     after->vector = NULL;
+    after->tags = after->data = NULL;
 }
 
 static void effects_connection(const txn_run *run, const twin_connection *after)
