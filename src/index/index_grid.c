@@ -2,8 +2,10 @@
 /* The memory of the spatial trees: blocks, what was let go of, roots, and their verification. */
 #include "index/index_grid_private.h"
 
+#include <assert.h>
 #include <string.h>
 
+#define FETCH_AHEAD 4u /* changes between fetching a node, its leaf, and changing them */
 #define RECLAIM_BLOCKS 256u /* looking at every reader costs as much as a search */
 
 /* --- life ------------------------------------------------------------------------------------ */
@@ -14,6 +16,14 @@ static ng_status grid_arena_init(grid_arena *arena, ngi_grid *grid, size_t block
     arena->end = 1;
     return ngi_table_init(&arena->table, grid->os, grid->mem, block_bytes, (size_t)blocks + 1,
                           what);
+}
+
+static void grid_arena_release(ngi_mem *mem, grid_arena *arena)
+{
+    ngi_buffer_release(mem, &arena->young);
+    ngi_buffer_release(mem, &arena->old);
+    ngi_buffer_release(mem, &arena->free);
+    ngi_table_release(&arena->table);
 }
 
 /* Two neighbouring leaves hold more than 40 points, or they would be one; besides, old ones are kept
@@ -48,10 +58,10 @@ void ngi_grid_destroy(ngi_grid *grid)
     if (grid == NULL)
         return;
     ngi_epoch_destroy(grid->epoch);
+    grid_arena_release(grid->mem, &grid->nodes);
+    grid_arena_release(grid->mem, &grid->leaves);
     ngi_buffer_release(grid->mem, &grid->order);
     ngi_buffer_release(grid->mem, &grid->events);
-    ngi_table_release(&grid->nodes.table);
-    ngi_table_release(&grid->leaves.table);
     ngi_free(grid->mem, grid, sizeof *grid);
 }
 
@@ -63,14 +73,24 @@ uint64_t ngi_grid_tree_bytes(const ngi_grid_tree *tree)
 
 /* --- blocks ---------------------------------------------------------------------------------- */
 
-static uint32_t *grid_next_of(const ngi_grid *grid, bool leaves, uint32_t block)
+static size_t list_count(const ngi_buffer *list)
 {
-    return leaves ? &grid_leaf_at(grid, block)->next : &grid_node_at(grid, block)->next;
+    return list->bytes / sizeof(uint32_t);
 }
 
-static uint64_t *grid_stamp_of(const ngi_grid *grid, bool leaves, uint32_t block)
+static void list_push(ngi_buffer *list, uint32_t block)
 {
-    return leaves ? &grid_leaf_at(grid, block)->stamp : &grid_node_at(grid, block)->stamp;
+    assert(list->bytes < list->capacity_bytes);
+    memcpy(list->data + list->bytes, &block, sizeof block);
+    list->bytes += sizeof block;
+}
+
+static uint32_t list_pop(ngi_buffer *list)
+{
+    uint32_t block;
+    list->bytes -= sizeof block;
+    memcpy(&block, list->data + list->bytes, sizeof block);
+    return block;
 }
 
 static grid_arena *grid_arena_of(ngi_grid *grid, bool leaves)
@@ -78,22 +98,19 @@ static grid_arena *grid_arena_of(ngi_grid *grid, bool leaves)
     return leaves ? &grid->leaves : &grid->nodes;
 }
 
-/* What no search can reach any more becomes free. */
-static void grid_reclaim(ngi_grid *grid, bool leaves, uint64_t oldest)
+/* What is old becomes free when no search can reach it any more, and what is young old. */
+static void grid_reclaim(ngi_grid *grid, grid_arena *arena, uint64_t oldest)
 {
-    grid_arena *arena = grid_arena_of(grid, leaves);
-    while (arena->retired_first != 0 &&
-           *grid_stamp_of(grid, leaves, arena->retired_first) < oldest) {
-        uint32_t block = arena->retired_first;
-        uint32_t *next = grid_next_of(grid, leaves, block);
-        arena->retired_first = *next;
-        arena->retired_count--;
-        *next = arena->free_first;
-        arena->free_first = block;
-        arena->free_count++;
-    }
-    if (arena->retired_first == 0)
-        arena->retired_last = 0;
+    if (arena->old.bytes > 0 && arena->old_stamp >= oldest)
+        return;
+    if (arena->old.bytes > 0)
+        memcpy(arena->free.data + arena->free.bytes, arena->old.data, arena->old.bytes);
+    arena->free.bytes += arena->old.bytes;
+    ngi_buffer empty = arena->old;
+    empty.bytes = 0;
+    arena->old = arena->young;
+    arena->old_stamp = grid->op - 1;
+    arena->young = empty;
 }
 
 void ngi_grid_begin(ngi_grid *grid)
@@ -101,32 +118,43 @@ void ngi_grid_begin(ngi_grid *grid)
     grid->leaves.reserved = grid->nodes.reserved = 0;
     grid->events_reserved = 0;
     grid->events.bytes = 0;
-    if (grid->leaves.retired_count + grid->nodes.retired_count < RECLAIM_BLOCKS)
+    if (list_count(&grid->leaves.young) + list_count(&grid->nodes.young) < RECLAIM_BLOCKS)
         return;
     uint64_t oldest = ngi_epoch_oldest(grid->epoch);
-    grid_reclaim(grid, true, oldest);
-    grid_reclaim(grid, false, oldest);
+    grid_reclaim(grid, &grid->leaves, oldest);
+    grid_reclaim(grid, &grid->nodes, oldest);
 }
 
-static ng_status grid_arena_reserve(grid_arena *arena, uint64_t blocks)
+static ng_status grid_list_reserve(ngi_mem *mem, ngi_buffer *list, size_t blocks)
+{
+    size_t bytes = blocks * sizeof(uint32_t);
+    if (bytes <= list->capacity_bytes)
+        return NG_OK;
+    return ngi_buffer_reserve(mem, list, bytes - list->bytes, "spatial index");
+}
+
+static ng_status grid_arena_reserve(ngi_mem *mem, grid_arena *arena, uint64_t blocks)
 {
     uint64_t wanted = arena->reserved + blocks;
-    if (wanted > arena->free_count) {
-        ng_status status =
-            ngi_table_reserve(&arena->table, (size_t)(arena->end + (wanted - arena->free_count)));
-        if (status != NG_OK)
-            return status;
+    ng_status status = NG_OK;
+    if (wanted > list_count(&arena->free)) {
+        size_t end = (size_t)(arena->end + (wanted - list_count(&arena->free)));
+        NGI_TRY(ngi_table_reserve(&arena->table, end));
+        NGI_TRY(grid_list_reserve(mem, &arena->young, end));
+        NGI_TRY(grid_list_reserve(mem, &arena->old, end));
+        NGI_TRY(grid_list_reserve(mem, &arena->free, end));
     }
     arena->reserved = wanted;
-    return NG_OK;
+out:
+    return status;
 }
 
 ng_status ngi_grid_reserve_blocks(ngi_grid *grid, uint64_t leaves, uint64_t nodes)
 {
-    ng_status status = grid_arena_reserve(&grid->leaves, leaves);
+    ng_status status = grid_arena_reserve(grid->mem, &grid->leaves, leaves);
     if (status != NG_OK)
         return status;
-    status = grid_arena_reserve(&grid->nodes, nodes);
+    status = grid_arena_reserve(grid->mem, &grid->nodes, nodes);
     if (status != NG_OK)
         grid->leaves.reserved -= leaves;
     return status;
@@ -167,25 +195,17 @@ ng_status ngi_grid_reserve(ngi_grid *grid, const ngi_grid_tree *tree, size_t cha
     return ngi_grid_reserve_blocks(grid, 3 * (uint64_t)changes, copies + splits);
 }
 
-static uint32_t grid_take(ngi_grid *grid, bool leaves)
+static uint32_t grid_take(grid_arena *arena)
 {
-    grid_arena *arena = grid_arena_of(grid, leaves);
-    uint32_t block = arena->free_first;
     if (NGI_UNLIKELY(arena->reserved == 0))
         return 0;
     arena->reserved--;
-    if (block != 0) {
-        arena->free_first = *grid_next_of(grid, leaves, block);
-        arena->free_count--;
-    } else {
-        block = arena->end++;
-    }
-    return block;
+    return arena->free.bytes > 0 ? list_pop(&arena->free) : arena->end++;
 }
 
 uint32_t ngi_grid_leaf_new(ngi_grid *grid, ngi_grid_tree *tree)
 {
-    uint32_t block = grid_take(grid, true);
+    uint32_t block = grid_take(&grid->leaves);
     if (NGI_UNLIKELY(block == 0))
         return 0;
     grid_leaf_at(grid, block)->stamp = grid->op;
@@ -195,7 +215,7 @@ uint32_t ngi_grid_leaf_new(ngi_grid *grid, ngi_grid_tree *tree)
 
 uint32_t ngi_grid_node_new(ngi_grid *grid, ngi_grid_tree *tree)
 {
-    uint32_t block = grid_take(grid, false);
+    uint32_t block = grid_take(&grid->nodes);
     if (NGI_UNLIKELY(block == 0))
         return 0;
     grid_node_at(grid, block)->stamp = grid->op;
@@ -206,16 +226,7 @@ uint32_t ngi_grid_node_new(ngi_grid *grid, ngi_grid_tree *tree)
 void ngi_grid_let_go(ngi_grid *grid, ngi_grid_tree *tree, uint32_t handle)
 {
     bool leaves = grid_is_leaf(handle);
-    grid_arena *arena = grid_arena_of(grid, leaves);
-    uint32_t block = handle & ~GRID_LEAF_BIT;
-    *grid_next_of(grid, leaves, block) = 0;
-    *grid_stamp_of(grid, leaves, block) = grid->op;
-    if (arena->retired_last != 0)
-        *grid_next_of(grid, leaves, arena->retired_last) = block;
-    else
-        arena->retired_first = block;
-    arena->retired_last = block;
-    arena->retired_count++;
+    list_push(&grid_arena_of(grid, leaves)->young, handle & ~GRID_LEAF_BIT);
     if (leaves)
         tree->leaf_count--;
     else
@@ -262,7 +273,7 @@ void ngi_grid_show(ngi_grid *grid)
         tree = next;
     }
     grid->changed = NULL;
-    /* What this op let go of has the number of the op, which is that of the epoch it ends. */
+    /* The number of an op is that of the epoch it ends. */
     grid->op = ngi_epoch_advance(grid->epoch) + 1;
 }
 
@@ -354,6 +365,11 @@ ng_status ngi_grid_publish(ngi_grid *grid)
         const uint64_t *order = grid_order_events(grid, tree);
         for (uint32_t i = 0; i < tree->event_count && status == NG_OK; i++) {
             const grid_event *event = &events[order[i] & UINT32_MAX];
+            if (i + 2 * FETCH_AHEAD < tree->event_count)
+                ngi_grid_change_soon(grid, tree, &events[order[i + 2 * FETCH_AHEAD] & UINT32_MAX],
+                                     1);
+            if (i + FETCH_AHEAD < tree->event_count)
+                ngi_grid_change_soon(grid, tree, &events[order[i + FETCH_AHEAD] & UINT32_MAX], 0);
             if (NGI_UNLIKELY(!ngi_grid_change(grid, tree, event)))
                 status = ngi_fail(NG_E_INTERNAL, "grid: token %u is not where it should be",
                                   event->slot);

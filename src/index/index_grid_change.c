@@ -23,6 +23,30 @@ typedef struct grid_way {
     uint32_t leaf;
 } grid_way;
 
+/* A block is copied whole, so all of it is fetched as soon as it is known. */
+static void change_fetch(const ngi_grid *grid, uint32_t handle)
+{
+    const char *block = grid_is_leaf(handle) ? (const char *)grid_leaf_at(grid, handle)
+                                             : (const char *)grid_node_at(grid, handle);
+    size_t bytes = grid_is_leaf(handle) ? sizeof(grid_leaf) : sizeof(grid_node);
+    for (size_t i = 0; i < bytes; i += 64)
+        __builtin_prefetch(block + i);
+}
+
+void ngi_grid_change_soon(const ngi_grid *grid, const ngi_grid_tree *tree, const grid_event *event,
+                          unsigned level)
+{
+    const grid_key key = {event->code, event->slot};
+    uint32_t handle = (uint32_t)tree->next_root;
+    if (handle == 0)
+        return;
+    while (!grid_is_leaf(handle) && grid_node_at(grid, handle)->level > level) {
+        const grid_node *node = grid_node_at(grid, handle);
+        handle = node->child[grid_lane(node, key)];
+    }
+    change_fetch(grid, handle);
+}
+
 static void change_find_way(const ngi_grid *grid, const ngi_grid_tree *tree, grid_key key,
                             grid_way *way)
 {

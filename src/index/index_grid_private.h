@@ -12,7 +12,7 @@
  *     their lowest slot or one below it.
  *  4. no leaf and no node is empty.
  *  5. the stamp of what is reachable is the op that made it; only what the op in progress has made
- *     is changed in place. The stamp of what was let go of is the op that did.
+ *     is changed in place.
  *  6. unused lanes of a node have an inverted box, which no search enters. */
 #ifndef NGI_INDEX_GRID_PRIVATE_H
 #define NGI_INDEX_GRID_PRIVATE_H
@@ -38,9 +38,8 @@ typedef struct grid_leaf {
     int16_t at[NG_AXIS_COUNT][NGI_GRID_LEAF_MAX];
     uint32_t slot[NGI_GRID_LEAF_MAX];
     uint64_t stamp;
-    uint32_t next; /* of those let go of, or free */
     uint32_t count;
-    uint8_t unused[16];
+    uint8_t unused[20];
 } grid_leaf;
 
 _Static_assert(sizeof(grid_leaf) == 512, "a leaf is eight cache lines");
@@ -53,21 +52,22 @@ typedef struct grid_node {
     uint32_t key_slot[NGI_GRID_FANOUT];
     uint64_t key_code[NGI_GRID_FANOUT];
     uint64_t stamp;
-    uint32_t next;
     uint16_t count;
     uint16_t level;
-    uint8_t unused[48];
+    uint8_t unused[52];
 } grid_node;
 
 _Static_assert(sizeof(grid_node) == 640, "a node is ten cache lines");
 
-/* Blocks that were let go of, oldest first, and those that are free. */
+/* Blocks of one kind, and lists of those that no root reaches: young -> old -> free. Numbers in lists
+ * of their own, so that a block is not touched again before it is used again; each list has room for
+ * every block. Searches may still be in what is old until all that began before `old_stamp` have left. */
 typedef struct grid_arena {
     ngi_table table;
-    uint32_t end; /* blocks below have been used; 0 is none */
-    uint32_t free_first, free_count;
-    uint32_t retired_first, retired_last, retired_count;
-    uint64_t reserved; /* for the op in progress */
+    uint32_t end;               /* blocks below have been used; 0 is none */
+    ngi_buffer young, old, free; /* uint32_t[] */
+    uint64_t old_stamp;         /* of the last op that let go of a block in `old` */
+    uint64_t reserved;          /* for the op in progress */
 } grid_arena;
 
 /* A point that comes or goes by the op in progress. */
@@ -152,6 +152,9 @@ void ngi_grid_let_go_all(ngi_grid *grid, ngi_grid_tree *tree, uint32_t handle);
 void ngi_grid_mark_changed(ngi_grid *grid, ngi_grid_tree *tree);
 /** Lets searches see the changed trees. */
 void ngi_grid_show(ngi_grid *grid);
+/** Fetches what a change will copy: the node of `level` on its way, or the leaf (level 0). */
+void ngi_grid_change_soon(const ngi_grid *grid, const ngi_grid_tree *tree, const grid_event *event,
+                          unsigned level);
 /** Makes one change; false if the point is not there, or no room was made. */
 NG_MUST_USE bool ngi_grid_change(ngi_grid *grid, ngi_grid_tree *tree, const grid_event *event);
 /** Room for so many blocks, beyond what was reserved. */
