@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
-#define FETCH_AHEAD 4u /* changes between fetching a node, its leaf, and changing them */
+#define FETCH_AHEAD 4u      /* changes between fetching a node, its leaf, and changing them */
 #define RECLAIM_BLOCKS 256u /* looking at every reader costs as much as a search */
 
 /* --- life ------------------------------------------------------------------------------------ */

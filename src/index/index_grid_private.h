@@ -64,10 +64,10 @@ _Static_assert(sizeof(grid_node) == 640, "a node is ten cache lines");
  * every block. Searches may still be in what is old until all that began before `old_stamp` have left. */
 typedef struct grid_arena {
     ngi_table table;
-    uint32_t end;               /* blocks below have been used; 0 is none */
+    uint32_t end;                /* blocks below have been used; 0 is none */
     ngi_buffer young, old, free; /* uint32_t[] */
-    uint64_t old_stamp;         /* of the last op that let go of a block in `old` */
-    uint64_t reserved;          /* for the op in progress */
+    uint64_t old_stamp;          /* of the last op that let go of a block in `old` */
+    uint64_t reserved;           /* for the op in progress */
 } grid_arena;
 
 /* A point that comes or goes by the op in progress. */
