@@ -1037,7 +1037,8 @@ typedef struct ng_search_options {
  *  Everything found is of one moment of the space, however long the search takes.
  *
  *  Owns:    nothing.   Threads: any; never waits for a writer, and a writer never for it. With a
- *           filter it holds the store's lock for reading, in slices.
+ *           filter by what is beside the record (collection, label, tags, ...) it holds the store's lock
+ *           for reading, in slices.
  *  Errors:  NG_E_INVALID (radius not finite or < 0, center out of range, options), NG_E_TIMEOUT,
  *           NG_E_CANCELLED, NG_E_LATCHED.
  *  Cost:    O(log tokens + hits). Distances are compared as exact integers in raw units. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Search in space. A search reads one moment of a spatial tree without a lock. A filter asks about
- * records and what is beside them, and for that the search holds the shared lock, in slices: the writer
- * waits for one slice at most. */
+/* Search in space. A search reads one moment of a spatial tree without a lock. A filter that
+ * asks about records reads them without one; for one that asks what is beside them the search holds the
+ * shared lock, in slices: the writer waits for one slice at most. */
 #include "store/store_grid.h"
 
 #include "base/base_limits.h"
@@ -30,11 +30,19 @@ bool ngi_grid_call_goes_on(void *context)
     return call->stopped == NG_OK;
 }
 
+/* The tree may be older than the record: the token may be gone. */
 static bool grid_accept(void *context, uint32_t slot)
 {
     store_grid_call *call = context;
-    /* The tree may be older than the record: the token may be gone. */
     return store_records(call->store)[slot].slot != 0 && ngi_filter_accept(&call->filter, slot);
+}
+
+static bool grid_accept_record(void *context, uint32_t slot)
+{
+    const store_grid_call *call = context;
+    ng_token record;
+    return ngi_store_token_read(call->store, slot, &record) == NG_OK &&
+           ngi_filter_accept_record(call->filter.filter, &record);
 }
 
 ng_status ngi_grid_call_check(const ng_store *store, ng_space space,
@@ -73,8 +81,13 @@ ng_status ngi_grid_call_begin(store_grid_call *call, const ng_store *store, ng_s
             store->os->monotonic_ns(store->os) + UINT64_C(1000) * options->timeout_us;
     if (options->timeout_us != 0 || options->cancelled != NULL || options->filter != NULL)
         search->go_on = ngi_grid_call_goes_on;
+    call->filter = (store_filter){.store = store, .filter = options->filter};
     if (options->filter == NULL)
         return NG_OK;
+    if (!ngi_filter_needs_lock(options->filter)) {
+        search->accept = grid_accept_record;
+        return NG_OK;
+    }
     ng_status status = ngi_store_read_begin(store);
     if (status != NG_OK)
         return status;
@@ -84,7 +97,6 @@ ng_status ngi_grid_call_begin(store_grid_call *call, const ng_store *store, ng_s
         return status;
     }
     call->holds_lock = true;
-    call->filter = (store_filter){.store = store, .filter = options->filter};
     search->accept = grid_accept;
     return NG_OK;
 }
@@ -174,8 +186,9 @@ ng_status ngi_store_grid_search(const ng_store *store, ng_space space,
     if (status != NG_OK)
         return status;
     store_grid_call call;
-    ngi_grid_search search = {
-        .hits = (ngi_grid_hit *)(void *)out, .capacity = capacity, .context = &call};
+    ngi_grid_search search = {.hits = (ngi_grid_hit *)(void *)out,
+                              .capacity = capacity,
+                              .context = &call};
     return grid_around(store, space, raw, radius, options, &search, count);
 }
 
@@ -233,8 +246,9 @@ ng_status ngi_store_grid_box(const ng_store *store, ng_space space, const float 
                              ng_hit *out, size_t capacity, size_t *count)
 {
     store_grid_call call;
-    ngi_grid_search search = {
-        .hits = (ngi_grid_hit *)(void *)out, .capacity = capacity, .context = &call};
+    ngi_grid_search search = {.hits = (ngi_grid_hit *)(void *)out,
+                              .capacity = capacity,
+                              .context = &call};
     ng_status status;
     *count = 0;
     NGI_TRY(ngi_grid_call_check(store, space, options, capacity));

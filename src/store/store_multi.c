@@ -84,6 +84,15 @@ static uint64_t multi_share(const multi_job *job, int space, uint64_t bound)
     return most < 18446744073709549568.0 ? (uint64_t)most : UINT64_MAX;
 }
 
+static bool multi_passes(multi_job *job, const ng_token *record)
+{
+    store_filter *filter = &job->call.filter;
+    if (filter->filter == NULL)
+        return true;
+    return job->call.holds_lock ? ngi_filter_accept(filter, record->slot)
+                                : ngi_filter_accept_record(filter->filter, record);
+}
+
 static void multi_offer(multi_job *job, uint32_t slot)
 {
     ng_token record;
@@ -93,7 +102,7 @@ static void multi_offer(multi_job *job, uint32_t slot)
         return;
     uint64_t bits = multi_bits(sum);
     if (bits > job->best.bound || (job->limited && (float)sqrt(sum) > job->radius) ||
-        (job->call.holds_lock && !ngi_filter_accept(&job->call.filter, slot)))
+        !multi_passes(job, &record))
         return;
     job->found++;
     uint64_t bound = job->best.bound;

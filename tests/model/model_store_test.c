@@ -109,6 +109,11 @@ static const char *model_search(model_run *run, char *text)
     case 5:
     case 15:
         return twin_compare_search(&run->twin, run->store, &run->random, text);
+    case 7:
+    case 17:
+        return twin_compare_space(&run->twin, run->store, &run->random, text);
+    case 25:
+        return twin_compare_multi(&run->twin, run->store, &run->random, text);
     case 20:
         return twin_compare_paths(&run->twin, run->store, &run->random, text);
     default:

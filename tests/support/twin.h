@@ -236,6 +236,11 @@ const char *twin_compare_search(const twin_state *twin, const ng_store *store, t
 
 const char *twin_compare_grid(const twin_state *twin, const ng_store *store, test_random *random,
                               char *out);
+/* twin_space.c: every kind of search in space, in one and in several */
+const char *twin_compare_space(const twin_state *twin, const ng_store *store, test_random *random,
+                               char *out);
+const char *twin_compare_multi(const twin_state *twin, const ng_store *store, test_random *random,
+                               char *out);
 const char *twin_compare_vectors(const twin_state *twin, const ng_store *store, test_random *random,
                                  char *out);
 const char *twin_compare_paths(const twin_state *twin, const ng_store *store, test_random *random,
