@@ -24,6 +24,8 @@
 #include <string.h>
 #include <xxhash.h>
 
+#define PREPARE_AHEAD 16u /* items whose labels are fetched before they are looked for */
+
 /* Slots or ids of one op: open addressing, `id << 1 | mark`, 0 = empty. Zeroed = empty set. */
 typedef struct id_set {
     uint32_t *buckets;
@@ -225,6 +227,16 @@ out:
     return status;
 }
 
+/* Fetches where the label of the next item will be looked for. A damaged item is not reported here:
+ * its turn comes. */
+static void fetch_label(const prepare_job *job, ngi_op_reader *ahead)
+{
+    ngi_op_token_key key;
+    if (ahead->left > 0 && ngi_op_token_skip(ahead, &key) == NG_OK && key.label != NULL)
+        ngi_labels_prefetch(&job->store->labels,
+                            ngi_labels_hash(key.collection, key.label, key.label_bytes));
+}
+
 static ng_status check_tokens_put(prepare_job *job, const ngi_op *op)
 {
     ngi_op_reader reader;
@@ -245,8 +257,12 @@ static ng_status check_tokens_put(prepare_job *job, const ngi_op *op)
         job->labels = block;
         job->label_mask--;
     }
+    ngi_op_reader ahead = reader;
+    for (unsigned i = 0; i < PREPARE_AHEAD; i++)
+        fetch_label(job, &ahead);
     for (uint32_t previous = 0; reader.left > 0;) {
         ngi_op_token token;
+        fetch_label(job, &ahead);
         NGI_TRY(ngi_op_token_next(&reader, &token));
         if (token.record.slot <= previous && job->put_tokens.buckets == NULL)
             NGI_TRY(collect_tokens(job, op));

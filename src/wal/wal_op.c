@@ -197,10 +197,14 @@ ng_status ngi_op_token_skip(ngi_op_reader *reader, ngi_op_token_key *out)
     if (at == NULL)
         return op_malformed("a token is cut off");
     const uint8_t *spaces;
-    const uint8_t *label;
+    const uint8_t *label = NULL;
     const uint8_t *floats;
-    *out = (ngi_op_token_key){.slot = ngi_get_u32(at), .label_bytes = ngi_get_u16(at + 22)};
-    return op_take_rest(reader, at, &spaces, &label, &floats);
+    ng_status status = op_take_rest(reader, at, &spaces, &label, &floats);
+    *out = (ngi_op_token_key){.slot = ngi_get_u32(at),
+                              .collection = ngi_get_u32(at + 4),
+                              .label_bytes = ngi_get_u16(at + 22),
+                              .label = (const char *)label};
+    return status;
 }
 
 ng_status ngi_op_connection_next(ngi_op_reader *reader, uint32_t *id, ng_connection *out)

@@ -117,7 +117,9 @@ typedef struct ngi_op_projection {
 /** What an item of TOKENS_PUT is about, without the rest of it. */
 typedef struct ngi_op_token_key {
     uint32_t slot;
+    uint32_t collection;
     uint16_t label_bytes; /* as in ngi_op_token */
+    const char *label;    /* likewise */
 } ngi_op_token_key;
 
 /** A TRANSACTION taken apart: ops with the seq, time and actor of the whole. */

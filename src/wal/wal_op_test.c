@@ -133,7 +133,9 @@ static void test_tokens_round_trip(void **state)
             assert_token_equal(&token, &s->tokens[i], s->floats[i]);
             assert_int_equal(ngi_op_token_skip(&skipper, &key), NG_OK);
             assert_int_equal(key.slot, s->tokens[i].record.slot);
+            assert_int_equal(key.collection, s->tokens[i].collection);
             assert_int_equal(key.label_bytes, s->tokens[i].label_bytes);
+            assert_ptr_equal(key.label, token.label);
             assert_ptr_equal(skipper.next, reader.next);
         }
         assert_int_equal(ngi_op_list_close(&reader), NG_OK);
