@@ -621,7 +621,9 @@ NG_API NG_MUST_USE ng_status ng_token_create_many(ng_store *store, const ng_toke
 /** Copies the 64-byte record of a token: never torn, never blocks, never blocked.
  *  Errors: NG_E_NOT_FOUND, NG_E_LATCHED. Cost: one cache line. */
 NG_API NG_MUST_USE ng_status ng_token_read(const ng_store *store, ng_token_id id, ng_token *out);
-/** Record and everything beside it. Errors: as ng_token_read. */
+/** Record and everything beside it, of one moment. This and the other reads of one token, its label,
+ *  vector and connections take no lock; an op of many tokens may be seen token by token, see ng_view
+ *  for one moment of all. Errors: as ng_token_read. */
 NG_API NG_MUST_USE ng_status ng_token_get(const ng_store *store, ng_token_id id,
                                           ng_token_info *out);
 /** Changes the members named in `fields->set`, `spaces_set` and `spaces_clear`. */

@@ -95,6 +95,11 @@ static ng_status graph_find_place(const ngi_graph *graph, uint32_t slot, uint32_
     return NG_OK;
 }
 
+static void graph_count(uint32_t *degree, uint32_t change)
+{
+    ngi_shared_set_u32(degree, *degree + change);
+}
+
 static void graph_link(ngi_graph *graph, uint32_t slot, uint32_t id, uint32_t before, bool incoming)
 {
     ngi_graph_node *node = graph_node_at(graph, slot);
@@ -108,13 +113,13 @@ static void graph_link(ngi_graph *graph, uint32_t slot, uint32_t id, uint32_t be
     }
     uint32_t next = *link;
     *graph_previous(links, incoming) = before;
-    *graph_next(links, incoming) = next;
+    ngi_shared_set_u32(graph_next(links, incoming), next);
     if (next != 0) {
         ngi_table_touch(&graph->links, next, 1);
         *graph_previous(ngi_graph_links_at(graph, next), incoming) = id;
     }
-    *link = id;
-    ++*graph_degree(node, incoming);
+    ngi_shared_set_u32(link, id);
+    graph_count(graph_degree(node, incoming), 1);
 }
 
 static void graph_unlink(ngi_graph *graph, uint32_t slot, uint32_t id, bool incoming)
@@ -125,15 +130,15 @@ static void graph_unlink(ngi_graph *graph, uint32_t slot, uint32_t id, bool inco
     ngi_table_touch(&graph->nodes, slot, 1);
     if (previous != 0) {
         ngi_table_touch(&graph->links, previous, 1);
-        *graph_next(ngi_graph_links_at(graph, previous), incoming) = next;
+        ngi_shared_set_u32(graph_next(ngi_graph_links_at(graph, previous), incoming), next);
     } else {
-        *graph_first(node, incoming) = next;
+        ngi_shared_set_u32(graph_first(node, incoming), next);
     }
     if (next != 0) {
         ngi_table_touch(&graph->links, next, 1);
         *graph_previous(ngi_graph_links_at(graph, next), incoming) = previous;
     }
-    --*graph_degree(node, incoming);
+    graph_count(graph_degree(node, incoming), UINT32_MAX);
 }
 
 static ng_status graph_add(ngi_graph *graph, uint32_t id, const ng_connection *record)
@@ -170,7 +175,8 @@ ng_status ngi_graph_put(ngi_graph *graph, uint32_t id, const ng_connection *reco
                         stored->source, stored->target);
     }
     ngi_table_touch(&graph->records, id, 1);
-    *stored = *record;
+    ngi_shared_write(stored, record, sizeof *stored);
+    graph->change_count++;
     if (id >= graph->id_end)
         graph->id_end = id + 1;
     return NG_OK;
@@ -185,9 +191,10 @@ ng_status ngi_graph_remove(ngi_graph *graph, uint32_t id)
     graph_unlink(graph, record->target, id, true);
     ngi_table_touch(&graph->links, id, 1);
     ngi_table_touch(&graph->records, id, 1);
-    *ngi_graph_links_at(graph, id) = (ngi_graph_links){0};
-    *record = (ng_connection){0};
+    ngi_shared_write(ngi_graph_links_at(graph, id), &(ngi_graph_links){0}, sizeof(ngi_graph_links));
+    ngi_shared_write(record, &(ng_connection){0}, sizeof *record);
     graph->count--;
+    graph->change_count++;
     return NG_OK;
 }
 
@@ -199,9 +206,25 @@ const ng_connection *ngi_graph_get(const ngi_graph *graph, uint32_t id)
     return record->source == 0 ? NULL : record;
 }
 
+uint32_t ngi_graph_source_of(const ngi_graph *graph, uint64_t id)
+{
+    _Static_assert(offsetof(ng_connection, source) == 0, "a record begins with its source");
+    if (id > UINT32_MAX || !ngi_table_covers(&graph->records, id))
+        return 0;
+    return ngi_shared_u32((uint32_t *)(void *)ngi_graph_record_at(graph, (uint32_t)id));
+}
+
+void ngi_graph_read(const ngi_graph *graph, uint32_t id, ng_connection *out)
+{
+    ngi_shared_read(out, ngi_graph_record_at(graph, id), sizeof *out);
+}
+
 ngi_graph_node ngi_graph_node_of(const ngi_graph *graph, uint32_t slot)
 {
-    return slot < graph->node_end ? *graph_node_at(graph, slot) : (ngi_graph_node){0};
+    ngi_graph_node node = {0};
+    if (ngi_table_covers(&graph->nodes, slot))
+        ngi_shared_read(&node, graph_node_at(graph, slot), sizeof node);
+    return node;
 }
 
 const ngi_graph_links *ngi_graph_links_of(const ngi_graph *graph, uint32_t id)
@@ -209,17 +232,48 @@ const ngi_graph_links *ngi_graph_links_of(const ngi_graph *graph, uint32_t id)
     return ngi_graph_links_at(graph, id);
 }
 
-uint32_t ngi_graph_find(const ngi_graph *graph, uint32_t source, uint32_t target, uint8_t type)
+/* A walk along one list. Ids descend, and so many are left: a walk beside a writer ends too. */
+typedef struct graph_walk {
+    const ngi_graph *graph;
+    bool incoming;
+    uint32_t id; /* 0 = the end */
+    uint32_t left;
+} graph_walk;
+
+static inline graph_walk graph_walk_begin(const ngi_graph *graph, const ngi_graph_node *node,
+                                          bool incoming)
+{
+    uint32_t first = incoming ? node->first_in : node->first_out;
+    uint32_t degree = incoming ? node->in_degree : node->out_degree;
+    return (graph_walk){.graph = graph,
+                        .incoming = incoming,
+                        .id = degree != 0 ? first : 0,
+                        .left = degree};
+}
+
+static inline void graph_walk_next(graph_walk *walk)
+{
+    ngi_graph_links *links = ngi_graph_links_at(walk->graph, walk->id);
+    uint32_t next = ngi_shared_u32(graph_next(links, walk->incoming));
+    walk->id = --walk->left != 0 && next < walk->id ? next : 0;
+}
+
+/* Along the shorter of the two lists that connections from `source` to `target` are in. */
+static inline graph_walk graph_walk_shorter(const ngi_graph *graph, uint32_t source,
+                                            uint32_t target)
 {
     ngi_graph_node from = ngi_graph_node_of(graph, source), to = ngi_graph_node_of(graph, target);
     bool by_out = from.out_degree <= to.in_degree;
-    uint32_t id = by_out ? from.first_out : to.first_in;
-    while (id != 0) {
-        const ng_connection *record = ngi_graph_record_at(graph, id);
-        if (record->source == source && record->target == target && record->type == type)
-            return id;
-        const ngi_graph_links *links = ngi_graph_links_at(graph, id);
-        id = by_out ? links->next_out : links->next_in;
+    return graph_walk_begin(graph, by_out ? &from : &to, !by_out);
+}
+
+uint32_t ngi_graph_find(const ngi_graph *graph, uint32_t source, uint32_t target, uint8_t type)
+{
+    graph_walk walk = graph_walk_shorter(graph, source, target);
+    for (; walk.id != 0; graph_walk_next(&walk)) {
+        ng_connection head = ngi_graph_head_at(graph, walk.id);
+        if (head.source == source && head.target == target && head.type == type)
+            return walk.id;
     }
     return 0;
 }
@@ -251,15 +305,14 @@ size_t ngi_graph_edges(const ngi_graph *graph, uint32_t slot, ng_direction direc
     for (int incoming = 0; incoming < 2; incoming++) {
         if (!(direction & (incoming ? NG_INCOMING : NG_OUTGOING)))
             continue;
-        uint32_t id = incoming ? node.first_in : node.first_out;
-        while (id != 0) {
-            if (any || ngi_graph_types_have(types, ngi_graph_record_at(graph, id)->type)) {
-                if (count < capacity)
-                    out[count] = ngi_graph_edge(graph, id);
-                count++;
-            }
-            const ngi_graph_links *links = ngi_graph_links_at(graph, id);
-            id = incoming ? links->next_in : links->next_out;
+        graph_walk walk = graph_walk_begin(graph, &node, incoming != 0);
+        for (; walk.id != 0; graph_walk_next(&walk)) {
+            ng_connection head = ngi_graph_head_at(graph, walk.id);
+            if (!any && !ngi_graph_types_have(types, head.type))
+                continue;
+            if (count < capacity)
+                out[count] = ngi_graph_edge(walk.id, &head);
+            count++;
         }
     }
     return count;
@@ -269,18 +322,14 @@ size_t ngi_graph_edges(const ngi_graph *graph, uint32_t slot, ng_direction direc
 static size_t graph_between_one_way(const ngi_graph *graph, uint32_t source, uint32_t target,
                                     ng_edge *out, size_t capacity, size_t count)
 {
-    ngi_graph_node from = ngi_graph_node_of(graph, source), to = ngi_graph_node_of(graph, target);
-    bool by_out = from.out_degree <= to.in_degree;
-    uint32_t id = by_out ? from.first_out : to.first_in;
-    while (id != 0) {
-        const ng_connection *record = ngi_graph_record_at(graph, id);
-        if (record->source == source && record->target == target) {
-            if (count < capacity)
-                out[count] = ngi_graph_edge(graph, id);
-            count++;
-        }
-        const ngi_graph_links *links = ngi_graph_links_at(graph, id);
-        id = by_out ? links->next_out : links->next_in;
+    graph_walk walk = graph_walk_shorter(graph, source, target);
+    for (; walk.id != 0; graph_walk_next(&walk)) {
+        ng_connection head = ngi_graph_head_at(graph, walk.id);
+        if (head.source != source || head.target != target)
+            continue;
+        if (count < capacity)
+            out[count] = ngi_graph_edge(walk.id, &head);
+        count++;
     }
     return count;
 }

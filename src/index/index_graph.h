@@ -4,7 +4,10 @@
  * The lists are threaded through side arrays by connection id (next and previous, both ways),
  * newest (highest id) first. Adding and removing allocate nothing and cost O(1), but for a
  * connection that comes late: it walks past those with higher ids.
- * Threads: reserve, put and remove with the store's lock held for writing, the rest for reading. */
+ * Threads: reserve, put and remove with the store's lock held for writing, and put and remove inside
+ * a change of both ends (base_shared.h). source_of, read, node_of, edges and between need no lock:
+ * beside a change they end and return something, which the caller then finds out to be torn. The
+ * rest with the lock held for reading. */
 #ifndef NGI_INDEX_GRAPH_H
 #define NGI_INDEX_GRAPH_H
 
@@ -38,6 +41,7 @@ typedef struct ngi_graph {
     uint32_t id_end;   /* ids below have been given */
     uint32_t node_end; /* slots below have a committed node */
     uint64_t count;
+    uint64_t change_count; /* puts and removals */
 } ngi_graph;
 
 NG_MUST_USE ng_status ngi_graph_init(ngi_graph *graph, ngi_os *os, ngi_mem *mem, uint32_t max_slots,
@@ -58,6 +62,11 @@ NG_MUST_USE ng_status ngi_graph_remove(ngi_graph *graph, uint32_t id);
 NG_MUST_USE ng_status ngi_graph_rebuild(ngi_graph *graph, uint32_t id_end, uint32_t slot_end);
 /** The record, or NULL. */
 const ng_connection *ngi_graph_get(const ngi_graph *graph, uint32_t id);
+/** The same for a reader without a lock: the slot of the source, 0 if there is no such connection;
+ *  it stays so until the connection is removed. The source's changes are those of the record. */
+uint32_t ngi_graph_source_of(const ngi_graph *graph, uint64_t id);
+/** Copies the record of an id that has or had a source; source 0 when it is removed. */
+void ngi_graph_read(const ngi_graph *graph, uint32_t id, ng_connection *out);
 /** Lists and degrees of a slot; all zero for a slot without any. */
 ngi_graph_node ngi_graph_node_of(const ngi_graph *graph, uint32_t slot);
 const ngi_graph_links *ngi_graph_links_of(const ngi_graph *graph, uint32_t id);
@@ -75,11 +84,20 @@ size_t ngi_graph_edges(const ngi_graph *graph, uint32_t slot, ng_direction direc
 /** Edges between two slots, those from `a` first, newest first; walks the shorter lists. */
 size_t ngi_graph_between(const ngi_graph *graph, uint32_t a, uint32_t b, ng_edge *out,
                          size_t capacity);
-/** See ng_path_find; bidirectional breadth-first search. `options` may be NULL. Errors:
- *  NG_E_NOT_FOUND (no path), NG_E_INVALID (direction, max_hops), NG_E_NOMEM, NG_E_LIMIT
- *  (memory). */
-NG_MUST_USE ng_status ngi_graph_path(const ngi_graph *graph, ngi_mem *mem, uint32_t from,
-                                     uint32_t to, const ng_path_options *options, ng_edge *out,
+typedef struct ngi_graph_path_query {
+    uint32_t from, to;
+    const ng_path_options *options; /* or NULL */
+    void (*pause)(void *context);   /* or NULL; called between tokens, every NGI_SLICE_ITEMS
+                                       connections: the graph may change in it */
+    void *context;
+} ngi_graph_path_query;
+
+/** See ng_path_find; bidirectional breadth-first search. If the graph changed in a pause, a path that
+ *  is found is one that is there at the end; NG_E_BUSY if none was found, or it is gone: that says
+ *  nothing. Errors: NG_E_NOT_FOUND (no path), NG_E_INVALID (direction, max_hops), NG_E_NOMEM,
+ *  NG_E_LIMIT (memory). */
+NG_MUST_USE ng_status ngi_graph_path(const ngi_graph *graph, ngi_mem *mem,
+                                     const ngi_graph_path_query *query, ng_edge *out,
                                      size_t capacity, size_t *count);
 /** What records, links and heads take up: the three together are all it has. */
 void ngi_graph_memory(const ngi_graph *graph, ng_memory_use *records, ng_memory_use *links,

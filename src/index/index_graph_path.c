@@ -11,6 +11,8 @@
  *                end that the other side had not, and steps[level_begin..count) are those at
  *                exactly `depth`. So the first meeting ends a shortest path, and every meeting of
  *                that level is one of equal length.
+ *                (In a graph that changes in a pause this holds of what was seen; the path that
+ *                is written is there as a whole, for it is looked at again at the end.)
  *             3. the result depends on the connections and the order in which they were made
  *                alone: lists are walked newest first, ties between the sides go to the start. */
 #include "index/index_graph_private.h"
@@ -46,7 +48,10 @@ typedef struct path_bucket {
 typedef struct path_search {
     const ngi_graph *graph;
     ngi_mem *mem;
+    const ngi_graph_path_query *query;
     const ng_type_set *types; /* NULL = all */
+    uint64_t change_count;    /* of the graph, at the beginning */
+    uint32_t walked;          /* connections since the last pause */
     path_side sides[2];       /* from the start, from the end */
     path_bucket *buckets;     /* power of two, at most half used */
     size_t bucket_count, bucket_used;
@@ -139,6 +144,7 @@ static ng_status path_expand_step(path_search *search, uint32_t which, uint32_t 
         bool along = direction & (incoming ? NG_INCOMING : NG_OUTGOING);
         uint32_t id = incoming ? node.first_in : node.first_out;
         while (id != 0 && !search->met) {
+            search->walked++;
             const ng_connection *record = ngi_graph_record_at(graph, id);
             if ((along || record->flags & NG_CONNECTION_BIDIRECTIONAL) &&
                 (search->types == NULL || ngi_graph_types_have(search->types, record->type))) {
@@ -154,6 +160,14 @@ static ng_status path_expand_step(path_search *search, uint32_t which, uint32_t 
     return NG_OK;
 }
 
+static void path_pause(path_search *search)
+{
+    if (search->walked < NGI_SLICE_ITEMS || search->query->pause == NULL)
+        return;
+    search->walked = 0;
+    search->query->pause(search->query->context);
+}
+
 static ng_status path_expand_level(path_search *search, uint32_t which)
 {
     path_side *side = &search->sides[which];
@@ -162,6 +176,7 @@ static ng_status path_expand_level(path_search *search, uint32_t which)
         ng_status status = path_expand_step(search, which, (uint32_t)step);
         if (status != NG_OK)
             return status;
+        path_pause(search);
     }
     side->level_begin = end;
     side->depth++;
@@ -187,7 +202,18 @@ static ng_status path_run(path_search *search, uint32_t max_hops)
     return NG_OK;
 }
 
-/* The steps of the start's side lead back from the meeting, those of the end's side onwards. */
+/* Writes one edge of the path; false if it is gone. */
+static bool path_put(const path_search *search, uint32_t id, size_t position, ng_edge *out,
+                     size_t capacity)
+{
+    const ng_connection *record = ngi_graph_record_at(search->graph, id);
+    if (position < capacity)
+        out[position] = ngi_graph_edge(id, record);
+    return record->source != 0;
+}
+
+/* The steps of the start's side lead back from the meeting, those of the end's side onwards. Returns
+ * how many edges there are, 0 if one of them is gone. */
 static size_t path_write(const path_search *search, ng_edge *out, size_t capacity)
 {
     const path_step *steps = search->sides[0].steps;
@@ -195,22 +221,14 @@ static size_t path_write(const path_search *search, ng_edge *out, size_t capacit
     for (uint32_t at = search->met_steps[0]; steps[at].via != 0; at = steps[at].parent)
         before++;
     size_t position = before;
-    for (uint32_t at = search->met_steps[0]; steps[at].via != 0; at = steps[at].parent) {
-        position--;
-        if (position < capacity)
-            out[position] = ngi_graph_edge(search->graph, steps[at].via);
-    }
-    position = before;
-    if (position < capacity)
-        out[position] = ngi_graph_edge(search->graph, search->met_via);
-    position++;
+    bool is_there = path_put(search, search->met_via, before, out, capacity);
+    for (uint32_t at = search->met_steps[0]; steps[at].via != 0; at = steps[at].parent)
+        is_there = path_put(search, steps[at].via, --position, out, capacity) && is_there;
+    position = before + 1;
     steps = search->sides[1].steps;
-    for (uint32_t at = search->met_steps[1]; steps[at].via != 0; at = steps[at].parent) {
-        if (position < capacity)
-            out[position] = ngi_graph_edge(search->graph, steps[at].via);
-        position++;
-    }
-    return position;
+    for (uint32_t at = search->met_steps[1]; steps[at].via != 0; at = steps[at].parent)
+        is_there = path_put(search, steps[at].via, position++, out, capacity) && is_there;
+    return is_there ? position : 0;
 }
 
 static void path_release(path_search *search)
@@ -228,10 +246,27 @@ static unsigned path_reversed(unsigned direction)
            (direction & NG_INCOMING ? NG_OUTGOING : 0u);
 }
 
-ng_status ngi_graph_path(const ngi_graph *graph, ngi_mem *mem, uint32_t from, uint32_t to,
-                         const ng_path_options *options, ng_edge *out, size_t capacity,
-                         size_t *count)
+static ng_status path_finish(const path_search *search, uint32_t max_hops, ng_edge *out,
+                             size_t capacity, size_t *count)
 {
+    const ngi_graph_path_query *query = search->query;
+    if (search->met)
+        *count = path_write(search, out, capacity);
+    if (*count != 0)
+        return NG_OK;
+    if (search->graph->change_count != search->change_count)
+        return ngi_fail(NG_E_BUSY,
+                        "connections changed while a path from token %u to token %u was "
+                        "searched",
+                        query->from, query->to);
+    return ngi_fail(NG_E_NOT_FOUND, "no path from token %u to token %u within %u hops", query->from,
+                    query->to, max_hops);
+}
+
+ng_status ngi_graph_path(const ngi_graph *graph, ngi_mem *mem, const ngi_graph_path_query *query,
+                         ng_edge *out, size_t capacity, size_t *count)
+{
+    const ng_path_options *options = query->options;
     unsigned direction =
         options == NULL || options->direction == 0 ? NG_OUTGOING : (unsigned)options->direction;
     uint32_t max_hops =
@@ -241,21 +276,20 @@ ng_status ngi_graph_path(const ngi_graph *graph, ngi_mem *mem, uint32_t from, ui
     if (max_hops > NGI_PATH_HOPS_MAX)
         return ngi_fail(NG_E_INVALID, "max_hops %u is outside 1..%d", max_hops, NGI_PATH_HOPS_MAX);
     *count = 0;
-    if (from == to)
+    if (query->from == query->to)
         return NG_OK;
-    path_search search = {.graph = graph, .mem = mem};
+    path_search search = {.graph = graph,
+                          .mem = mem,
+                          .query = query,
+                          .change_count = graph->change_count};
     search.types = options == NULL || ngi_graph_types_any(&options->types) ? NULL : &options->types;
     search.sides[0].direction = direction;
     search.sides[1].direction = path_reversed(direction);
     ng_status status;
-    NGI_TRY(path_reach(&search, 0, from, 0, 0));
-    NGI_TRY(path_reach(&search, 1, to, 0, 0));
+    NGI_TRY(path_reach(&search, 0, query->from, 0, 0));
+    NGI_TRY(path_reach(&search, 1, query->to, 0, 0));
     NGI_TRY(path_run(&search, max_hops));
-    if (search.met)
-        *count = path_write(&search, out, capacity);
-    else
-        status = ngi_fail(NG_E_NOT_FOUND, "no path from token %u to token %u within %u hops", from,
-                          to, max_hops);
+    status = path_finish(&search, max_hops, out, capacity, count);
 out:
     path_release(&search);
     return status;

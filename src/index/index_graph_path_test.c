@@ -101,7 +101,9 @@ static void compare_one(fixture *f, uint32_t from, uint32_t to, const ng_path_op
     size_t count = 99;
     memset(edges, 0, sizeof edges);
     ng_status status =
-        ngi_graph_path(&f->graph, &f->memory.mem, from, to, options, edges, NODES_MAX, &count);
+        ngi_graph_path(&f->graph, &f->memory.mem,
+                       &(const ngi_graph_path_query){.from = from, .to = to, .options = options},
+                       edges, NODES_MAX, &count);
     if (hops[to] > limit) {
         assert_int_equal(status, NG_E_NOT_FOUND);
         assert_int_equal(count, 0);
@@ -113,9 +115,11 @@ static void compare_one(fixture *f, uint32_t from, uint32_t to, const ng_path_op
     /* The same call gives the same path, and a short array its beginning. */
     memset(again, 0, sizeof again);
     size_t room = count / 2;
-    assert_int_equal(ngi_graph_path(&f->graph, &f->memory.mem, from, to, options, again, room,
-                                    &count),
-                     NG_OK);
+    assert_int_equal(
+        ngi_graph_path(&f->graph, &f->memory.mem,
+                       &(const ngi_graph_path_query){.from = from, .to = to, .options = options},
+                       again, room, &count),
+        NG_OK);
     assert_int_equal(count, hops[to]);
     assert_memory_equal(edges, again, room * sizeof *edges);
     assert_int_equal(again[room].id, 0);
@@ -165,14 +169,24 @@ static void test_self_and_nowhere(void **state)
     fixture_open(&f);
     size_t count = 9;
     ng_edge edge = {.id = 77};
-    assert_int_equal(ngi_graph_path(&f.graph, &f.memory.mem, 5, 5, NULL, &edge, 1, &count), NG_OK);
+    assert_int_equal(
+        ngi_graph_path(&f.graph, &f.memory.mem,
+                       &(const ngi_graph_path_query){.from = 5, .to = 5, .options = NULL}, &edge, 1,
+                       &count),
+        NG_OK);
     assert_int_equal(count, 0);
-    assert_int_equal(ngi_graph_path(&f.graph, &f.memory.mem, 5, 6, NULL, &edge, 1, &count),
-                     NG_E_NOT_FOUND);
+    assert_int_equal(
+        ngi_graph_path(&f.graph, &f.memory.mem,
+                       &(const ngi_graph_path_query){.from = 5, .to = 6, .options = NULL}, &edge, 1,
+                       &count),
+        NG_E_NOT_FOUND);
     assert_string_equal(ng_last_error(), "no path from token 5 to token 6 within 32 hops");
     put(&f, 1, 2, 0, 0);
-    assert_int_equal(ngi_graph_path(&f.graph, &f.memory.mem, 2, 1, NULL, &edge, 1, &count),
-                     NG_E_NOT_FOUND);
+    assert_int_equal(
+        ngi_graph_path(&f.graph, &f.memory.mem,
+                       &(const ngi_graph_path_query){.from = 2, .to = 1, .options = NULL}, &edge, 1,
+                       &count),
+        NG_E_NOT_FOUND);
     assert_int_equal(edge.id, 77);
     fixture_close(&f);
 }
@@ -187,18 +201,31 @@ static void test_direction_and_bidirectional(void **state)
     put(&f, 3, 4, 0, 0);
     ng_edge out[4];
     size_t count;
-    assert_int_equal(ngi_graph_path(&f.graph, &f.memory.mem, 1, 4, NULL, out, 4, &count), NG_OK);
+    assert_int_equal(
+        ngi_graph_path(&f.graph, &f.memory.mem,
+                       &(const ngi_graph_path_query){.from = 1, .to = 4, .options = NULL}, out, 4,
+                       &count),
+        NG_OK);
     assert_int_equal(count, 3);
     assert_true(out[1].id == 2 && out[1].source == 3 && out[1].target == 2); /* as stored */
     ng_path_options options = {.direction = NG_INCOMING};
-    assert_int_equal(ngi_graph_path(&f.graph, &f.memory.mem, 1, 4, &options, out, 4, &count),
-                     NG_E_NOT_FOUND);
-    assert_int_equal(ngi_graph_path(&f.graph, &f.memory.mem, 4, 1, &options, out, 4, &count),
-                     NG_OK);
+    assert_int_equal(
+        ngi_graph_path(&f.graph, &f.memory.mem,
+                       &(const ngi_graph_path_query){.from = 1, .to = 4, .options = &options}, out,
+                       4, &count),
+        NG_E_NOT_FOUND);
+    assert_int_equal(
+        ngi_graph_path(&f.graph, &f.memory.mem,
+                       &(const ngi_graph_path_query){.from = 4, .to = 1, .options = &options}, out,
+                       4, &count),
+        NG_OK);
     assert_int_equal(count, 3);
     options.direction = NG_BOTH;
-    assert_int_equal(ngi_graph_path(&f.graph, &f.memory.mem, 4, 1, &options, out, 4, &count),
-                     NG_OK);
+    assert_int_equal(
+        ngi_graph_path(&f.graph, &f.memory.mem,
+                       &(const ngi_graph_path_query){.from = 4, .to = 1, .options = &options}, out,
+                       4, &count),
+        NG_OK);
     fixture_close(&f);
 }
 
@@ -220,20 +247,29 @@ static void test_hops(void **state)
                  {2, 3, NG_OK},          {3, 4, NG_OK},           {4, 6, NG_E_NOT_FOUND}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         options.max_hops = cases[i].max_hops;
-        assert_int_equal(ngi_graph_path(&f.graph, &f.memory.mem, 1, cases[i].to, &options, out,
-                                        1100, &count),
+        assert_int_equal(ngi_graph_path(&f.graph, &f.memory.mem,
+                                        &(const ngi_graph_path_query){.from = 1,
+                                                                      .to = cases[i].to,
+                                                                      .options = &options},
+                                        out, 1100, &count),
                          cases[i].status);
         assert_int_equal(count, cases[i].status == NG_OK ? cases[i].to - 1 : 0);
         for (size_t k = 0; k < count; k++)
             assert_int_equal(out[k].id, k + 1);
     }
     options.max_hops = NGI_PATH_HOPS_MAX + 1;
-    assert_int_equal(ngi_graph_path(&f.graph, &f.memory.mem, 1, 2, &options, out, 4, &count),
-                     NG_E_INVALID);
+    assert_int_equal(
+        ngi_graph_path(&f.graph, &f.memory.mem,
+                       &(const ngi_graph_path_query){.from = 1, .to = 2, .options = &options}, out,
+                       4, &count),
+        NG_E_INVALID);
     assert_string_equal(ng_last_error(), "max_hops 1025 is outside 1..1024");
     options = (ng_path_options){.direction = (ng_direction)4};
-    assert_int_equal(ngi_graph_path(&f.graph, &f.memory.mem, 1, 2, &options, out, 4, &count),
-                     NG_E_INVALID);
+    assert_int_equal(
+        ngi_graph_path(&f.graph, &f.memory.mem,
+                       &(const ngi_graph_path_query){.from = 1, .to = 2, .options = &options}, out,
+                       4, &count),
+        NG_E_INVALID);
     fixture_close(&f);
 }
 
@@ -250,13 +286,76 @@ static void test_same_path_every_time(void **state)
     ng_edge out[2];
     size_t count;
     for (int round = 0; round < 3; round++) {
-        assert_int_equal(ngi_graph_path(&f.graph, &f.memory.mem, 1, 2, NULL, out, 2, &count),
-                         NG_OK);
+        assert_int_equal(
+            ngi_graph_path(&f.graph, &f.memory.mem,
+                           &(const ngi_graph_path_query){.from = 1, .to = 2, .options = NULL}, out,
+                           2, &count),
+            NG_OK);
         assert_int_equal(count, 2);
         assert_true(out[0].id == 19 && out[1].id == 20);
         put(&f, 500 + (uint32_t)round, 1, 0, 0);
     }
     fixture_close(&f);
+}
+
+/* What happens while the search lets go of the lock. */
+typedef struct pause {
+    fixture *f;
+    uint32_t removed; /* connection, 0 = none */
+    bool adds;        /* a connection elsewhere */
+    uint32_t count;
+} pause;
+
+static void pause_once(void *context)
+{
+    pause *p = context;
+    if (p->count++ > 0)
+        return;
+    if (p->removed != 0)
+        assert_int_equal(ngi_graph_remove(&p->f->graph, p->removed), NG_OK);
+    if (p->adds)
+        put(p->f, 70001, 70002, 0, 0);
+}
+
+/* 1 -> many leaves, of which the first alone leads on -> 50001 -> 2. */
+static void test_a_graph_that_changes_in_a_pause(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t removed; /* 1: known already, 5001: not yet, as ids are given below */
+        bool adds;
+        ng_status status;
+    } cases[] = {{0, false, NG_OK},
+                 {0, true, NG_OK},
+                 {1, false, NG_E_BUSY},
+                 {5001, false, NG_E_BUSY},
+                 {3000, false, NG_OK}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fixture f;
+        fixture_open(&f);
+        for (uint32_t leaf = 10; leaf < 5010; leaf++)
+            put(&f, 1, leaf, 0, 0);
+        put(&f, 10, 50001, 0, 0);
+        put(&f, 50001, 2, 0, 0);
+        pause p = {.f = &f, .removed = cases[i].removed, .adds = cases[i].adds};
+        ngi_graph_path_query query = {.from = 1, .to = 2, .pause = pause_once, .context = &p};
+        /* So that the start is the narrower side, and is walked first. */
+        for (uint32_t gate = 60000; gate < 60010; gate++)
+            put(&f, gate, 2, 0, 0);
+        ng_edge out[3];
+        size_t count = 9;
+        assert_int_equal(ngi_graph_path(&f.graph, &f.memory.mem, &query, out, 3, &count),
+                         cases[i].status);
+        assert_true(p.count > 0);
+        assert_int_equal(count, cases[i].status == NG_OK ? 3 : 0);
+        if (count == 3)
+            assert_true(out[0].id == 1 && out[1].id == 5001 && out[2].id == 5002);
+        /* Without pauses the answer is that of the graph as it is now. */
+        query.pause = NULL;
+        ng_status now = cases[i].status == NG_OK ? NG_OK : NG_E_NOT_FOUND;
+        assert_int_equal(ngi_graph_path(&f.graph, &f.memory.mem, &query, out, 3, &count), now);
+        fixture_close(&f);
+    }
 }
 
 /* A star of 50,000 tokens: many visited ones, and every request for memory may fail. */
@@ -276,7 +375,10 @@ static void test_memory_fails(void **state)
         f.memory.fail_at = failures + 1;
         ng_edge out[3];
         size_t count = 9;
-        ng_status status = ngi_graph_path(&f.graph, &f.memory.mem, 1, 2, NULL, out, 3, &count);
+        ng_status status =
+            ngi_graph_path(&f.graph, &f.memory.mem,
+                           &(const ngi_graph_path_query){.from = 1, .to = 2, .options = NULL}, out,
+                           3, &count);
         assert_int_equal(atomic_load(&f.memory.mem.used_bytes), used);
         if (status == NG_OK) {
             assert_int_equal(count, 3);
@@ -298,6 +400,7 @@ int main(void)
         cmocka_unit_test(test_direction_and_bidirectional),
         cmocka_unit_test(test_hops),
         cmocka_unit_test(test_same_path_every_time),
+        cmocka_unit_test(test_a_graph_that_changes_in_a_pause),
         cmocka_unit_test(test_memory_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

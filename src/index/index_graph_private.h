@@ -3,6 +3,7 @@
 #ifndef NGI_INDEX_GRAPH_PRIVATE_H
 #define NGI_INDEX_GRAPH_PRIVATE_H
 
+#include "base/base_shared.h"
 #include "index/index_graph.h"
 
 static inline ng_connection *ngi_graph_record_at(const ngi_graph *graph, uint32_t id)
@@ -15,14 +16,22 @@ static inline ngi_graph_links *ngi_graph_links_at(const ngi_graph *graph, uint32
     return (ngi_graph_links *)(void *)graph->links.base + id;
 }
 
-static inline ng_edge ngi_graph_edge(const ngi_graph *graph, uint32_t id)
+/* The part of a record that an edge shows. */
+static inline ng_connection ngi_graph_head_at(const ngi_graph *graph, uint32_t id)
 {
-    const ng_connection *record = ngi_graph_record_at(graph, id);
+    ng_connection head;
+    ngi_shared_read(&head, ngi_graph_record_at(graph, id),
+                    offsetof(ng_connection, activation_count));
+    return head;
+}
+
+static inline ng_edge ngi_graph_edge(uint32_t id, const ng_connection *head)
+{
     return (ng_edge){.id = id,
-                     .source = record->source,
-                     .target = record->target,
-                     .type = record->type,
-                     .flags = record->flags};
+                     .source = head->source,
+                     .target = head->target,
+                     .type = head->type,
+                     .flags = head->flags};
 }
 
 #endif

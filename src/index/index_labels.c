@@ -28,6 +28,8 @@
  * A free text begins with the unit + 1 of the next free one of its class, 0 at the end. */
 #include "index/index_labels.h"
 
+#include "base/base_shared.h"
+
 #include <string.h>
 
 #define XXH_INLINE_ALL /* a label of 8 bytes is hashed in 2 ns, of which a call would be half */
@@ -38,6 +40,9 @@
 #define BUCKETS_MIN ((size_t)1 << BUCKETS_MIN_LOG2)
 /* Beyond one longest text for every slot: room for the size classes to fill unevenly. */
 #define ARENA_SPARE_BYTES (64u << 20)
+
+/* Buckets are aligned to pages, so that the shift fits below their address. */
+#define SHARED_ALIGNMENT 64u
 
 #define INDEX_BATCH 64u /* labels whose memory is fetched at the same time; see ngi_labels_index */
 
@@ -83,6 +88,8 @@ ng_status ngi_labels_init(ngi_labels *labels, ngi_os *os, ngi_mem *mem, uint32_t
     if (status == NG_OK)
         status = ngi_table_init(&labels->arena, os, mem, NGI_LABELS_UNIT_BYTES, arena_units,
                                 "label texts");
+    if (status == NG_OK)
+        status = ngi_epoch_create(mem, &labels->readers);
     if (status != NG_OK)
         ngi_labels_release(labels);
     return status;
@@ -90,6 +97,9 @@ ng_status ngi_labels_init(ngi_labels *labels, ngi_os *os, ngi_mem *mem, uint32_t
 
 void ngi_labels_release(ngi_labels *labels)
 {
+    for (size_t i = 0; i < labels->retired_count; i++)
+        ngi_table_release(&labels->retired[i].table);
+    ngi_epoch_destroy(labels->readers);
     ngi_table_release(&labels->bucket_table);
     ngi_table_release(&labels->arena);
     ngi_table_release(&labels->entries);
@@ -121,13 +131,53 @@ static ng_status labels_buckets_create(const ngi_labels *labels, size_t used_cou
     return status;
 }
 
+/* Gives back buckets that no reader can be looking at. */
+static void labels_reclaim(ngi_labels *labels)
+{
+    if (NGI_LIKELY(labels->retired_count == 0))
+        return;
+    uint64_t oldest = ngi_epoch_oldest(labels->readers);
+    size_t kept = 0;
+    for (size_t i = 0; i < labels->retired_count; i++) {
+        if (labels->retired[i].stamp < oldest)
+            ngi_table_release(&labels->retired[i].table);
+        else
+            labels->retired[kept++] = labels->retired[i];
+    }
+    labels->retired_count = kept;
+}
+
 static void labels_buckets_use(ngi_labels *labels, const labels_buckets *buckets)
 {
-    ngi_table_release(&labels->bucket_table);
+    labels_reclaim(labels);
+    ngi_labels_retired *last = &labels->retired[labels->retired_count];
+    last->table = labels->bucket_table;
+    atomic_store_explicit(&labels->shared_buckets, (uintptr_t)buckets->at | buckets->shift,
+                          memory_order_release);
+    last->stamp = ngi_epoch_advance(labels->readers);
+    labels->retired_count += last->table.base != NULL;
     labels->bucket_table = buckets->table;
     labels->buckets = buckets->at;
     labels->bucket_count = buckets->count;
     labels->home_shift = buckets->shift;
+}
+
+typedef uint64_t __attribute__((may_alias)) labels_word;
+
+/* A bucket is one word: a reader without a lock sees it as it was or as it will be. */
+static inline void labels_bucket_set(ngi_labels_bucket *place, ngi_labels_bucket bucket)
+{
+    labels_word word;
+    memcpy(&word, &bucket, sizeof word);
+    __atomic_store_n((labels_word *)(void *)place, word, __ATOMIC_RELEASE);
+}
+
+static inline ngi_labels_bucket labels_bucket_get(const ngi_labels_bucket *place)
+{
+    ngi_labels_bucket bucket;
+    labels_word word = __atomic_load_n((const labels_word *)(const void *)place, __ATOMIC_ACQUIRE);
+    memcpy(&bucket, &word, sizeof bucket);
+    return bucket;
 }
 
 static void labels_insert(ngi_labels_bucket *buckets, size_t count, unsigned shift,
@@ -136,7 +186,7 @@ static void labels_insert(ngi_labels_bucket *buckets, size_t count, unsigned shi
     size_t at = bucket.hash >> shift;
     while (buckets[at].slot != 0)
         at = (at + 1) & (count - 1);
-    buckets[at] = bucket;
+    labels_bucket_set(&buckets[at], bucket);
 }
 
 static ng_status labels_grow(ngi_labels *labels, size_t wanted)
@@ -166,6 +216,7 @@ ng_status ngi_labels_reserve(ngi_labels *labels, size_t count, size_t bytes, uin
     size_t units = labels->arena_bytes / NGI_LABELS_UNIT_BYTES;
     /* Every text may end in a unit that it does not fill. */
     size_t more_units = bytes / NGI_LABELS_UNIT_BYTES + count;
+    labels_reclaim(labels);
     NGI_TRY(ngi_table_reserve(&labels->entries, (size_t)max_slot + 1));
     NGI_TRY(ngi_table_reserve(&labels->arena, units + more_units));
     NGI_TRY(labels_grow(labels, labels->used_count + count));
@@ -202,11 +253,11 @@ static bool labels_store(ngi_labels *labels, uint32_t slot, uint32_t collection,
         return false;
     ngi_table_touch(&labels->arena, (size_t)unit, units);
     ngi_table_touch(&labels->entries, slot, 1);
-    memcpy(labels_unit_at(labels, unit), text, bytes);
-    *labels_entry_at(labels, slot) =
-        (ngi_labels_entry){.place = unit << NGI_LABELS_BYTES_BITS | bytes,
-                           .hash = ngi_labels_hash(collection, text, bytes),
-                           .collection = collection};
+    ngi_labels_entry entry = {.place = unit << NGI_LABELS_BYTES_BITS | bytes,
+                              .hash = ngi_labels_hash(collection, text, bytes),
+                              .collection = collection};
+    ngi_shared_write(labels_unit_at(labels, unit), text, bytes);
+    ngi_shared_write(labels_entry_at(labels, slot), &entry, sizeof entry);
     return true;
 }
 
@@ -329,11 +380,11 @@ static void labels_close_gap(ngi_labels *labels, size_t gap)
     for (size_t at = (gap + 1) & mask; labels->buckets[at].slot != 0; at = (at + 1) & mask) {
         size_t home = labels->buckets[at].hash >> labels->home_shift;
         if (((at - home) & mask) >= ((at - gap) & mask)) {
-            labels->buckets[gap] = labels->buckets[at];
+            labels_bucket_set(&labels->buckets[gap], labels->buckets[at]);
             gap = at;
         }
     }
-    labels->buckets[gap] = (ngi_labels_bucket){0};
+    labels_bucket_set(&labels->buckets[gap], (ngi_labels_bucket){0});
 }
 
 void ngi_labels_remove(ngi_labels *labels, uint32_t slot)
@@ -352,30 +403,100 @@ void ngi_labels_remove(ngi_labels *labels, uint32_t slot)
     uint64_t unit = ngi_labels_entry_unit(entry);
     ngi_table_touch(&labels->arena, (size_t)unit, 1);
     ngi_table_touch(&labels->entries, slot, 1);
-    memcpy(labels_unit_at(labels, unit), &labels->free_units[units], sizeof(uint64_t));
+    ngi_shared_write(labels_unit_at(labels, unit), &labels->free_units[units], sizeof(uint64_t));
     labels->free_units[units] = unit + 1;
     labels->wasted_bytes += units * NGI_LABELS_UNIT_BYTES;
     labels->used_count--;
-    *entry = (ngi_labels_entry){0};
+    ngi_shared_write(entry, &(ngi_labels_entry){0}, sizeof *entry);
+}
+
+/* The entry of a slot and where its text is; NULL if it has none. Beside a change the entry may be
+ * of two halves. */
+static const char *labels_shared_text(const ngi_labels *labels, uint32_t slot,
+                                      ngi_labels_entry *entry)
+{
+    if (!ngi_table_covers(&labels->entries, slot))
+        return NULL;
+    ngi_shared_read(entry, labels_entry_at(labels, slot), sizeof *entry);
+    size_t unit = ngi_labels_entry_unit(entry);
+    size_t last = unit + ngi_labels_units(ngi_labels_entry_bytes(entry));
+    bool is_there = entry->place != 0 && ngi_table_covers(&labels->arena, last - 1);
+    return is_there ? labels_unit_at(labels, unit) : NULL;
+}
+
+typedef struct wanted_label {
+    const char *text;
+    size_t bytes;
+    uint32_t hash, collection;
+    uint32_t slot_end; /* tokens from here on do not count */
+} wanted_label;
+
+static inline bool labels_is(const ngi_labels *labels, uint32_t slot, const wanted_label *wanted)
+{
+    ngi_labels_entry entry;
+    const char *stored = labels_shared_text(labels, slot, &entry);
+    return stored != NULL && entry.hash == wanted->hash && entry.collection == wanted->collection &&
+           ngi_labels_entry_bytes(&entry) == wanted->bytes &&
+           ngi_shared_equal(stored, wanted->text, wanted->bytes);
+}
+
+bool ngi_labels_is(const ngi_labels *labels, uint32_t slot, uint32_t hash, uint32_t collection,
+                   const char *text, size_t bytes)
+{
+    return labels_is(labels, slot, &(const wanted_label){text, bytes, hash, collection, 0});
+}
+
+size_t ngi_labels_read(const ngi_labels *labels, uint32_t slot, char *out, size_t capacity)
+{
+    ngi_labels_entry entry;
+    const char *stored = labels_shared_text(labels, slot, &entry);
+    if (stored == NULL)
+        return 0;
+    size_t bytes = ngi_labels_entry_bytes(&entry);
+    ngi_shared_read(out, stored, bytes < capacity ? bytes : capacity);
+    return bytes;
+}
+
+static inline uint32_t labels_find_in(const ngi_labels *labels, uintptr_t shared,
+                                      const wanted_label *wanted)
+{
+    if (shared == 0)
+        return 0;
+    unsigned shift = (unsigned)(shared % SHARED_ALIGNMENT);
+    const ngi_labels_bucket *buckets = (const ngi_labels_bucket *)(shared - shift);
+    size_t mask = ((size_t)1 << (HASH_BITS - shift)) - 1, at = wanted->hash >> shift;
+    /* Once round at most: beside a writer the gaps may move out of the way of a reader. */
+    for (size_t left = mask; left > 0; left--) {
+        ngi_labels_bucket bucket = labels_bucket_get(&buckets[at]);
+        if (bucket.slot == 0)
+            return 0;
+        if (NGI_UNLIKELY(bucket.hash == wanted->hash) && bucket.slot < wanted->slot_end &&
+            labels_is(labels, bucket.slot, wanted))
+            return bucket.slot;
+        at = (at + 1) & mask;
+    }
+    return 0;
 }
 
 uint32_t ngi_labels_find_hashed(const ngi_labels *labels, uint32_t hash, uint32_t collection,
                                 const char *text, size_t bytes)
 {
-    if (labels->used_count == 0)
-        return 0;
-    size_t mask = labels->bucket_count - 1;
-    for (size_t at = hash >> labels->home_shift;; at = (at + 1) & mask) {
-        ngi_labels_bucket bucket = labels->buckets[at];
-        if (bucket.slot == 0)
-            return 0;
-        if (NGI_LIKELY(bucket.hash != hash))
-            continue;
-        const ngi_labels_entry *entry = labels_entry_at(labels, bucket.slot);
-        if (entry->collection == collection && ngi_labels_entry_bytes(entry) == bytes &&
-            memcmp(labels_text(labels, entry), text, bytes) == 0)
-            return bucket.slot;
-    }
+    const wanted_label wanted = {text, bytes, hash, collection, UINT32_MAX};
+    return labels_find_in(labels,
+                          atomic_load_explicit(&labels->shared_buckets, memory_order_relaxed),
+                          &wanted);
+}
+
+uint32_t ngi_labels_find_shared(const ngi_labels *labels, uint32_t hash, uint32_t collection,
+                                const char *text, size_t bytes, uint32_t slot_end)
+{
+    const wanted_label wanted = {text, bytes, hash, collection, slot_end};
+    unsigned reader = ngi_epoch_enter(labels->readers);
+    uint32_t slot =
+        labels_find_in(labels, atomic_load_explicit(&labels->shared_buckets, memory_order_acquire),
+                       &wanted);
+    ngi_epoch_leave(labels->readers, reader);
+    return slot;
 }
 
 uint32_t ngi_labels_find(const ngi_labels *labels, uint32_t collection, const char *text,
@@ -397,13 +518,23 @@ const char *ngi_labels_get(const ngi_labels *labels, uint32_t slot, size_t *byte
     return labels_text(labels, entry);
 }
 
+static size_t labels_retired_bytes(const ngi_labels *labels)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < labels->retired_count; i++)
+        bytes += labels->retired[i].table.committed_bytes;
+    return bytes;
+}
+
 void ngi_labels_memory(const ngi_labels *labels, ng_memory_use *index, ng_memory_use *texts)
 {
     const size_t item_bytes = sizeof(ngi_labels_entry) + sizeof *labels->buckets;
-    *index = (ng_memory_use){.bytes = labels->entries.committed_bytes +
-                                      labels->bucket_table.committed_bytes,
-                             .used_bytes = labels->used_count * item_bytes,
-                             .items = labels->used_count};
+    *index =
+        (ng_memory_use){.bytes =
+                            labels->entries.committed_bytes + labels->bucket_table.committed_bytes +
+                            labels_retired_bytes(labels) + ngi_epoch_memory_bytes(labels->readers),
+                        .used_bytes = labels->used_count * item_bytes,
+                        .items = labels->used_count};
     *texts = (ng_memory_use){.bytes = labels->arena.committed_bytes,
                              .used_bytes = labels->arena_bytes - labels->wasted_bytes,
                              .items = labels->used_count};

@@ -4,10 +4,18 @@
  * Open addressing (linear probing) over XXH3 of the text seeded with the collection; texts stand in
  * one arena, and the room of a removed text is used again for one of its size class. The layout is
  * drawn in index_labels.c.
- * Threads: reserve, put and remove with the store's lock held for writing, the rest for reading. */
+ * Threads: reserve, put and remove with the store's lock held for writing; put and remove inside a
+ * change of the slot, and remove inside one of `removals` as well (base_shared.h), which may last
+ * for many removals and puts. find_shared, is and read need no lock; the rest with the lock held for
+ * reading. Beside a change
+ *   - what find_shared returns has the label only if `is` says so inside a look at the slot's
+ *     changes, for until then the text may have become another one's;
+ *   - that it returns 0 is true only if `removals` did not change meanwhile: buckets move back when
+ *     others are emptied, and a label may be on its way to another slot. */
 #ifndef NGI_INDEX_LABELS_H
 #define NGI_INDEX_LABELS_H
 
+#include "os/os_epoch.h"
 #include "os/os_table.h"
 
 #include "base/base_limits.h"
@@ -49,6 +57,12 @@ typedef struct ngi_labels_bucket {
     uint32_t hash; /* as in the entry of the slot */
 } ngi_labels_bucket;
 
+/* Buckets that were replaced by more of them, until no reader looks at them any more. */
+typedef struct ngi_labels_retired {
+    ngi_table table;
+    uint64_t stamp;
+} ngi_labels_retired;
+
 typedef struct ngi_labels {
     ngi_os *os;
     ngi_mem *mem;
@@ -57,10 +71,17 @@ typedef struct ngi_labels {
     ngi_table bucket_table;     /* what `buckets` is in; another one when it grows */
     ngi_labels_bucket *buckets; /* a power of two of them, at most 3/4 used; NULL = none yet */
     size_t bucket_count;
-    unsigned home_shift;                         /* 32 - log2(bucket_count) */
-    size_t used_count;                           /* live labels */
-    size_t arena_bytes;                          /* used of the arena, wasted_bytes included */
-    size_t wasted_bytes;                         /* of removed texts, waiting to be used again */
+    unsigned home_shift;               /* 32 - log2(bucket_count) */
+    _Atomic(uintptr_t) shared_buckets; /* `buckets` | home_shift, for readers without a
+                                                    lock: stored (release) when they are filled, loaded (acquire)
+                                                    inside `readers` */
+    ngi_epoch *readers;
+    ngi_labels_retired retired[32]; /* each is half the next, so there are no more */
+    size_t retired_count;
+    atomic_uint removals; /* odd while labels are taken away; the caller begins and ends it */
+    size_t used_count;    /* live labels */
+    size_t arena_bytes;   /* used of the arena, wasted_bytes included */
+    size_t wasted_bytes;  /* of removed texts, waiting to be used again */
     uint64_t free_units[NGI_LABELS_CLASS_COUNT]; /* by units: first free text + 1, 0 = none */
 } ngi_labels;
 
@@ -93,11 +114,19 @@ uint32_t ngi_labels_find(const ngi_labels *labels, uint32_t collection, const ch
 /** The text of a slot (not NUL-terminated) and its length, or NULL. Valid while the store's lock
  *  is held. */
 const char *ngi_labels_get(const ngi_labels *labels, uint32_t slot, size_t *bytes);
+/** Whether a slot has that label, of this hash. */
+bool ngi_labels_is(const ngi_labels *labels, uint32_t slot, uint32_t hash, uint32_t collection,
+                   const char *text, size_t bytes);
+/** Copies at most `capacity` bytes of the text of a slot; returns how many it has, 0 = none. */
+size_t ngi_labels_read(const ngi_labels *labels, uint32_t slot, char *out, size_t capacity);
 /** `hash` of the entry that such a label has. */
 uint32_t ngi_labels_hash(uint32_t collection, const char *text, size_t bytes);
 /** As ngi_labels_find, of a label whose hash is known. */
 uint32_t ngi_labels_find_hashed(const ngi_labels *labels, uint32_t hash, uint32_t collection,
                                 const char *text, size_t bytes);
+/** The same for a reader without a lock, among slots below `slot_end`. */
+uint32_t ngi_labels_find_shared(const ngi_labels *labels, uint32_t hash, uint32_t collection,
+                                const char *text, size_t bytes, uint32_t slot_end);
 /** Fetches the buckets where a label of this hash is or would be: who is about to find or put many
  *  does this for all of them first, and waits for memory once. */
 static inline void ngi_labels_prefetch(const ngi_labels *labels, uint32_t hash)

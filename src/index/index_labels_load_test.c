@@ -97,7 +97,7 @@ static void test_memory_fails(void **state)
         testing_memory_init(&memory);
         ngi_labels labels;
         expect_ok(ngi_labels_init(&labels, &memory.os, &memory.mem, SLOTS));
-        memory.fail_at = fail_at;
+        memory.fail_at = memory.request_count + fail_at;
         ng_status status = NG_OK;
         char text[NGI_LABEL_BYTES_MAX];
         for (uint32_t slot = 1; slot <= SLOTS && status == NG_OK; slot++)

@@ -6,9 +6,12 @@
 #include "index/index_vectors_private.h"
 
 #include "base/base_bytes.h"
+#include "base/base_shared.h"
 
 #include <math.h>
 #include <string.h>
+
+#define STORE_CHUNK 64u /* floats stored at a time: they pass through the stack */
 
 ng_status ngi_vectors_create(ngi_os *os, ngi_mem *mem, uint32_t max_slots, ngi_vectors **out)
 {
@@ -180,6 +183,7 @@ ng_status ngi_vectors_reserve(ngi_vectors *vectors, uint32_t dimensions, size_t 
     if (status == NG_OK) {
         vectors->dimensions = dimensions;
         vectors->pair_count = (dimensions + 1) / 2;
+        atomic_store_explicit(&vectors->readable, dimensions, memory_order_release);
     } else if (first) {
         vectors_release_rows(vectors);
     }
@@ -200,6 +204,33 @@ const float *ngi_vectors_get(const ngi_vectors *vectors, uint32_t slot)
 {
     const uint32_t *row = vectors_slot_row(vectors, slot);
     return row == NULL || *row == 0 ? NULL : ngi_vectors_row_at(vectors, *row - 1);
+}
+
+/* Row + 1, 0 = none; also the dimensions, for a reader without a lock. */
+static uint32_t vectors_shared_row(const ngi_vectors *vectors, uint32_t slot, uint32_t *dimensions)
+{
+    *dimensions = atomic_load_explicit(&vectors->readable, memory_order_acquire);
+    if (*dimensions == 0 || !ngi_table_covers(&vectors->slot_rows, slot))
+        return 0;
+    return ngi_shared_u32((const uint32_t *)(const void *)vectors->slot_rows.base + slot);
+}
+
+bool ngi_vectors_has(const ngi_vectors *vectors, uint32_t slot)
+{
+    uint32_t dimensions;
+    return vectors_shared_row(vectors, slot, &dimensions) != 0;
+}
+
+size_t ngi_vectors_read(const ngi_vectors *vectors, uint32_t slot, float *out, size_t capacity)
+{
+    uint32_t dimensions;
+    uint32_t row = vectors_shared_row(vectors, slot, &dimensions);
+    if (row == 0)
+        return 0;
+    const uint8_t *source = vectors->rows.base + (row - 1) * (dimensions * sizeof(float));
+    size_t copied = dimensions < capacity ? dimensions : capacity;
+    ngi_shared_read(out, source, copied * sizeof(float));
+    return dimensions;
 }
 
 static void vectors_copy_floats(float *out, const uint8_t *little_endian, size_t count)
@@ -235,12 +266,23 @@ static uint32_t vectors_take_row(ngi_vectors *vectors)
     return row;
 }
 
+static void vectors_store_row(ngi_vectors *vectors, uint32_t row, const uint8_t *little_endian)
+{
+    float chunk[STORE_CHUNK];
+    float *floats = (float *)(void *)vectors->rows.base + (size_t)row * vectors->dimensions;
+    for (size_t at = 0, count; at < vectors->dimensions; at += count) {
+        count = vectors->dimensions - at < STORE_CHUNK ? vectors->dimensions - at : STORE_CHUNK;
+        vectors_copy_floats(chunk, little_endian + at * sizeof(float), count);
+        ngi_shared_write(floats + at, chunk, count * sizeof(float));
+    }
+}
+
 void ngi_vectors_put(ngi_vectors *vectors, uint32_t slot, const uint8_t *little_endian_floats)
 {
     uint32_t *place = vectors_slot_row(vectors, slot);
     if (*place == 0) {
         ngi_table_touch(&vectors->slot_rows, slot, 1);
-        *place = vectors_take_row(vectors) + 1;
+        ngi_shared_set_u32(place, vectors_take_row(vectors) + 1);
         vectors->count++;
     }
     uint32_t row = *place - 1;
@@ -248,8 +290,7 @@ void ngi_vectors_put(ngi_vectors *vectors, uint32_t slot, const uint8_t *little_
     *ngi_vectors_info_at(vectors, row) = (ngi_vectors_row){.slot = slot};
     *ngi_vectors_error_at(vectors, row) = NAN;
     ngi_table_touch(&vectors->rows, row, 1);
-    float *floats = (float *)(void *)vectors->rows.base + (size_t)row * vectors->dimensions;
-    vectors_copy_floats(floats, little_endian_floats, vectors->dimensions);
+    vectors_store_row(vectors, row, little_endian_floats);
     vectors->change_count++;
 }
 
@@ -260,7 +301,7 @@ void ngi_vectors_remove(ngi_vectors *vectors, uint32_t slot)
         return;
     uint32_t row = *place - 1;
     ngi_table_touch(&vectors->slot_rows, slot, 1);
-    *place = 0;
+    ngi_shared_set_u32(place, 0);
     vectors_forget(vectors, row);
     /* With a gain of 1 the error of minus infinity tells the filter that nothing is here. */
     for (uint32_t i = 0; i < VECTORS_SETTING_COUNT; i++) {

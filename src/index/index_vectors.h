@@ -9,8 +9,9 @@
  * q' = P(q - mean) / |P(q - mean)| and rows likewise, score = (q'.v - q'.mean) / |P(v - mean)|,
  * because P is symmetric and idempotent. So one matrix serves every k; only norms differ.
  *
- * Threads: reserve, put, remove, prepare and set_projection need the store's lock held for writing;
- * the rest needs it held for reading, except finish and destroy of a search. */
+ * Threads: reserve, put, remove, prepare and set_projection need the store's lock held for writing,
+ * put and remove inside a change of the slot (base_shared.h); has and read need no lock; the rest
+ * needs it held for reading, except finish and destroy of a search. */
 #ifndef NGI_INDEX_VECTORS_H
 #define NGI_INDEX_VECTORS_H
 
@@ -41,6 +42,10 @@ void ngi_vectors_put(ngi_vectors *vectors, uint32_t slot, const uint8_t *little_
 void ngi_vectors_remove(ngi_vectors *vectors, uint32_t slot);
 /** The row, or NULL. */
 const float *ngi_vectors_get(const ngi_vectors *vectors, uint32_t slot);
+/** For a reader without a lock: whether a slot has a vector, and a copy of at most `capacity` of its
+ *  numbers; returns how many it has, 0 = none. The changes of a row are those of its slot. */
+bool ngi_vectors_has(const ngi_vectors *vectors, uint32_t slot);
+size_t ngi_vectors_read(const ngi_vectors *vectors, uint32_t slot, float *out, size_t capacity);
 
 /** Tables that a view mirrors: row + 1 by slot (u32, 0 = none), and rows (float [dimensions]).
  *  Zeroed until the dimensions are fixed. */

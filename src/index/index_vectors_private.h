@@ -25,7 +25,8 @@
  *   5. For a row with an image, |v - s c| <= s * error, where s = max |v[i]| / 127.
  *   6. Bits of rows, panels and derived values depend on the vectors alone, not on the processor.
  *
- * Guard of everything: the store's lock, as index_vectors.h says. */
+ * Guard of everything: the store's lock, as index_vectors.h says; `rows` and `slot_rows` are also
+ * read without it, and written as base_shared.h says. */
 #ifndef NGI_INDEX_VECTORS_PRIVATE_H
 #define NGI_INDEX_VECTORS_PRIVATE_H
 
@@ -62,6 +63,8 @@ struct ngi_vectors {
     const ngi_kernels *kernels; /* immutable */
     uint32_t max_slots;         /* immutable */
     uint32_t dimensions;        /* 0 = not fixed yet */
+    atomic_uint readable;       /* the same for readers without a lock: stored (release) when the
+                                   tables are there, loaded (acquire) before they are looked at */
     uint32_t pair_count;        /* (dimensions + 1) / 2 */
     uint32_t row_end;
     uint32_t free_row; /* VECTORS_NO_ROW = none */

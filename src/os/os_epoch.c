@@ -49,6 +49,11 @@ void ngi_epoch_destroy(ngi_epoch *epoch)
         ngi_free(epoch->mem, epoch->block, BLOCK_BYTES);
 }
 
+size_t ngi_epoch_memory_bytes(const ngi_epoch *epoch)
+{
+    return epoch != NULL ? BLOCK_BYTES : 0;
+}
+
 /* A number of the calling thread that seldom is another one's: where its variables are. */
 static unsigned epoch_first_slot(void)
 {

@@ -33,6 +33,7 @@ typedef struct ngi_epoch ngi_epoch;
 NG_MUST_USE ng_status ngi_epoch_create(ngi_mem *mem, ngi_epoch **out);
 /** No reader is inside. NULL is allowed. */
 void ngi_epoch_destroy(ngi_epoch *epoch);
+size_t ngi_epoch_memory_bytes(const ngi_epoch *epoch);
 
 /** Begins to read; what is returned goes to ngi_epoch_leave, of the same or of another thread. A
  *  thread may be inside more than once. Never waits; costs one atomic exchange on a line of its

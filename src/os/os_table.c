@@ -51,7 +51,7 @@ ng_status ngi_table_reserve(ngi_table *table, size_t elements)
         ngi_mem_uncharge(table->mem, more);
         return ngi_fail_prefix(status, table->what);
     }
-    table->committed_bytes = target;
+    atomic_store_explicit(&table->committed_bytes, target, memory_order_release);
     return NG_OK;
 }
 

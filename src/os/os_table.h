@@ -4,7 +4,8 @@
  *
  * Invariants: 1. elements [0, committed) are readable and were zero when committed.
  *             2. `base` never changes between init and release.
- * Threads: one writer grows; readers touch only elements that a published count covers. */
+ * Threads: one writer grows; readers touch only elements that a published count covers, or that
+ *          ngi_table_covers covers. */
 #ifndef NGI_OS_TABLE_H
 #define NGI_OS_TABLE_H
 
@@ -16,7 +17,8 @@ typedef struct ngi_mirror ngi_mirror; /* os_mirror.h */
 typedef struct ngi_table {
     uint8_t *base;
     size_t element_bytes;
-    size_t committed_bytes; /* multiple of the page size; guard: the writer */
+    atomic_size_t committed_bytes; /* multiple of the page size; stored by the writer (release),
+                                      loaded by readers without a lock (acquire) */
     size_t reserved_bytes;
     ngi_os *os;
     ngi_mem *mem;       /* committed bytes are charged here */
@@ -39,6 +41,13 @@ NG_MUST_USE ng_status ngi_table_init(ngi_table *table, ngi_os *os, ngi_mem *mem,
                                      size_t element_bytes, size_t max_elements, const char *what);
 /** Makes [0, elements) usable. Fails without a trace: NG_E_LIMIT (max_elements), NG_E_NOMEM. */
 NG_MUST_USE ng_status ngi_table_reserve(ngi_table *table, size_t elements);
+/** Whether an element is there, for a reader without a lock. `element` is below 2^48. */
+static inline bool ngi_table_covers(const ngi_table *table, size_t element)
+{
+    return (element + 1) * table->element_bytes <=
+           atomic_load_explicit(&table->committed_bytes, memory_order_acquire);
+}
+
 /** A table that is all zero bytes is allowed. */
 void ngi_table_release(ngi_table *table);
 

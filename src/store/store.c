@@ -34,10 +34,22 @@ ng_status ngi_store_slot(const ng_store *store, ng_token_id id, uint32_t *out)
     return NGI_LIKELY(*out != 0) ? NG_OK : ngi_store_fail_token(id);
 }
 
+ng_status ngi_store_fail_read(const ng_store *store, ng_token_id id)
+{
+    return ngi_wal_is_latched(store->wal) ? ngi_wal_fail_latched(store->wal)
+                                          : ngi_store_fail_token(id);
+}
+
+ng_status ngi_store_check_readable(const ng_store *store)
+{
+    return NGI_UNLIKELY(ngi_wal_is_latched(store->wal)) ? ngi_wal_fail_latched(store->wal) : NG_OK;
+}
+
 ng_status ngi_store_read_begin(const ng_store *store)
 {
-    if (NGI_UNLIKELY(ngi_wal_is_latched(store->wal)))
-        return ngi_wal_fail_latched(store->wal);
+    ng_status status = ngi_store_check_readable(store);
+    if (NGI_UNLIKELY(status != NG_OK))
+        return status;
     ngi_rwlock_read(&store_mutable(store)->index_lock);
     return NG_OK;
 }
@@ -184,22 +196,24 @@ out:
     return status;
 }
 
+/* Or looks (store_look.h): then record.slot is 0 if the token is not there. */
 void ngi_store_token_info(const ng_store *store, uint32_t slot, ng_token_info *out)
 {
-    const store_side *side = &store_sides(store)[slot];
+    store_side side;
+    ngi_shared_read(&out->record, &store_records(store)[slot], sizeof out->record);
+    ngi_shared_read(&side, &store_sides(store)[slot], sizeof side);
     ngi_graph_node node = ngi_graph_node_of(&store->graph, slot);
     store_attribute_entry attributes = ngi_attributes_entry(&store->attributes, slot);
-    *out = (ng_token_info){.id = slot,
-                           .record = store_records(store)[slot],
-                           .updated_us = side->updated_us,
-                           .version = side->version,
-                           .collection = side->collection,
-                           .out_degree = node.out_degree,
-                           .in_degree = node.in_degree,
-                           .has_vector = ngi_vectors_get(store->vectors, slot) != NULL,
-                           .tag_count = attributes.tag_count,
-                           .data_bytes = attributes.data_bytes,
-                           .expires_us = attributes.expires_us};
+    out->id = slot;
+    out->updated_us = side.updated_us;
+    out->version = side.version;
+    out->collection = side.collection;
+    out->out_degree = node.out_degree;
+    out->in_degree = node.in_degree;
+    out->has_vector = ngi_vectors_has(store->vectors, slot);
+    out->tag_count = attributes.tag_count;
+    out->data_bytes = attributes.data_bytes;
+    out->expires_us = attributes.expires_us;
 }
 
 ng_status ngi_store_fail_conflict(ng_store *store, ng_conflict *conflict, uint32_t slot,

@@ -3,6 +3,10 @@
  * another store, so what was logged is what is applied. No floating-point arithmetic happens here,
  * nothing is allocated, and nothing fails unless an invariant of an index is broken.
  *
+ * Readers without a lock stand beside (base_shared.h): what belongs to a token is changed between
+ * begin and end of its stripe, each token on its own, so that a reader waits for one token at most
+ * and not for an op. A new token is not looked at before slot_end covers it.
+ *
  * The parts of a transaction are applied one after the other; store_prepare.c has seen to it that
  * each finds what it needs. */
 #include "store/store_private.h"
@@ -47,20 +51,32 @@ static void apply_record(ng_store *store, const ngi_op_token *token, bool is_new
         ngi_store_record_write(store, slot, &token->record);
 }
 
+static void apply_remove_label(ng_store *store, uint32_t slot)
+{
+    (void)ngi_change_begin(&store->labels.removals); /* to the end of the op */
+    ngi_labels_remove(&store->labels, slot);
+}
+
 /* Two tokens may exchange their labels in one op: until the second has been applied both have the
  * same one, which is no trouble, for the index tells them apart by their slots. */
 static ng_status apply_label(ng_store *store, const ngi_op_token *token, bool is_new)
 {
     uint32_t slot = token->record.slot;
     if (!is_new)
-        ngi_labels_remove(&store->labels, slot);
+        apply_remove_label(store, slot);
     return token->label == NULL ? NG_OK
                                 : ngi_labels_put(&store->labels, slot, token->collection,
                                                  token->label, token->label_bytes);
 }
 
-static ng_status apply_token(ng_store *store, const ngi_op *op, const ngi_op_token *token,
-                             bool is_new)
+static void apply_side(ng_store *store, uint32_t slot, const store_side *side)
+{
+    ngi_table_touch(&store->sides, slot, 1);
+    ngi_shared_write(&store_sides(store)[slot], side, sizeof *side);
+}
+
+static ng_status apply_token_inside(ng_store *store, const ngi_op *op, const ngi_op_token *token,
+                                    bool is_new)
 {
     uint32_t slot = token->record.slot;
     if (token->label_bytes != NGI_OP_LABEL_KEEP) {
@@ -68,10 +84,10 @@ static ng_status apply_token(ng_store *store, const ngi_op *op, const ngi_op_tok
         if (status != NG_OK)
             return status;
     }
-    ngi_table_touch(&store->sides, slot, 1);
-    store_sides(store)[slot] = (store_side){.updated_us = op->time_us,
-                                            .version = token->version,
-                                            .collection = token->collection};
+    store_side side = {.updated_us = op->time_us,
+                       .version = token->version,
+                       .collection = token->collection};
+    apply_side(store, slot, &side);
     if (token->vector == NGI_VECTOR_SET)
         ngi_vectors_put(store->vectors, slot, token->floats);
     else if (token->vector == NGI_VECTOR_NONE)
@@ -80,6 +96,18 @@ static ng_status apply_token(ng_store *store, const ngi_op *op, const ngi_op_tok
     ng_status status =
         ngi_space_put(store, slot, is_new || old->slot == 0 ? NULL : old, &token->record);
     apply_record(store, token, is_new);
+    return status;
+}
+
+static ng_status apply_token(ng_store *store, const ngi_op *op, const ngi_op_token *token,
+                             bool is_new)
+{
+    if (is_new)
+        return apply_token_inside(store, op, token, true);
+    atomic_uint *stripe = store_stripe(store, token->record.slot);
+    bool begun = ngi_change_begin(stripe);
+    ng_status status = apply_token_inside(store, op, token, false);
+    ngi_change_end(stripe, begun);
     return status;
 }
 
@@ -109,10 +137,37 @@ static ng_status apply_attributes_put(ng_store *store, const ngi_op *op)
     while (reader.left > 0) {
         ngi_op_attributes item;
         NGI_TRY(ngi_op_attributes_next(&reader, false, &item));
-        NGI_TRY(ngi_attributes_put(&store->attributes, &item));
+        atomic_uint *stripe = store_stripe(store, item.slot);
+        bool begun = ngi_change_begin(stripe);
+        status = ngi_attributes_put(&store->attributes, &item);
+        ngi_change_end(stripe, begun);
+        if (status != NG_OK)
+            break;
     }
 out:
     return status;
+}
+
+/* A connection belongs to both its ends. */
+typedef struct apply_ends {
+    atomic_uint *stripes[2];
+    bool begun[2];
+} apply_ends;
+
+static apply_ends apply_ends_begin(ng_store *store, const ng_connection *record)
+{
+    apply_ends ends;
+    ends.stripes[0] = store_stripe(store, record->source);
+    ends.stripes[1] = store_stripe(store, record->target);
+    ends.begun[0] = ngi_change_begin(ends.stripes[0]);
+    ends.begun[1] = ngi_change_begin(ends.stripes[1]);
+    return ends;
+}
+
+static void apply_ends_end(const apply_ends *ends)
+{
+    ngi_change_end(ends->stripes[1], ends->begun[1]);
+    ngi_change_end(ends->stripes[0], ends->begun[0]);
 }
 
 static ng_status apply_connection_remove(ng_store *store, uint32_t id)
@@ -121,7 +176,9 @@ static ng_status apply_connection_remove(ng_store *store, uint32_t id)
     if (record == NULL)
         return ngi_fail(NG_E_INTERNAL, "a list leads to connection %u, which is not there", id);
     bool is_active = (record->flags & NG_CONNECTION_ACTIVE) != 0;
+    apply_ends ends = apply_ends_begin(store, record);
     ng_status status = ngi_graph_remove(&store->graph, id);
+    apply_ends_end(&ends);
     if (status == NG_OK && is_active)
         store->active_connection_count--;
     return status;
@@ -134,17 +191,15 @@ static ng_status apply_connection_delete(ng_store *store, uint32_t id)
     return apply_connection_remove(store, id);
 }
 
-static ng_status apply_token_delete(ng_store *store, uint32_t slot)
+static ng_status apply_token_delete_inside(ng_store *store, uint32_t slot)
 {
     const ng_token *old = &store_records(store)[slot];
     ng_status status = NG_OK;
-    if (old->slot == 0)
-        return NG_OK; /* named twice in one op */
     for (uint32_t id; (id = ngi_graph_node_of(&store->graph, slot).first_out) != 0;)
         NGI_TRY(apply_connection_remove(store, id));
     for (uint32_t id; (id = ngi_graph_node_of(&store->graph, slot).first_in) != 0;)
         NGI_TRY(apply_connection_remove(store, id));
-    ngi_labels_remove(&store->labels, slot);
+    apply_remove_label(store, slot);
     ngi_vectors_remove(store->vectors, slot);
     store_collection *collection = &store->collections[store_sides(store)[slot].collection];
     NGI_TRY(ngi_attributes_remove(&store->attributes, slot));
@@ -157,9 +212,18 @@ static ng_status apply_token_delete(ng_store *store, uint32_t slot)
     NGI_TRY(ngi_space_put(store, slot, old, NULL));
     const ng_token none = {0};
     ngi_store_record_write(store, slot, &none);
-    ngi_table_touch(&store->sides, slot, 1);
-    store_sides(store)[slot] = (store_side){0};
+    apply_side(store, slot, &(store_side){0});
 out:
+    return status;
+}
+
+static ng_status apply_token_delete(ng_store *store, uint32_t slot)
+{
+    if (store_records(store)[slot].slot == 0)
+        return NG_OK; /* named twice in one op */
+    bool begun = ngi_change_begin(store_stripe(store, slot));
+    ng_status status = apply_token_delete_inside(store, slot);
+    ngi_change_end(store_stripe(store, slot), begun);
     return status;
 }
 
@@ -169,7 +233,9 @@ static ng_status apply_connection(ng_store *store, uint32_t id, const ng_connect
 {
     const ng_connection *old = ngi_graph_get(&store->graph, id);
     bool was_active = old != NULL && (old->flags & NG_CONNECTION_ACTIVE);
+    apply_ends ends = apply_ends_begin(store, record);
     ng_status status = ngi_graph_put(&store->graph, id, record);
+    apply_ends_end(&ends);
     if (status != NG_OK)
         return status;
     if (was_active)
@@ -294,6 +360,7 @@ ng_status ngi_store_apply(ng_store *store, const ngi_op *op)
     ng_status published = ngi_grid_publish(store->grid);
     if (status == NG_OK)
         status = published;
+    ngi_change_end(&store->labels.removals, ngi_change_count(&store->labels.removals) & 1u);
     /* Prepare has read the same bytes: whatever fails now is a broken invariant. */
     return status == NG_OK ? NG_OK : ngi_fail_prefix(NG_E_INTERNAL, "apply");
 }

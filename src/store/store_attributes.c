@@ -2,6 +2,8 @@
 /* Tags, payload and expiry of tokens; see store_attributes.h for what stands where. */
 #include "store/store_attributes.h"
 
+#include "base/base_shared.h"
+
 #include <string.h>
 
 /* Address space for `tagged`: so many a token, with nodes a quarter full, and for small stores. */
@@ -244,7 +246,7 @@ static void entry_write(store_attributes *attributes, uint32_t slot,
     attributes->count += ngi_attributes_is_empty(place) && !ngi_attributes_is_empty(entry);
     attributes->count -= !ngi_attributes_is_empty(place) && ngi_attributes_is_empty(entry);
     ngi_table_touch(&attributes->entries, slot, 1);
-    *place = *entry;
+    ngi_shared_write(place, entry, sizeof *place);
 }
 
 ng_status ngi_attributes_put(store_attributes *attributes, const ngi_op_attributes *item)
@@ -282,7 +284,10 @@ out:
 
 store_attribute_entry ngi_attributes_entry(const store_attributes *attributes, uint32_t slot)
 {
-    return slot < entry_end(attributes) ? *entry_at(attributes, slot) : (store_attribute_entry){0};
+    store_attribute_entry entry = {0};
+    if (ngi_table_covers(&attributes->entries, slot))
+        ngi_shared_read(&entry, entry_at(attributes, slot), sizeof entry);
+    return entry;
 }
 
 uint32_t ngi_attributes_uses(const store_attributes *attributes, uint32_t term)

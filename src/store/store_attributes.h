@@ -13,7 +13,8 @@
  *             2. the tags of a slot ascend by their texts.
  *             3. a term is there as long as it has uses: one for each entry of `tagged`.
  *
- * Guard of everything: as of labels, index_lock; views keep entries, chains and the texts of terms. */
+ * Guard of everything: index_lock; an entry is also read without it, and written inside a change of
+ * its token (base_shared.h). Views keep entries, chains and the texts of terms. */
 #ifndef NGI_STORE_ATTRIBUTES_H
 #define NGI_STORE_ATTRIBUTES_H
 

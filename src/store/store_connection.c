@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Connections: create, delete, read, walk. */
 #include "store/store_degree.h"
+#include "store/store_look.h"
 #include "store/store_txn.h"
 
 #include <stdio.h>
@@ -234,16 +235,22 @@ static const ng_connection *link_get(const ng_store *store, ng_connection_id id)
 
 ng_status ngi_store_connection_get(const ng_store *store, ng_connection_id id, ng_connection *out)
 {
-    ng_status status = ngi_store_read_begin(store);
+    ng_status status = ngi_store_check_readable(store);
     if (status != NG_OK)
         return status;
-    const ng_connection *record = link_get(store, id);
-    if (record != NULL)
-        *out = *record;
-    else
-        status = link_fail_not_found(id);
-    ngi_store_read_end(store);
-    return status;
+    uint32_t source = ngi_graph_source_of(&store->graph, id);
+    if (source == 0)
+        return link_fail_not_found(id);
+    ng_connection record;
+    store_look look = store_look_at(store, source);
+    do {
+        store_look_begin(&look);
+        ngi_graph_read(&store->graph, (uint32_t)id, &record);
+    } while (!store_look_end(&look));
+    if (record.source == 0)
+        return link_fail_not_found(id); /* removed since */
+    *out = record;
+    return NG_OK;
 }
 
 ng_status ngi_store_connection_delete(ng_store *store, ng_connection_id id,
@@ -279,48 +286,69 @@ ng_status ngi_store_token_connections(const ng_store *store, ng_token_id id, ng_
     *count = 0;
     if (direction < NG_OUTGOING || direction > NG_BOTH)
         return ngi_fail(NG_E_INVALID, "direction %d is outside 1..3", (int)direction);
-    ng_status status = ngi_store_read_token(store, id, &slot);
-    if (status != NG_OK)
-        return status;
-    *count = ngi_graph_edges(&store->graph, slot, direction, types, out, capacity);
-    ngi_store_read_end(store);
-    return NG_OK;
+    if (store_is_outside(store, id))
+        return ngi_store_fail_read(store, id);
+    store_look look = store_look_at(store, (uint32_t)id);
+    do {
+        store_look_begin(&look);
+        slot = store_shared_slot(store, id);
+        *count =
+            slot == 0 ? 0 : ngi_graph_edges(&store->graph, slot, direction, types, out, capacity);
+    } while (!store_look_end(&look));
+    return slot != 0 ? NG_OK : ngi_store_fail_read(store, id);
 }
 
 ng_status ngi_store_connections_between(const ng_store *store, ng_token_id a, ng_token_id b,
                                         ng_edge *out, size_t capacity, size_t *count)
 {
-    uint32_t slot_a;
-    uint32_t slot_b;
+    uint32_t slot_a, slot_b;
     *count = 0;
-    ng_status status = ngi_store_read_begin(store);
-    if (status != NG_OK)
-        return status;
-    status = ngi_store_slot(store, a, &slot_a);
-    if (status == NG_OK)
-        status = ngi_store_slot(store, b, &slot_b);
-    if (status == NG_OK)
-        *count = ngi_graph_between(&store->graph, slot_a, slot_b, out, capacity);
+    if (store_is_outside(store, a) || store_is_outside(store, b))
+        return ngi_store_fail_read(store, store_is_outside(store, a) ? a : b);
+    store_look look = store_look_at(store, (uint32_t)a);
+    store_look_also(&look, store_stripe(store_mutable(store), (uint32_t)b));
+    do {
+        store_look_begin(&look);
+        slot_a = store_shared_slot(store, a);
+        slot_b = store_shared_slot(store, b);
+        *count = slot_a == 0 || slot_b == 0
+                     ? 0
+                     : ngi_graph_between(&store->graph, slot_a, slot_b, out, capacity);
+    } while (!store_look_end(&look));
+    if (slot_a == 0 || slot_b == 0)
+        return ngi_store_fail_read(store, slot_a == 0 ? a : b);
+    return NG_OK;
+}
+
+#define PATH_TRIES_MAX 4 /* the last one does not let go of the lock */
+
+/* Lets a writer have the lock, if one waits. */
+static void path_pause(void *context)
+{
+    const ng_store *store = context;
     ngi_store_read_end(store);
-    return status;
+    ngi_rwlock_read(&store_mutable(store)->index_lock);
 }
 
 ng_status ngi_store_path_find(const ng_store *store, ng_token_id from, ng_token_id to,
                               const ng_path_options *options, ng_edge *out, size_t capacity,
                               size_t *count)
 {
-    uint32_t slot_from;
-    uint32_t slot_to;
     *count = 0;
     ng_status status = ngi_store_read_begin(store);
     if (status != NG_OK)
         return status;
-    status = ngi_store_slot(store, from, &slot_from);
-    if (status == NG_OK)
-        status = ngi_store_slot(store, to, &slot_to);
-    if (status == NG_OK)
-        status = ngi_graph_path(&store->graph, store->mem, slot_from, slot_to, options, out,
-                                capacity, count);
+    for (unsigned tries = 1; tries <= PATH_TRIES_MAX; tries++) {
+        ngi_graph_path_query query = {.options = options, .context = store_mutable(store)};
+        query.pause = tries < PATH_TRIES_MAX ? path_pause : NULL;
+        status = ngi_store_slot(store, from, &query.from);
+        if (status == NG_OK)
+            status = ngi_store_slot(store, to, &query.to);
+        if (status == NG_OK)
+            status = ngi_graph_path(&store->graph, store->mem, &query, out, capacity, count);
+        if (status != NG_E_BUSY)
+            break;
+    }
     ngi_store_read_end(store);
     return status;
 }

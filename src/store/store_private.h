@@ -15,13 +15,15 @@
  *  4. Applying the same ops gives the same ngi_store_hash on every machine.
  *
  * Threads: all changes are made by the holder of the log's lock. `index_lock` is held for writing
- * during prepare and apply, and for reading by searches, in slices. ngi_store_token_read takes no
- * lock: it copies under a sequence counter shared by the records of a stripe. The holder of the
- * log's lock may read everything but derived vector values without index_lock. */
+ * during prepare and apply, and for reading by searches, in slices. Reads of a token and of what
+ * belongs to it take no lock: they copy under a count of changes that the tokens of a stripe share,
+ * see base_shared.h and store_look.h. The holder of the log's lock may read everything but derived
+ * vector values without index_lock. */
 #ifndef NGI_STORE_PRIVATE_H
 #define NGI_STORE_PRIVATE_H
 
 #include "base/base_limits.h"
+#include "base/base_shared.h"
 #include "index/index_graph.h"
 #include "index/index_grid.h"
 #include "index/index_labels.h"
@@ -150,9 +152,8 @@ struct ng_store {
     uint64_t created_us;
     uint64_t open_us;
 
-    ngi_table sides; /* store_side by slot; guard: index_lock */
-    atomic_uint
-        slot_end; /* slots below have been given; release after an op's records are written */
+    ngi_table sides;      /* store_side by slot; shared: the token's stripe */
+    atomic_uint slot_end; /* slots below have been given; release after an op's records */
 
     ngi_grid *grid; /* searched without a lock; changed under the log's lock */
     ngi_grid_tree spaces[NG_SPACE_COUNT]; /* likewise: every token that has coordinates there */
@@ -186,7 +187,7 @@ struct ng_store {
 
     store_upkeep upkeep;
 
-    atomic_uint stripes[STORE_STRIPES]; /* odd while a record of the stripe is being written */
+    atomic_uint stripes[STORE_STRIPES]; /* odd while what belongs to a token of it is changed */
 };
 
 static inline ng_token *store_records(const ng_store *store)
@@ -213,6 +214,26 @@ static inline ng_store *store_mutable(const ng_store *store)
 static inline ngi_mem *store_account_of(const ng_store *store, store_account which)
 {
     return &store_mutable(store)->accounts[which];
+}
+
+/** The count that vouches for everything that belongs to a token. */
+static inline atomic_uint *store_stripe(ng_store *store, uint32_t slot)
+{
+    return &store->stripes[slot % STORE_STRIPES];
+}
+
+/** One comparison for ids of another generation, ids not given yet, and a latched store. Slot 0 is
+ *  never written, so id 0 leads to a record that is not there, like a deleted one. */
+static inline bool store_is_outside(const ng_store *store, ng_token_id id)
+{
+    return id >= atomic_load_explicit(&store->readable_end, memory_order_acquire);
+}
+
+/** The slot that a record shows to a reader without a lock; 0 if it is not there. */
+static inline uint32_t store_shared_slot(const ng_store *store, ng_token_id id)
+{
+    const uint8_t *record = (const uint8_t *)&store_records(store)[id];
+    return ngi_shared_u32((const uint32_t *)(const void *)(record + offsetof(ng_token, slot)));
 }
 
 /** The live record's slot, or 0. For the holder of either lock. */
@@ -252,7 +273,7 @@ static inline uint32_t store_next_connection(const ng_store *store)
 
 /** The read without a lock that suits this processor; see store_read.c. */
 ngi_store_reader ngi_store_choose_reader(void);
-/** Writes a record beside readers that copy it without a lock; for the holder of the log's lock. */
+/** Writes a record beside readers that copy it without a lock; for the holder of both locks. */
 void ngi_store_record_write(ng_store *store, uint32_t slot, const ng_token *record);
 /** The same of a slot that no reader looks at yet, because it is not below slot_end. */
 void ngi_store_record_write_new(ng_store *store, uint32_t slot, const ng_token *record);
@@ -264,6 +285,10 @@ ng_status ngi_store_fail_collection(ng_collection_id id);
 /** As store_live_slot, with the error. */
 NG_MUST_USE ng_status ngi_store_slot(const ng_store *store, ng_token_id id, uint32_t *out);
 
+/** Why a token cannot be read: the store is latched, or as ngi_store_fail_token. */
+ng_status ngi_store_fail_read(const ng_store *store, ng_token_id id);
+/** NG_E_LATCHED, for reads that look at no token. */
+NG_MUST_USE ng_status ngi_store_check_readable(const ng_store *store);
 /** Locks for reading; fails when the store is latched. */
 NG_MUST_USE ng_status ngi_store_read_begin(const ng_store *store);
 void ngi_store_read_end(const ng_store *store);

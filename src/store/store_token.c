@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Tokens: create, update, read, find. */
+#include "store/store_look.h"
 #include "store/store_txn.h"
 
 #include <string.h>
@@ -8,55 +9,106 @@
 
 ng_status ngi_store_token_get(const ng_store *store, ng_token_id id, ng_token_info *out)
 {
-    uint32_t slot;
-    ng_status status = ngi_store_read_token(store, id, &slot);
+    if (NGI_UNLIKELY(store_is_outside(store, id)))
+        return ngi_store_fail_read(store, id);
+    ng_token_info info;
+    store_look look = store_look_at(store, (uint32_t)id);
+    do {
+        store_look_begin(&look);
+        ngi_store_token_info(store, (uint32_t)id, &info);
+    } while (!store_look_end(&look));
+    if (NGI_UNLIKELY(info.record.slot == 0))
+        return ngi_store_fail_read(store, id);
+    *out = info;
+    return NG_OK;
+}
+
+typedef struct wanted_label {
+    const char *text;
+    size_t bytes;
+    uint32_t collection, hash;
+} wanted_label;
+
+/* The slot that has the label at some moment of this call, or 0: nobody, or it moved meanwhile. */
+static uint32_t find_once(const ng_store *store, const wanted_label *wanted)
+{
+    /* A new token has its label before its op publishes it, perhaps one that another gives up. */
+    uint64_t end = atomic_load_explicit(&store->readable_end, memory_order_acquire);
+    uint32_t slot = ngi_labels_find_shared(&store->labels, wanted->hash, wanted->collection,
+                                           wanted->text, wanted->bytes, (uint32_t)end);
+    if (slot == 0)
+        return 0;
+    bool is_it;
+    store_look look = store_look_at(store, slot);
+    do {
+        store_look_begin(&look);
+        is_it = ngi_labels_is(&store->labels, slot, wanted->hash, wanted->collection, wanted->text,
+                              wanted->bytes);
+    } while (!store_look_end(&look));
+    return is_it ? slot : 0;
+}
+
+/* Whoever is found has the label; that nobody has it takes a moment in which none is taken away. */
+static uint32_t find_slot(const ng_store *store, const wanted_label *wanted)
+{
+    const atomic_uint *removals = &store->labels.removals;
+    unsigned before = ngi_change_count(removals);
+    uint32_t slot = find_once(store, wanted);
+    if (NGI_LIKELY(slot != 0 || ngi_change_none(removals, before)))
+        return slot;
+    store_look look = store_look_at_none(store);
+    store_look_also(&look, removals);
+    do {
+        store_look_begin(&look);
+        slot = find_once(store, wanted);
+    } while (!store_look_end(&look));
+    return slot;
+}
+
+static __attribute__((cold)) ng_status find_fail(const ng_store *store, const wanted_label *wanted)
+{
+    char collection[NGI_COLLECTION_NAME_MAX + 1];
+    ng_status status = ngi_store_collection_get(store, wanted->collection, collection, NULL);
     if (status != NG_OK)
         return status;
-    ngi_store_token_info(store, slot, out);
-    ngi_store_read_end(store);
-    return NG_OK;
+    return ngi_fail(NG_E_NOT_FOUND, "no token labelled '%.*s' in collection %s",
+                    wanted->bytes > 80 ? 80 : (int)wanted->bytes, wanted->text, collection);
 }
 
 ng_status ngi_store_token_find(const ng_store *store, ng_collection_id collection,
                                const char *label, size_t label_bytes, ng_token_id *out)
 {
-    ng_status status = ngi_store_read_begin(store);
+    ng_status status = ngi_store_check_readable(store);
     if (status != NG_OK)
         return status;
-    uint32_t slot = 0;
-    if (!store_has_collection(store, collection))
-        status = ngi_store_fail_collection(collection);
-    else
-        slot = ngi_labels_find(&store->labels, collection, label, label_bytes);
-    if (status == NG_OK && slot == 0)
-        status = ngi_fail(NG_E_NOT_FOUND, "no token labelled '%.*s' in collection %s",
-                          label_bytes > 80 ? 80 : (int)label_bytes, label,
-                          store->collections[collection].name);
-    *out = slot;
-    ngi_store_read_end(store);
-    return status;
+    wanted_label wanted = {.text = label,
+                           .bytes = label_bytes,
+                           .collection = collection,
+                           .hash = ngi_labels_hash(collection, label, label_bytes)};
+    *out = find_slot(store, &wanted);
+    return NGI_LIKELY(*out != 0) ? NG_OK : find_fail(store, &wanted);
 }
 
 ng_status ngi_store_token_label(const ng_store *store, ng_token_id id, char *out, size_t capacity,
                                 size_t *bytes)
 {
     uint32_t slot;
-    ng_status status = ngi_store_read_token(store, id, &slot);
-    if (status != NG_OK)
-        return status;
-    size_t length = 0;
-    const char *text = ngi_labels_get(&store->labels, slot, &length);
-    if (text == NULL)
-        length = 0;
-    if (capacity > 0) {
-        size_t copied = length < capacity - 1 ? length : capacity - 1;
-        if (copied > 0)
-            memcpy(out, text, copied);
-        out[copied] = '\0';
-    }
+    size_t length;
+    if (NGI_UNLIKELY(store_is_outside(store, id)))
+        return ngi_store_fail_read(store, id);
+    size_t room = capacity > 0 ? capacity - 1 : 0;
+    store_look look = store_look_at(store, (uint32_t)id);
+    do {
+        store_look_begin(&look);
+        slot = store_shared_slot(store, id);
+        length = ngi_labels_read(&store->labels, (uint32_t)id, out, room);
+    } while (!store_look_end(&look));
+    if (NGI_UNLIKELY(slot == 0))
+        return ngi_store_fail_read(store, id);
+    if (capacity > 0)
+        out[length < room ? length : room] = '\0';
     if (bytes != NULL)
         *bytes = length;
-    ngi_store_read_end(store);
     return NG_OK;
 }
 
@@ -64,16 +116,15 @@ ng_status ngi_store_token_vector(const ng_store *store, ng_token_id id, float *o
                                  size_t *count)
 {
     uint32_t slot;
-    ng_status status = ngi_store_read_token(store, id, &slot);
-    if (status != NG_OK)
-        return status;
-    const float *row = ngi_vectors_get(store->vectors, slot);
-    *count = row != NULL ? ngi_vectors_dimensions(store->vectors) : 0;
-    size_t copied = *count < capacity ? *count : capacity;
-    if (copied > 0)
-        memcpy(out, row, copied * sizeof *out);
-    ngi_store_read_end(store);
-    return NG_OK;
+    if (NGI_UNLIKELY(store_is_outside(store, id)))
+        return ngi_store_fail_read(store, id);
+    store_look look = store_look_at(store, (uint32_t)id);
+    do {
+        store_look_begin(&look);
+        slot = store_shared_slot(store, id);
+        *count = ngi_vectors_read(store->vectors, (uint32_t)id, out, capacity);
+    } while (!store_look_end(&look));
+    return NGI_LIKELY(slot != 0) ? NG_OK : ngi_store_fail_read(store, id);
 }
 
 bool ngi_store_token_coordinates(const ng_store *store, const ng_token *record, ng_space space,

@@ -2,8 +2,8 @@
 /* Tokens listed by id, page after page, and counted.
  *
  * Ids ascend with time and are never used again, so a cursor is an id: whatever is created or deleted
- * between two pages, a token that stays is on exactly one of them. The lock is held for one slice of
- * the records at a time, and a page is not of one moment. */
+ * between two pages, a token that stays is on exactly one of them. Records are scanned without a lock
+ * (store_look.h), and a page is not of one moment. */
 #include "store/store_private.h"
 
 typedef struct list_job {
@@ -22,28 +22,47 @@ static ng_status list_check_collection(const ng_store *store, ng_collection_id c
     return ngi_store_fail_collection(collection);
 }
 
-static bool list_wants(const list_job *job, uint64_t slot)
+static ng_status list_begin(const ng_store *store, ng_collection_id collection)
 {
-    const ng_token *record = &store_records(job->store)[slot];
-    const ng_page_options *options = job->options;
-    return record->slot != 0 && (!options->active_only || (record->flags & NG_TOKEN_ACTIVE)) &&
-           (options->collection == NG_COLLECTION_ANY ||
-            store_sides(job->store)[slot].collection == options->collection);
+    if (collection == NG_COLLECTION_ANY)
+        return ngi_store_check_readable(store);
+    ng_status status = ngi_store_read_begin(store);
+    if (status != NG_OK)
+        return status;
+    status = list_check_collection(store, collection);
+    ngi_store_read_end(store);
+    return status;
 }
 
-/* Looks at one slice, from `*next` on; `*next` 0 = nothing is left. */
-static void list_slice(list_job *job, uint64_t *next)
+/* Looks at a slot without a lock: a record is whole, and a token never changes its collection; version
+ * 0 means that it has been deleted since. */
+static bool list_wants(const list_job *job, uint64_t slot)
+{
+    const ng_page_options *options = job->options;
+    ng_token record;
+    store_side side;
+    if (store_shared_slot(job->store, slot) == 0)
+        return false;
+    if (options->active_only && (ngi_store_token_read(job->store, slot, &record) != NG_OK ||
+                                 !(record.flags & NG_TOKEN_ACTIVE)))
+        return false;
+    if (options->collection == NG_COLLECTION_ANY)
+        return true;
+    ngi_shared_read(&side, &store_sides(job->store)[slot], sizeof side);
+    return side.version != 0 && side.collection == options->collection;
+}
+
+/* Looks at slots from `next` on, until the page is full or nothing is left. */
+static void list_scan(list_job *job, uint64_t next)
 {
     uint64_t end = store_slot_end(job->store);
     bool descending = job->options->descending;
-    if (descending && *next >= end)
-        *next = end - 1;
-    for (size_t i = 0; i < NGI_SLICE_ITEMS && *next != 0 && job->count < job->capacity; i++) {
-        uint64_t slot = *next;
-        *next = descending ? slot - 1 : slot + 1;
-        if (slot >= end) {
-            *next = 0;
-        } else if (list_wants(job, slot)) {
+    if (descending && next >= end)
+        next = end - 1;
+    while (next != 0 && next < end && job->count < job->capacity) {
+        uint64_t slot = next;
+        next = descending ? slot - 1 : slot + 1;
+        if (list_wants(job, slot)) {
             if (job->skip > 0)
                 job->skip--;
             else
@@ -67,17 +86,10 @@ ng_status ngi_store_token_page(const ng_store *store, const ng_page_options *opt
     uint64_t next = options->after + 1;
     if (options->descending)
         next = options->after == 0 ? UINT64_MAX : options->after - 1;
-    do {
-        ng_status status = ngi_store_read_begin(store);
-        if (status != NG_OK)
-            return status;
-        status = list_check_collection(store, options->collection);
-        if (status == NG_OK)
-            list_slice(&job, &next);
-        ngi_store_read_end(store);
-        if (status != NG_OK)
-            return status;
-    } while (next != 0 && job.count < capacity);
+    ng_status status = list_begin(store, options->collection);
+    if (status != NG_OK)
+        return status;
+    list_scan(&job, next);
     *count = job.count;
     return NG_OK;
 }
