@@ -164,12 +164,12 @@ int cli_edges_read(const cli_context *context, ng_token_id id, ng_edge **out, si
     size_t capacity;
 
     *out = NULL;
-    status = ng_token_connections(context->store, id, NG_BOTH, NULL, NULL, 0, count);
+    status = ng_token_connections(context->store, id, NULL, NULL, 0, count);
     if (status != NG_OK)
         return cli_fail_status(context, status);
     capacity = *count;
     *out = cli_allocate(capacity, sizeof **out);
-    status = ng_token_connections(context->store, id, NG_BOTH, NULL, *out, capacity, count);
+    status = ng_token_connections(context->store, id, NULL, *out, capacity, count);
     if (status == NG_OK)
         return CLI_OK;
     free(*out);

@@ -199,7 +199,7 @@ typedef struct ng_connection {
     uint8_t mutability;        /**< ng_mutability */
     uint8_t confidence;        /**< x 255 */
     uint16_t evidence_count;   /**< saturating */
-    uint32_t last_update;      /**< Unix seconds */
+    uint32_t last_update;      /**< Unix seconds: when the confidence was stored */
     uint8_t learning_rate;     /**< x 255 */
     uint8_t decay_rate;        /**< x 255 */
     uint16_t reserved;         /**< 0 */
@@ -363,7 +363,8 @@ typedef enum ng_conflict_kind {
     NG_CONFLICT_VERSION = 2, /**< the token has another version */
     NG_CONFLICT_PRESENT = 3, /**< what should be absent is there */
     NG_CONFLICT_ABSENT = 4,  /**< what was there has been deleted */
-    NG_CONFLICT_CDNA = 5     /**< the constitution has changed since the transaction wrote */
+    NG_CONFLICT_CDNA = 5,    /**< the constitution has changed since the transaction wrote */
+    NG_CONFLICT_CHANGED = 6  /**< the connection has changed since the transaction wrote it */
 } ng_conflict_kind;
 
 /** Why the last call of this thread failed with NG_E_CONFLICT, and what is there instead. */
@@ -371,7 +372,8 @@ typedef struct ng_conflict {
     ng_conflict_kind kind;
     ng_seq expected_seq, seq;           /**< NG_CONFLICT_SEQ; `seq` is filled for every kind */
     uint32_t expected_version, version; /**< NG_CONFLICT_VERSION */
-    ng_connection_id connection;        /**< the one that is there or has gone; 0 = a token */
+    ng_connection_id connection;        /**< there, changed or gone; 0 = a token */
+    ng_connection record;               /**< of `connection` as it is; all zero if it is gone */
     ng_token_info token;                /**< the token as it is; id 0 if there is none */
 } ng_conflict;
 
@@ -731,9 +733,11 @@ NG_API bool ng_token_coordinates(const ng_store *store, const ng_token *record, 
  * Connections
  * ------------------------------------------------------------------------------------------- */
 
+/** What a connection is created with or what an update changes. Members not named in `set` keep
+ *  their value (update) or take the default (create). */
 typedef struct ng_connection_fields {
     size_t struct_size;
-    ng_token_id source;
+    ng_token_id source; /**< create and upsert; an update may leave both ends 0 */
     ng_token_id target;
     uint32_t set;             /**< ng_connection_field bits of the members below */
     uint8_t type;             /**< default AssociatedWith */
@@ -744,6 +748,12 @@ typedef struct ng_connection_fields {
     float pull_strength;      /**< within the CDNA (-10..10), default 0 */
     float preferred_distance; /**< 0.01..100, default 1 */
     float confidence;         /**< 0..1, default 128/255; an Immutable link always has 1 */
+    float learning_rate;      /**< 0..1, default 32/255, of a Hypothesis 128/255 */
+    float decay_rate;         /**< 0..1 an hour, default 16/255, of a Hypothesis 32/255 */
+    uint32_t origin;          /**< default 0 = made by hand */
+    ng_token_id target_of;    /**< target_vector becomes the X coordinates of this token */
+    float target_vector[NG_SPACE_COUNT]; /**< decoded X coordinates; default: raw 0 */
+    uint8_t target_spaces; /**< a bit per space whose target_vector is given; absent in others */
 } ng_connection_fields;
 
 typedef enum ng_connection_field {
@@ -754,7 +764,12 @@ typedef enum ng_connection_field {
     NG_CFIELD_RIGIDITY = 1 << 4,
     NG_CFIELD_PULL = 1 << 5,
     NG_CFIELD_DISTANCE = 1 << 6,
-    NG_CFIELD_CONFIDENCE = 1 << 7
+    NG_CFIELD_CONFIDENCE = 1 << 7,
+    NG_CFIELD_LEARNING_RATE = 1 << 8,
+    NG_CFIELD_DECAY_RATE = 1 << 9,
+    NG_CFIELD_ORIGIN = 1 << 10,
+    NG_CFIELD_TARGET_VECTOR = 1 << 11, /**< target_vector and target_spaces */
+    NG_CFIELD_TARGET_OF = 1 << 12      /**< instead of NG_CFIELD_TARGET_VECTOR */
 } ng_connection_field;
 
 /** Creates a directed connection. Errors: NG_E_NOT_FOUND (endpoint), NG_E_INVALID (self-link,
@@ -769,12 +784,147 @@ NG_API NG_MUST_USE ng_status ng_connection_create_many(ng_store *store,
                                                        const ng_connection_fields *fields,
                                                        size_t count, const ng_write_options *write,
                                                        ng_connection_id *out);
+/** Changes the members named in `fields->set`; the ends stay (if they are given, they must be its
+ *  own). A new type must be free between them. A mutability that was the category's follows a new
+ *  type's category; one that was chosen stays. The flag MODIFIED is set, unless flags are given or
+ *  nothing changed. Setting the confidence, or what decides how it decays, makes it that of now: see
+ *  ng_connection_confidence. Errors: NG_E_NOT_FOUND, and as ng_connection_create. */
+NG_API NG_MUST_USE ng_status ng_connection_update(ng_store *store, ng_connection_id id,
+                                                  const ng_connection_fields *fields,
+                                                  const ng_write_options *write);
+/** Updates `count` connections (1..4096) in one op, all or none, in order: each finds what those
+ *  before it did, the same id twice included. */
+NG_API NG_MUST_USE ng_status ng_connection_update_many(ng_store *store, const ng_connection_id *ids,
+                                                       const ng_connection_fields *fields,
+                                                       size_t count, const ng_write_options *write);
+/** Updates the connection with this source, target and type, or creates it. `*created` (may be NULL)
+ *  tells which. Errors: as ng_connection_create but NG_E_EXISTS. */
+NG_API NG_MUST_USE ng_status ng_connection_upsert(ng_store *store,
+                                                  const ng_connection_fields *fields,
+                                                  const ng_write_options *write,
+                                                  ng_connection_id *out, bool *created);
+/** The same of `count` connections (1..4096) in one op, all or none, in order. `created` (may be
+ *  NULL) and `out` by position. */
+NG_API NG_MUST_USE ng_status ng_connection_upsert_many(ng_store *store,
+                                                       const ng_connection_fields *fields,
+                                                       size_t count, const ng_write_options *write,
+                                                       ng_connection_id *out, bool *created);
+/** Notes that a connection was used: activation_count + 1, last_activation now, ACTIVE; a Learnable
+ *  one becomes REINFORCED, and its rigidity 1/255 higher. Both saturate. The CDNA is not
+ *  asked: this counts a use and changes no value that it bounds. Errors: NG_E_NOT_FOUND. */
+NG_API NG_MUST_USE ng_status ng_connection_activate(ng_store *store, ng_connection_id id,
+                                                    const ng_write_options *write);
+/** The same of `count` connections (1..4096) in one op, all or none; an id given twice was used
+ *  twice. */
+NG_API NG_MUST_USE ng_status ng_connection_activate_many(ng_store *store,
+                                                         const ng_connection_id *ids, size_t count,
+                                                         const ng_write_options *write);
 /** Copies the record. Errors: NG_E_NOT_FOUND. */
 NG_API NG_MUST_USE ng_status ng_connection_get(const ng_store *store, ng_connection_id id,
                                                ng_connection *out);
+/** Copies the records of `count` connections (1..4096) of one moment, by position; one that is not
+ *  there becomes all zero. `*found` (may be NULL) receives how many are. */
+NG_API NG_MUST_USE ng_status ng_connection_get_many(const ng_store *store,
+                                                    const ng_connection_id *ids, size_t count,
+                                                    ng_connection *out, size_t *found);
 /** Deletes a connection. Errors: NG_E_NOT_FOUND. */
 NG_API NG_MUST_USE ng_status ng_connection_delete(ng_store *store, ng_connection_id id,
                                                   const ng_write_options *write);
+/** Deletes `count` connections (1..4096) in one op: all or none; none may be given twice. */
+NG_API NG_MUST_USE ng_status ng_connection_delete_many(ng_store *store, const ng_connection_id *ids,
+                                                       size_t count, const ng_write_options *write);
+
+/** Narrows a list of connections. Zero of everything = all. */
+typedef struct ng_connection_filter {
+    size_t struct_size;
+    ng_type_set types;     /**< zero = every type */
+    uint16_t categories;   /**< a bit per category (type >> 4); 0 = every one */
+    uint8_t mutabilities;  /**< a bit per mutability (1 << NG_LEARNABLE); 0 = every one */
+    uint8_t flags_all;     /**< bits it must have */
+    uint8_t flags_none;    /**< bits it must not have */
+    bool by_confidence;    /**< the next two are meant: see ng_connection_confidence */
+    double confidence_min; /**< 0..1, inclusive */
+    double confidence_max; /**< likewise */
+    uint64_t time_us;      /**< at which; Unix microseconds, 0 = now */
+    bool by_source;        /**< the source is in `source_collection` */
+    bool by_target;        /**< the target is in `target_collection` */
+    ng_collection_id source_collection;
+    ng_collection_id target_collection;
+} ng_connection_filter;
+
+typedef struct ng_connection_list_options {
+    size_t struct_size;
+    ng_connection_id after; /**< begin behind this id, there or not; 0 = from the start */
+    uint64_t offset;        /**< pass over so many that match */
+    const ng_connection_filter *filter; /**< NULL = all */
+} ng_connection_list_options;
+
+/** Connections in ascending order of id. `ids` and `records` (either may be NULL) are arrays of
+ *  `capacity`; `*count` receives how many were written; fewer than `capacity` = the end.
+ *  Errors: NG_E_INVALID (filter), NG_E_NOT_FOUND (collection).
+ *  Cost: O(connections passed over), in slices; with `after` from there on. */
+NG_API NG_MUST_USE ng_status ng_connection_list(const ng_store *store,
+                                                const ng_connection_list_options *options,
+                                                ng_connection_id *ids, ng_connection *records,
+                                                size_t capacity, size_t *count);
+
+typedef struct ng_connection_counts {
+    uint64_t total;  /**< that match */
+    uint64_t active; /**< of these: with NG_CONNECTION_ACTIVE */
+    uint64_t by_mutability[3];
+    uint64_t by_type[NG_CONNECTION_TYPE_COUNT];
+} ng_connection_counts;
+
+/** Counts the connections that match; `filter` NULL = all. Cost: O(connections), in slices; ng_info
+ *  has the totals at no cost. Errors: as ng_connection_list. */
+NG_API NG_MUST_USE ng_status ng_connection_count(const ng_store *store,
+                                                 const ng_connection_filter *filter,
+                                                 ng_connection_counts *out);
+
+/** A connection for reading by people and other programs. */
+typedef struct ng_connection_info {
+    ng_connection_id id;
+    ng_token_id source, target;
+    const char *type; /**< this and the next two: constants */
+    const char *category;
+    const char *mutability; /**< "immutable", "learnable", "hypothesis" */
+    double rigidity;        /**< this and the next three: 0..1 */
+    double confidence;      /**< as stored */
+    double learning_rate;
+    double decay_rate;
+    double confidence_now;               /**< at `time_us`: see ng_connection_confidence */
+    uint64_t time_us;                    /**< Unix microseconds */
+    uint8_t target_spaces;               /**< a bit per space that target_vector has a value in */
+    float target_vector[NG_SPACE_COUNT]; /**< decoded; 0 where it has none */
+} ng_connection_info;
+
+/** Says what `record`, of connection `id` of this store, means at `time_us` (0 = now).
+ *  Errors: NG_E_INVALID (a record that no store would have). */
+NG_API NG_MUST_USE ng_status ng_connection_decode(const ng_store *store, ng_connection_id id,
+                                                  const ng_connection *record, uint64_t time_us,
+                                                  ng_connection_info *out);
+/** "immutable", "learnable", "hypothesis"; NULL if out of range. */
+NG_API const char *ng_mutability_name(ng_mutability mutability);
+/** Finds a mutability by its name, as ng_connection_type_parse does. Errors: NG_E_INVALID. */
+NG_API NG_MUST_USE ng_status ng_mutability_parse(const char *text, ng_mutability *out);
+
+/** The confidence at `time_us`, 0..1: what is stored in an Immutable (always 1) or Learnable one. That
+ *  of a Hypothesis, and of a Learnable one with NG_CONNECTION_DECAYING, fades by its decay_rate an
+ *  hour since last_update:  confidence x (1 - decay_rate) ^ hours.  Nothing is written by this, and
+ *  last_update is when the confidence was stored, whatever else was changed later. 0 for NULL. */
+NG_API double ng_connection_confidence(const ng_connection *record, uint64_t time_us);
+/** The force along the line between its tokens when they are `distance` apart, positive together:
+ *  rigidity x pull_strength x confidence x (distance - preferred_distance); NG_CONNECTION_INHIBITORY
+ *  turns it round. The confidence is that of `time_us`; 0 = as stored.
+ *  Errors: NG_E_INVALID (distance not finite or < 0). */
+NG_API NG_MUST_USE ng_status ng_connection_force(const ng_connection *record, double distance,
+                                                 uint64_t time_us, double *out);
+/** The same of a stored connection at the present distance of its tokens in `space`, whether or not
+ *  that is one of its active_levels; the confidence is that of `time_us`, 0 = now. `*distance` may
+ *  be NULL. Errors: NG_E_NOT_FOUND, NG_E_ABSENT (names the token that is not in `space`). */
+NG_API NG_MUST_USE ng_status ng_connection_force_in(const ng_store *store, ng_connection_id id,
+                                                    ng_space space, uint64_t time_us,
+                                                    double *distance, double *force);
 
 typedef enum ng_direction { NG_OUTGOING = 1, NG_INCOMING = 2, NG_BOTH = 3 } ng_direction;
 
@@ -787,10 +937,23 @@ typedef struct ng_edge {
     uint8_t flags;
 } ng_edge;
 
-/** Connections of a token, newest first, outgoing before incoming; `types` NULL or zero = all. */
+typedef struct ng_edge_options {
+    size_t struct_size;
+    ng_direction direction; /**< 0 = NG_BOTH */
+    bool both_ways;         /**< BIDIRECTIONAL connections count in either direction */
+    ng_type_set types;      /**< zero = every type */
+    uint16_t categories;    /**< a bit per category (type >> 4); 0 = every one */
+    const ng_edge *after;   /**< begin behind this edge of the same token, there or not; NULL =
+                                 from the start */
+} ng_edge_options;
+
+/** Connections of a token, outgoing before incoming, newest first; `options` NULL = all of them.
+ *  `*count` receives how many there are from `after` on.
+ *  Errors: NG_E_NOT_FOUND, NG_E_INVALID (direction, categories, `after` is not of this token).
+ *  Cost: O(connections of the token in that direction). */
 NG_API NG_MUST_USE ng_status ng_token_connections(const ng_store *store, ng_token_id id,
-                                                  ng_direction direction, const ng_type_set *types,
-                                                  ng_edge *out, size_t capacity, size_t *count);
+                                                  const ng_edge_options *options, ng_edge *out,
+                                                  size_t capacity, size_t *count);
 /** Connections between two tokens, in either direction. */
 NG_API NG_MUST_USE ng_status ng_connections_between(const ng_store *store, ng_token_id a,
                                                     ng_token_id b, ng_edge *out, size_t capacity,
@@ -874,9 +1037,12 @@ NG_API NG_MUST_USE ng_status ng_view_token_list(const ng_view *view, ng_collecti
                                                 size_t capacity, size_t *count);
 NG_API NG_MUST_USE ng_status ng_view_connection_get(const ng_view *view, ng_connection_id id,
                                                     ng_connection *out);
+NG_API NG_MUST_USE ng_status ng_view_connection_list(const ng_view *view,
+                                                     const ng_connection_list_options *options,
+                                                     ng_connection_id *ids, ng_connection *records,
+                                                     size_t capacity, size_t *count);
 NG_API NG_MUST_USE ng_status ng_view_token_connections(const ng_view *view, ng_token_id id,
-                                                       ng_direction direction,
-                                                       const ng_type_set *types, ng_edge *out,
+                                                       const ng_edge_options *options, ng_edge *out,
                                                        size_t capacity, size_t *count);
 NG_API NG_MUST_USE ng_status ng_view_cdna_get(const ng_view *view, ng_cdna *out);
 NG_API NG_MUST_USE ng_status ng_view_collection_get(const ng_view *view, ng_collection_id id,

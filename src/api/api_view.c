@@ -78,15 +78,27 @@ ng_status ng_view_connection_get(const ng_view *view, ng_connection_id id, ng_co
     return ngi_view_connection_get(view, id, out);
 }
 
-ng_status ng_view_token_connections(const ng_view *view, ng_token_id id, ng_direction direction,
-                                    const ng_type_set *types, ng_edge *out, size_t capacity,
+ng_status ng_view_connection_list(const ng_view *view, const ng_connection_list_options *options,
+                                  ng_connection_id *ids, ng_connection *records, size_t capacity,
+                                  size_t *count)
+{
+    API_REQUIRE(view);
+    API_REQUIRE(count);
+    ng_status status = ngi_api_check_list(options);
+    return status != NG_OK ? status
+                           : ngi_view_connection_list(view, options, ids, records, capacity, count);
+}
+
+ng_status ng_view_token_connections(const ng_view *view, ng_token_id id,
+                                    const ng_edge_options *options, ng_edge *out, size_t capacity,
                                     size_t *count)
 {
     API_REQUIRE(view);
     API_REQUIRE(count);
+    API_OPTIONS(options);
     if (capacity > 0)
         API_REQUIRE(out);
-    return ngi_view_token_connections(view, id, direction, types, out, capacity, count);
+    return ngi_view_token_connections(view, id, options, out, capacity, count);
 }
 
 ng_status ng_view_cdna_get(const ng_view *view, ng_cdna *out)

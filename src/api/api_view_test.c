@@ -55,12 +55,9 @@ static void test_arguments(void **state)
     expect_invalid(ng_view_token_list(view, 0, 0, NULL, 1, &count), "out is NULL");
     expect_invalid(ng_view_connection_get(NULL, 1, NULL), "view is NULL");
     expect_invalid(ng_view_connection_get(view, 1, NULL), "out is NULL");
-    expect_invalid(ng_view_token_connections(NULL, 1, NG_BOTH, NULL, NULL, 0, &count),
-                   "view is NULL");
-    expect_invalid(ng_view_token_connections(view, 1, NG_BOTH, NULL, NULL, 0, NULL),
-                   "count is NULL");
-    expect_invalid(ng_view_token_connections(view, 1, NG_BOTH, NULL, NULL, 1, &count),
-                   "out is NULL");
+    expect_invalid(ng_view_token_connections(NULL, 1, NULL, NULL, 0, &count), "view is NULL");
+    expect_invalid(ng_view_token_connections(view, 1, NULL, NULL, 0, NULL), "count is NULL");
+    expect_invalid(ng_view_token_connections(view, 1, NULL, NULL, 1, &count), "out is NULL");
     expect_invalid(ng_view_cdna_get(NULL, NULL), "view is NULL");
     expect_invalid(ng_view_cdna_get(view, NULL), "out is NULL");
     expect_invalid(ng_view_collection_get(NULL, 0, NULL, NULL), "view is NULL");

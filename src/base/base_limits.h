@@ -32,6 +32,7 @@
 #define NGI_QUERY_BYTES_MAX 4096   /* text of a query */
 #define NGI_QUERY_TERMS_MAX 64     /* words of a query */
 #define NGI_PATH_HOPS_MAX 1024
+#define NGI_DECAY_PERIOD_S 3600 /* decay rates are an hour: the least that the original waited */
 #define NGI_INTERVAL_MS_DEFAULT 100u /* what a crash may cost that was not promised to be kept */
 #define NGI_INTERVAL_MS_MAX 60000u
 #define NGI_CHECKPOINT_BYTES_DEFAULT (256ull << 20) /* replayed in about a second */

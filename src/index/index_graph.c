@@ -292,23 +292,69 @@ void ngi_graph_fetch_lists(const ngi_graph *graph, uint32_t source, uint32_t tar
     ngi_graph_node from = ngi_graph_node_of(graph, source), to = ngi_graph_node_of(graph, target);
     __builtin_prefetch(ngi_graph_links_at(graph, from.first_out), 1);
     __builtin_prefetch(ngi_graph_links_at(graph, to.first_in), 1);
-    __builtin_prefetch(ngi_graph_record_at(
-        graph, from.out_degree <= to.in_degree ? from.first_out : to.first_in));
+    __builtin_prefetch(
+        ngi_graph_record_at(graph, from.out_degree <= to.in_degree ? from.first_out : to.first_in));
 }
 
-size_t ngi_graph_edges(const ngi_graph *graph, uint32_t slot, ng_direction direction,
-                       const ng_type_set *types, ng_edge *out, size_t capacity)
+ngi_graph_side ngi_graph_side_of(const ng_edge_options *options, uint32_t slot, bool incoming)
+{
+    ngi_graph_side side = {.is_walked = true};
+    if (options == NULL)
+        return side;
+    ng_direction direction = options->direction != 0 ? options->direction : NG_BOTH;
+    if (!(direction & (incoming ? NG_INCOMING : NG_OUTGOING))) {
+        side.is_walked = options->both_ways;
+        side.only_both_ways = true;
+    }
+    if (options->after != NULL) {
+        bool after_is_incoming = options->after->source != slot;
+        side.is_resumed = after_is_incoming == incoming;
+        side.is_walked = side.is_walked && (side.is_resumed || incoming);
+    }
+    return side;
+}
+
+bool ngi_graph_edge_passes(const ng_edge_options *options, ngi_graph_side side, uint8_t type,
+                           uint8_t flags)
+{
+    if (options == NULL)
+        return true;
+    if (side.only_both_ways && !(flags & NG_CONNECTION_BIDIRECTIONAL))
+        return false;
+    if (options->categories != 0 && !(options->categories >> (type >> 4) & 1))
+        return false;
+    return ngi_graph_types_any(&options->types) || ngi_graph_types_have(&options->types, type);
+}
+
+/* To the first connection of the list that is behind `after`, whose place is known if it is still
+ * there. */
+static void graph_walk_resume(graph_walk *walk, uint32_t slot, const ng_edge *after)
+{
+    if (walk->id != 0 && after->id <= UINT32_MAX &&
+        ngi_table_covers(&walk->graph->records, after->id)) {
+        ng_connection head = ngi_graph_head_at(walk->graph, (uint32_t)after->id);
+        if ((walk->incoming ? head.target : head.source) == slot)
+            walk->id = (uint32_t)after->id;
+    }
+    while (walk->id != 0 && walk->id >= after->id)
+        graph_walk_next(walk);
+}
+
+size_t ngi_graph_edges(const ngi_graph *graph, uint32_t slot, const ng_edge_options *options,
+                       ng_edge *out, size_t capacity)
 {
     ngi_graph_node node = ngi_graph_node_of(graph, slot);
-    bool any = ngi_graph_types_any(types);
     size_t count = 0;
     for (int incoming = 0; incoming < 2; incoming++) {
-        if (!(direction & (incoming ? NG_INCOMING : NG_OUTGOING)))
+        ngi_graph_side side = ngi_graph_side_of(options, slot, incoming);
+        if (!side.is_walked)
             continue;
         graph_walk walk = graph_walk_begin(graph, &node, incoming != 0);
+        if (side.is_resumed)
+            graph_walk_resume(&walk, slot, options->after);
         for (; walk.id != 0; graph_walk_next(&walk)) {
             ng_connection head = ngi_graph_head_at(graph, walk.id);
-            if (!any && !ngi_graph_types_have(types, head.type))
+            if (!ngi_graph_edge_passes(options, side, head.type, head.flags))
                 continue;
             if (count < capacity)
                 out[count] = ngi_graph_edge(walk.id, &head);

@@ -76,11 +76,23 @@ uint32_t ngi_graph_find(const ngi_graph *graph, uint32_t source, uint32_t target
  *  some items later, when these have arrived, what a find and a put look at behind them. */
 void ngi_graph_fetch_heads(const ngi_graph *graph, uint32_t source, uint32_t target);
 void ngi_graph_fetch_lists(const ngi_graph *graph, uint32_t source, uint32_t target);
-/** Edges of a slot, outgoing before incoming, newest first; see ng_token_connections. The direction
- *  is that of the record, BIDIRECTIONAL or not. Returns how many there are, which may exceed
- *  `capacity`. Here and below the token ids of an edge are slots: generations are the store's. */
-size_t ngi_graph_edges(const ngi_graph *graph, uint32_t slot, ng_direction direction,
-                       const ng_type_set *types, ng_edge *out, size_t capacity);
+/** How one of the two lists of a slot takes part in an answer to ng_token_connections. */
+typedef struct ngi_graph_side {
+    bool is_walked;
+    bool only_both_ways; /* of it, only BIDIRECTIONAL connections */
+    bool is_resumed;     /* behind options->after, which is of this list */
+} ngi_graph_side;
+
+/** `options` as checked by the store; may be NULL. */
+ngi_graph_side ngi_graph_side_of(const ng_edge_options *options, uint32_t slot, bool incoming);
+/** Whether the type is among those asked for, and the side wants the connection. */
+bool ngi_graph_edge_passes(const ng_edge_options *options, ngi_graph_side side, uint8_t type,
+                           uint8_t flags);
+/** Edges of a slot, outgoing before incoming, newest first; see ng_token_connections. Returns how many
+ *  there are, which may exceed `capacity`. Here and below the token ids of an edge are slots:
+ *  generations are the store's. */
+size_t ngi_graph_edges(const ngi_graph *graph, uint32_t slot, const ng_edge_options *options,
+                       ng_edge *out, size_t capacity);
 /** Edges between two slots, those from `a` first, newest first; walks the shorter lists. */
 size_t ngi_graph_between(const ngi_graph *graph, uint32_t a, uint32_t b, ng_edge *out,
                          size_t capacity);

@@ -47,6 +47,15 @@ static void expect_ok(const ngi_graph *graph)
         fail_msg("%s", ng_last_error());
 }
 
+static size_t edges_of(const ngi_graph *graph, uint32_t slot, ng_direction direction,
+                       const ng_type_set *types, ng_edge *out, size_t capacity)
+{
+    ng_edge_options options = {.struct_size = sizeof options, .direction = direction};
+    if (types != NULL)
+        options.types = *types;
+    return ngi_graph_edges(graph, slot, &options, out, capacity);
+}
+
 static void test_empty(void **state)
 {
     (void)state;
@@ -60,7 +69,7 @@ static void test_empty(void **state)
     ngi_graph_fetch_heads(&f.graph, 1, UINT32_MAX); /* no more than hints, whatever the slots */
     ngi_graph_fetch_lists(&f.graph, 1, UINT32_MAX);
     assert_int_equal(ngi_graph_find(&f.graph, 1, 2, 0), 0);
-    assert_int_equal(ngi_graph_edges(&f.graph, 1, NG_BOTH, NULL, &edge, 1), 0);
+    assert_int_equal(edges_of(&f.graph, 1, NG_BOTH, NULL, &edge, 1), 0);
     assert_int_equal(ngi_graph_between(&f.graph, 1, 2, &edge, 1), 0);
     ng_memory_use records, links, heads;
     ngi_graph_memory(&f.graph, &records, &links, &heads);
@@ -81,22 +90,22 @@ static void test_order_and_filters(void **state)
     put(&f, 4, 1, 2, 0xAF);
     ng_edge out[8];
     memset(out, 0, sizeof out);
-    assert_int_equal(ngi_graph_edges(&f.graph, 1, NG_BOTH, NULL, out, 8), 4);
+    assert_int_equal(edges_of(&f.graph, 1, NG_BOTH, NULL, out, 8), 4);
     static const ng_connection_id newest_first[4] = {4, 3, 1, 2}; /* outgoing, then incoming */
     for (int i = 0; i < 4; i++)
         assert_int_equal(out[i].id, newest_first[i]);
     assert_true(out[3].source == 2 && out[3].target == 1 && out[3].type == 0xAF);
     assert_int_equal(out[3].flags, NG_CONNECTION_ACTIVE);
     ng_type_set types = {{UINT64_C(1) << 2, 0, 0, 0}}, none = {{0}};
-    assert_int_equal(ngi_graph_edges(&f.graph, 1, NG_OUTGOING, &types, out, 8), 2);
-    assert_int_equal(ngi_graph_edges(&f.graph, 1, NG_OUTGOING, &none, out, 8), 3);
+    assert_int_equal(edges_of(&f.graph, 1, NG_OUTGOING, &types, out, 8), 2);
+    assert_int_equal(edges_of(&f.graph, 1, NG_OUTGOING, &none, out, 8), 3);
     types = (ng_type_set){{0, 0, UINT64_C(1) << 47, 0}};
-    assert_int_equal(ngi_graph_edges(&f.graph, 1, NG_BOTH, &types, out, 8), 2);
-    assert_int_equal(ngi_graph_edges(&f.graph, 1, NG_INCOMING, &types, out, 8), 1);
+    assert_int_equal(edges_of(&f.graph, 1, NG_BOTH, &types, out, 8), 2);
+    assert_int_equal(edges_of(&f.graph, 1, NG_INCOMING, &types, out, 8), 1);
     memset(out, 0, sizeof out);
-    assert_int_equal(ngi_graph_edges(&f.graph, 1, NG_BOTH, NULL, out, 2), 4);
+    assert_int_equal(edges_of(&f.graph, 1, NG_BOTH, NULL, out, 2), 4);
     assert_true(out[1].id == 3 && out[2].id == 0);
-    assert_int_equal(ngi_graph_edges(&f.graph, 1, NG_BOTH, NULL, NULL, 0), 4);
+    assert_int_equal(edges_of(&f.graph, 1, NG_BOTH, NULL, NULL, 0), 4);
     assert_int_equal(ngi_graph_between(&f.graph, 2, 1, out, 8), 3);
     assert_true(out[0].id == 2 && out[1].id == 4 && out[2].id == 1);
     assert_int_equal(ngi_graph_between(&f.graph, 1, 2, out, 1), 3);
@@ -118,7 +127,7 @@ static void test_replace(void **state)
     assert_int_equal(ngi_graph_get(&f.graph, 5)->confidence, 77);
     assert_int_equal(f.graph.count, 2);
     ng_edge out[2];
-    assert_int_equal(ngi_graph_edges(&f.graph, 1, NG_OUTGOING, NULL, out, 2), 2);
+    assert_int_equal(edges_of(&f.graph, 1, NG_OUTGOING, NULL, out, 2), 2);
     assert_true(out[0].id == 6 && out[1].id == 5); /* changing is not making: the order stays */
     assert_null(ngi_graph_get(&f.graph, 4));
     expect_ok(&f.graph);
@@ -165,8 +174,7 @@ static void compare_slot(const ngi_graph *graph, const twin *t, uint32_t slot, u
     static ng_edge got[LINKS], wanted[LINKS];
     for (int direction = 1; direction <= 3; direction++) {
         size_t count = twin_edges(t, slot, (ng_direction)direction, wanted);
-        assert_int_equal(ngi_graph_edges(graph, slot, (ng_direction)direction, NULL, got, LINKS),
-                         count);
+        assert_int_equal(edges_of(graph, slot, (ng_direction)direction, NULL, got, LINKS), count);
         expect_edges(got, wanted, count);
         if (direction == 1)
             assert_int_equal(ngi_graph_node_of(graph, slot).out_degree, count);
@@ -237,7 +245,7 @@ static void test_against_twin(void **state)
     }
     assert_int_equal(f.graph.count, 0);
     for (uint32_t slot = 0; slot <= SLOTS; slot++)
-        assert_int_equal(ngi_graph_edges(&f.graph, slot, NG_BOTH, NULL, NULL, 0), 0);
+        assert_int_equal(edges_of(&f.graph, slot, NG_BOTH, NULL, NULL, 0), 0);
     expect_ok(&f.graph);
     free(t);
     fixture_close(&f);
@@ -314,7 +322,7 @@ static void test_late_ids_find_their_place(void **state)
         assert_int_equal(f.graph.count, COUNT - 1);
         ng_edge out[COUNT];
         for (uint32_t slot = 1; slot <= 6; slot++) {
-            size_t count = ngi_graph_edges(&f.graph, slot, NG_BOTH, NULL, out, COUNT);
+            size_t count = edges_of(&f.graph, slot, NG_BOTH, NULL, out, COUNT);
             for (size_t i = 1; i < count; i++)
                 assert_true(out[i].id < out[i - 1].id);
         }

@@ -16,10 +16,9 @@
 #include "model/model_types.h"
 
 #include <math.h>
+#include <string.h>
 
-#define CONNECTION_FIELDS_ALL                                                                      \
-    ((uint32_t)NG_CFIELD_TYPE | NG_CFIELD_FLAGS | NG_CFIELD_LEVELS | NG_CFIELD_MUTABILITY |        \
-     NG_CFIELD_RIGIDITY | NG_CFIELD_PULL | NG_CFIELD_DISTANCE | NG_CFIELD_CONFIDENCE)
+#define CONNECTION_FIELDS_ALL ((uint32_t)(2 * NG_CFIELD_TARGET_OF - 1))
 
 /* Learning rate and decay rate, x 255: a hypothesis learns four times and decays twice as fast. */
 #define CONNECTION_LEARNING_RATE 32
@@ -69,9 +68,11 @@ static ng_status connection_check_ends(const ng_connection *record)
     return NG_OK;
 }
 
-static ng_status connection_apply_type(ng_connection *record, const ng_connection_fields *fields,
+/* A mutability that was the category's follows the category. */
+static ng_status connection_apply_kind(ng_connection *record, const ng_connection_fields *fields,
                                        const ng_cdna *cdna)
 {
+    bool follows = record->mutability == ngi_connection_type_mutability(record->type);
     if (fields->set & NG_CFIELD_TYPE)
         record->type = fields->type;
     if (record->type >= NG_CONNECTION_TYPE_COUNT)
@@ -82,15 +83,12 @@ static ng_status connection_apply_type(ng_connection *record, const ng_connectio
                         "type %s (%u) is not among the constitution's "
                         "allowed_types",
                         ng_connection_type_name(record->type), record->type);
-    record->mutability = (uint8_t)ngi_connection_type_mutability(record->type);
+    if (follows)
+        record->mutability = (uint8_t)ngi_connection_type_mutability(record->type);
     if (fields->set & NG_CFIELD_MUTABILITY)
         record->mutability = fields->mutability;
     if (record->mutability > NG_HYPOTHESIS)
         return ngi_fail(NG_E_INVALID, "mutability %u is outside 0..2", record->mutability);
-    if (record->mutability == NG_HYPOTHESIS) {
-        record->learning_rate = HYPOTHESIS_LEARNING_RATE;
-        record->decay_rate = HYPOTHESIS_DECAY_RATE;
-    }
     return NG_OK;
 }
 
@@ -110,6 +108,67 @@ static ng_status connection_apply_numbers(ng_connection *record, const ng_connec
                                    NGI_PREFERRED_DISTANCE_MIN, NGI_PREFERRED_DISTANCE_MAX));
     if (fields->set & NG_CFIELD_CONFIDENCE)
         NGI_TRY(connection_apply_fraction("confidence", fields->confidence, &record->confidence));
+    if (fields->set & NG_CFIELD_LEARNING_RATE)
+        NGI_TRY(connection_apply_fraction("learning_rate", fields->learning_rate,
+                                          &record->learning_rate));
+    if (fields->set & NG_CFIELD_DECAY_RATE)
+        NGI_TRY(connection_apply_fraction("decay_rate", fields->decay_rate, &record->decay_rate));
+out:
+    return status;
+}
+
+/* The other axes take part at their origin, which is raw 0 and always in range. */
+static ng_status connection_encode_target(const ng_connection_fields *fields,
+                                          const ngi_encoding *encoding, int16_t out[NG_SPACE_COUNT])
+{
+    for (unsigned space = 0; space < NG_SPACE_COUNT; space++) {
+        int16_t raw[NG_AXIS_COUNT] = {NG_COORDINATE_ABSENT};
+        const float value[NG_AXIS_COUNT] = {fields->target_vector[space],
+                                            encoding->origin[space][1], encoding->origin[space][2]};
+        if (fields->target_spaces >> space & 1) {
+            ng_status status = ngi_space_encode(encoding, (ng_space)space, value, raw);
+            if (status != NG_OK)
+                return ngi_fail_prefix(status, "target_vector");
+        }
+        out[space] = raw[0];
+    }
+    return NG_OK;
+}
+
+static ng_status connection_apply_target(ng_connection *record, const ng_connection_fields *fields,
+                                         const ngi_connection_context *context)
+{
+    int16_t target[NG_SPACE_COUNT];
+    memcpy(target, record->target_vector, sizeof target);
+    if (fields->set & NG_CFIELD_TARGET_VECTOR) {
+        if (fields->set & NG_CFIELD_TARGET_OF)
+            return ngi_fail(NG_E_INVALID, "set has both target_vector and target_of");
+        ng_status status = connection_encode_target(fields, context->encoding, target);
+        if (status != NG_OK)
+            return status;
+    }
+    for (int space = 0; fields->set & NG_CFIELD_TARGET_OF && space < NG_SPACE_COUNT; space++)
+        target[space] = context->target_of->coordinates[space][0];
+    memcpy(record->target_vector, target, sizeof target);
+    return NG_OK;
+}
+
+/* All but the ends; `record` is the caller's copy. */
+static ng_status connection_apply(ng_connection *record, const ng_connection_fields *fields,
+                                  const ngi_connection_context *context)
+{
+    ng_status status;
+    if (fields->set & ~CONNECTION_FIELDS_ALL)
+        return ngi_fail(NG_E_INVALID, "set has unknown bits 0x%x",
+                        fields->set & ~CONNECTION_FIELDS_ALL);
+    NGI_TRY(connection_apply_numbers(record, fields, context->cdna));
+    NGI_TRY(connection_apply_target(record, fields, context));
+    if (fields->set & NG_CFIELD_FLAGS)
+        record->flags = fields->flags;
+    if (fields->set & NG_CFIELD_LEVELS)
+        record->active_levels = fields->active_levels;
+    if (fields->set & NG_CFIELD_ORIGIN)
+        record->origin = fields->origin;
     if (record->mutability == NG_IMMUTABLE)
         record->confidence = 255;
 out:
@@ -117,7 +176,7 @@ out:
 }
 
 ng_status ngi_connection_from_fields(ng_connection *out, const ng_connection_fields *fields,
-                                     const ng_cdna *cdna, uint32_t origin, uint32_t now_s)
+                                     const ngi_connection_context *context)
 {
     ng_status status;
     ng_connection record = {
@@ -127,24 +186,57 @@ ng_status ngi_connection_from_fields(ng_connection *out, const ng_connection_fie
         .rigidity = 128,
         .flags = NG_CONNECTION_ACTIVE,
         .preferred_distance = 1.0f,
-        .created_at = now_s,
+        .created_at = context->now_s,
+        .mutability = NG_LEARNABLE,
         .confidence = 128,
-        .last_update = now_s,
+        .last_update = context->now_s,
         .learning_rate = CONNECTION_LEARNING_RATE,
         .decay_rate = CONNECTION_DECAY_RATE,
-        .origin = origin,
+        .origin = context->origin,
     };
-    if (fields->set & ~CONNECTION_FIELDS_ALL)
-        return ngi_fail(NG_E_INVALID, "set has unknown bits 0x%x",
-                        fields->set & ~CONNECTION_FIELDS_ALL);
     NGI_TRY(connection_check_ends(&record));
-    NGI_TRY(connection_apply_type(&record, fields, cdna));
-    NGI_TRY(connection_apply_numbers(&record, fields, cdna));
-    if (fields->set & NG_CFIELD_FLAGS)
-        record.flags = fields->flags;
-    if (fields->set & NG_CFIELD_LEVELS)
-        record.active_levels = fields->active_levels;
+    NGI_TRY(connection_apply_kind(&record, fields, context->cdna));
+    if (record.mutability == NG_HYPOTHESIS) {
+        record.learning_rate = HYPOTHESIS_LEARNING_RATE;
+        record.decay_rate = HYPOTHESIS_DECAY_RATE;
+    }
+    NGI_TRY(connection_apply(&record, fields, context));
     *out = record;
+out:
+    return status;
+}
+
+/* A confidence fades from where and when it was stored. So when how it fades is about to change, what
+ * is left of it now is stored; and a change of anything else leaves both alone, or a connection that
+ * is changed every minute would never fade at all. */
+static void connection_settle(const ng_connection *old, ng_connection *next, bool is_given,
+                              uint32_t now_s)
+{
+    bool was_immutable = old->mutability == NG_IMMUTABLE;
+    bool is_immutable = next->mutability == NG_IMMUTABLE;
+    bool fades_otherwise = ngi_connection_fading(old) != ngi_connection_fading(next);
+    if (!is_given && !is_immutable && fades_otherwise)
+        next->confidence =
+            (uint8_t)rint(255.0 * ng_connection_confidence(old, (uint64_t)now_s * 1000000));
+    if (was_immutable != is_immutable || (!is_immutable && (is_given || fades_otherwise)))
+        next->last_update = now_s;
+}
+
+ng_status ngi_connection_apply_fields(ng_connection *record, const ng_connection_fields *fields,
+                                      const ngi_connection_context *context)
+{
+    ng_status status;
+    ng_connection next = *record;
+    if ((fields->source != 0 && fields->source != record->source) ||
+        (fields->target != 0 && fields->target != record->target))
+        return ngi_fail(NG_E_INVALID, "the ends of a connection do not change: it joins %u to %u",
+                        record->source, record->target);
+    NGI_TRY(connection_apply_kind(&next, fields, context->cdna));
+    NGI_TRY(connection_apply(&next, fields, context));
+    connection_settle(record, &next, (fields->set & NG_CFIELD_CONFIDENCE) != 0, context->now_s);
+    if (!(fields->set & NG_CFIELD_FLAGS) && memcmp(&next, record, sizeof next) != 0)
+        next.flags |= NG_CONNECTION_MODIFIED;
+    *record = next;
 out:
     return status;
 }

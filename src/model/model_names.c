@@ -141,3 +141,26 @@ ng_status ng_connection_type_parse(const char *text, uint8_t *out)
                     "Hypernym",
                     NAMES_SHOWN_MAX, text, NG_CONNECTION_TYPE_COUNT);
 }
+
+const char *ng_mutability_name(ng_mutability mutability)
+{
+    static const char *const names[] = {"immutable", "learnable", "hypothesis"};
+    return (unsigned)mutability <= NG_HYPOTHESIS ? names[mutability] : NULL;
+}
+
+ng_status ng_mutability_parse(const char *text, ng_mutability *out)
+{
+    if (text == NULL || out == NULL)
+        return ngi_fail(NG_E_INVALID, "mutability: %s is NULL", text == NULL ? "text" : "out");
+    char folded[NAMES_FOLDED_MAX];
+    names_fold(text, folded);
+    for (int mutability = 0; mutability <= NG_HYPOTHESIS; mutability++) {
+        if (strcmp(folded, ng_mutability_name((ng_mutability)mutability)) == 0) {
+            *out = (ng_mutability)mutability;
+            return NG_OK;
+        }
+    }
+    return ngi_fail(NG_E_INVALID,
+                    "mutability \"%.*s\" is not one of immutable, learnable, hypothesis",
+                    NAMES_SHOWN_MAX, text);
+}

@@ -57,13 +57,30 @@ NG_MUST_USE ng_status ngi_name_validate(const char *what, const char *text, size
 /** Valid UTF-8 of 1..NGI_LABEL_BYTES_MAX bytes without control codes. */
 NG_MUST_USE ng_status ngi_label_validate(const char *label, size_t bytes);
 
+/** What a connection is checked against, and where its values come from. */
+typedef struct ngi_connection_context {
+    const ng_cdna *cdna;
+    const ngi_encoding *encoding;
+    const ng_token *target_of; /* the token of fields->target_of if that is set */
+    uint32_t origin;           /* of a new one, unless its fields say */
+    uint32_t now_s;
+} ngi_connection_context;
+
 /** Builds the record of a connection from fields; endpoints are slots that exist. Members of
  *  `fields` that are not set take their documented default, which the constitution must allow.
  *  Errors: NG_E_INVALID (field, value, range; self-link), NG_E_FORBIDDEN (type). */
 NG_MUST_USE ng_status ngi_connection_from_fields(ng_connection *out,
                                                  const ng_connection_fields *fields,
-                                                 const ng_cdna *cdna, uint32_t origin,
-                                                 uint32_t now_s);
+                                                 const ngi_connection_context *context);
+/** Applies the members that `fields` sets to `*record`, as documented at ng_connection_update; on
+ *  failure the record is unchanged. Members that are not set are checked as well. */
+NG_MUST_USE ng_status ngi_connection_apply_fields(ng_connection *record,
+                                                  const ng_connection_fields *fields,
+                                                  const ngi_connection_context *context);
+/** As documented at ng_connection_activate. */
+void ngi_connection_activate(ng_connection *record, uint32_t now_s);
+/** Of 255, what the confidence loses an hour: 0 = it does not fade. */
+uint8_t ngi_connection_fading(const ng_connection *record);
 /** A record read from a log: whether its values are ones that could have been stored. */
 NG_MUST_USE ng_status ngi_connection_validate(const ng_connection *record);
 /** Immutable or Learnable by category; Learnable for a value that is no type. */

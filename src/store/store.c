@@ -227,6 +227,11 @@ ng_status ngi_store_fail_conflict(ng_store *store, ng_conflict *conflict, uint32
     conflict->seq = ngi_wal_applied(store->wal);
     if (slot != 0 && store_live_slot(store, slot) != 0)
         ngi_store_token_info(store, slot, &conflict->token);
+    const ng_connection *record = conflict->connection <= UINT32_MAX
+                                      ? ngi_graph_get(&store->graph, (uint32_t)conflict->connection)
+                                      : NULL;
+    if (record != NULL)
+        conflict->record = *record;
     atomic_fetch_add_explicit(&store->conflict_count, 1, memory_order_relaxed);
     ng_status status = ngi_fail(NG_E_CONFLICT, "%s", message);
     ngi_conflict_set(conflict);

@@ -118,13 +118,54 @@ NG_MUST_USE ng_status ngi_store_connection_put(ng_store *store, const ng_connect
                                                size_t count, unsigned put_flags, uint32_t origin,
                                                const ng_write_options *write, ng_connection_id *out,
                                                size_t *created);
-NG_MUST_USE ng_status ngi_store_connection_get(const ng_store *store, ng_connection_id id,
-                                               ng_connection *out);
+/** What a call that writes connections asks for. */
+typedef enum ngi_link_verb {
+    NGI_LINK_CREATE,
+    NGI_LINK_UPDATE,
+    NGI_LINK_UPSERT,
+    NGI_LINK_ACTIVATE
+} ngi_link_verb;
+
+typedef struct ngi_link_request {
+    ngi_link_verb verb;
+    unsigned put_flags;                 /* ngi_connection_put_flags; create */
+    size_t count;                       /* 1..NGI_BATCH_MAX: NG_E_INVALID */
+    const ng_connection_id *ids;        /* update, activate */
+    const ng_connection_fields *fields; /* create, update, upsert */
+    uint32_t origin;                    /* of new ones whose fields do not say */
+    const ng_write_options *write;
+    ng_connection_id *out; /* ids by position, create and upsert; may be NULL */
+    bool *created;         /* whether it was, by position, upsert; may be NULL */
+} ngi_link_request;
+
+/** One op, all or none. `created` (may be NULL) receives how many are new. */
+NG_MUST_USE ng_status ngi_store_connection_write(ng_store *store, const ngi_link_request *request,
+                                                 size_t *created);
 NG_MUST_USE ng_status ngi_store_connection_delete(ng_store *store, ng_connection_id id,
                                                   const ng_write_options *write);
+NG_MUST_USE ng_status ngi_store_connection_delete_many(ng_store *store, const ng_connection_id *ids,
+                                                       size_t count, const ng_write_options *write);
+NG_MUST_USE ng_status ngi_store_connection_get(const ng_store *store, ng_connection_id id,
+                                               ng_connection *out);
+NG_MUST_USE ng_status ngi_store_connection_get_many(const ng_store *store,
+                                                    const ng_connection_id *ids, size_t count,
+                                                    ng_connection *out, size_t *found);
+NG_MUST_USE ng_status ngi_store_connection_list(const ng_store *store,
+                                                const ng_connection_list_options *options,
+                                                ng_connection_id *ids, ng_connection *records,
+                                                size_t capacity, size_t *count);
+NG_MUST_USE ng_status ngi_store_connection_count(const ng_store *store,
+                                                 const ng_connection_filter *filter,
+                                                 ng_connection_counts *out);
+NG_MUST_USE ng_status ngi_store_connection_decode(const ng_store *store, ng_connection_id id,
+                                                  const ng_connection *record, uint64_t time_us,
+                                                  ng_connection_info *out);
+NG_MUST_USE ng_status ngi_store_connection_force_in(const ng_store *store, ng_connection_id id,
+                                                    ng_space space, uint64_t time_us,
+                                                    double *distance, double *force);
 NG_MUST_USE ng_status ngi_store_token_connections(const ng_store *store, ng_token_id id,
-                                                  ng_direction direction, const ng_type_set *types,
-                                                  ng_edge *out, size_t capacity, size_t *count);
+                                                  const ng_edge_options *options, ng_edge *out,
+                                                  size_t capacity, size_t *count);
 NG_MUST_USE ng_status ngi_store_connections_between(const ng_store *store, ng_token_id a,
                                                     ng_token_id b, ng_edge *out, size_t capacity,
                                                     size_t *count);

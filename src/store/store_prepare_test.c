@@ -140,8 +140,7 @@ static void test_parts_see_each_other(void **state)
     assert_int_equal(ngi_store_connection_get(f->store, 7, &record), NG_OK);
     ng_edge edges[4];
     size_t count;
-    assert_int_equal(ngi_store_token_connections(f->store, 1, NG_BOTH, NULL, edges, 4, &count),
-                     NG_OK);
+    assert_int_equal(ngi_store_token_connections(f->store, 1, NULL, edges, 4, &count), NG_OK);
     assert_int_equal(count, 2);
     /* What is given next lies behind the gap. */
     assert_int_equal(txn_create(f, NULL, NULL), 10);

@@ -178,7 +178,7 @@ void ngi_txn_rollback(ng_txn *txn)
                          txn->tokens[i].record.slot);
     }
     for (uint32_t i = txn->connection_count; i-- > 0;) {
-        if (txn->connections[i].state != TXN_DELETED)
+        if (txn->connections[i].state == TXN_CREATED || txn->connections[i].state == TXN_GONE)
             given_return(store, &store->given.returned_ids, &store->given.id_given,
                          txn->connections[i].id);
     }
@@ -408,14 +408,8 @@ ng_status ngi_txn_connection_get(const ng_txn *txn, ng_connection_id id, ng_conn
     ng_status status = ngi_store_read_begin(txn->store);
     if (status != NG_OK)
         return status;
-    const txn_connection *entry = ngi_overlay_connection(txn, id);
-    const ng_connection *record = NULL;
-    if (entry != NULL)
-        record = entry->state == TXN_CREATED ? &entry->record : NULL;
-    else if (id <= UINT32_MAX)
-        record = ngi_graph_get(&txn->store->graph, (uint32_t)id);
-    if (record != NULL && entry == NULL && !ngi_overlay_shows(txn, (uint32_t)id, record))
-        record = NULL;
+    txn_connection *entry;
+    const ng_connection *record = ngi_overlay_connection_record(txn, id, &entry);
     if (record != NULL)
         *out = *record;
     else

@@ -24,11 +24,10 @@ NG_MUST_USE ng_status ngi_txn_token_put(ng_txn *txn, const ngi_txn_put *put,
                                         const ng_write_options *write, ng_token_id *out);
 NG_MUST_USE ng_status ngi_txn_token_delete(ng_txn *txn, const ng_token_id *ids, size_t count,
                                            const ng_write_options *write);
-NG_MUST_USE ng_status ngi_txn_connection_put(ng_txn *txn, const ng_connection_fields *fields,
-                                             size_t count, const ng_write_options *write,
-                                             ng_connection_id *out);
-NG_MUST_USE ng_status ngi_txn_connection_delete(ng_txn *txn, ng_connection_id id,
-                                                const ng_write_options *write);
+/** `request->write` and what else it says that is not for transactions are checked. */
+NG_MUST_USE ng_status ngi_txn_connection_write(ng_txn *txn, const ngi_link_request *request);
+NG_MUST_USE ng_status ngi_txn_connection_delete(ng_txn *txn, const ng_connection_id *ids,
+                                                size_t count, const ng_write_options *write);
 
 NG_MUST_USE ng_status ngi_txn_if_version(ng_txn *txn, ng_token_id id, uint32_t version);
 NG_MUST_USE ng_status ngi_txn_if_absent(ng_txn *txn, ng_collection_id collection, const char *label,

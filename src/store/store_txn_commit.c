@@ -11,7 +11,8 @@
  *   token created              its collection is there
  *   label set                  is free, or its holder loses it by the same transaction
  *   connection created         ends are there, nothing joins them with that type, degree limits
- *   connection deleted         is there
+ *   connection changed         is as it was; nothing joins its ends with a type that is new to it
+ *   connection deleted         is as it was
  *   anything computed          the constitution is the same */
 #include "store/store_txn_private.h"
 
@@ -123,21 +124,36 @@ static ng_status verify_end(const ng_txn *txn, const txn_connection *connection,
                                    connection->id);
 }
 
-static ng_status verify_connection(const ng_txn *txn, const txn_connection *entry)
+/* That a connection is still the one from which the entry was computed. */
+static ng_status verify_base(const ng_txn *txn, const txn_connection *entry)
 {
-    const ngi_graph *graph = &txn->store->graph;
-    const ng_connection *record = &entry->record;
-    ng_status status = NG_OK;
-    if (entry->state == TXN_DELETED && ngi_graph_get(graph, entry->id) == NULL) {
-        ng_conflict conflict = {.kind = NG_CONFLICT_ABSENT, .connection = entry->id};
+    ng_conflict conflict = {.kind = NG_CONFLICT_ABSENT, .connection = entry->id};
+    const ng_connection *present = ngi_graph_get(&txn->store->graph, entry->id);
+    if (present == NULL)
         return ngi_store_fail_conflict(txn->store, &conflict, 0,
                                        "connection %u is not there any more", entry->id);
-    }
-    if (entry->state != TXN_CREATED)
+    if (memcmp(present, &entry->base, sizeof *present) == 0)
         return NG_OK;
-    NGI_TRY(verify_end(txn, entry, record->source));
-    NGI_TRY(verify_end(txn, entry, record->target));
-    uint32_t id = ngi_graph_find(graph, record->source, record->target, record->type);
+    conflict.kind = NG_CONFLICT_CHANGED;
+    return ngi_store_fail_conflict(txn->store, &conflict, 0,
+                                   "connection %u was changed by someone else", entry->id);
+}
+
+static ng_status verify_connection(const ng_txn *txn, const txn_connection *entry)
+{
+    const ng_connection *record = &entry->record;
+    ng_status status = NG_OK;
+    if (entry->state == TXN_GONE)
+        return NG_OK;
+    if (entry->state == TXN_CREATED) {
+        NGI_TRY(verify_end(txn, entry, record->source));
+        NGI_TRY(verify_end(txn, entry, record->target));
+    } else {
+        NGI_TRY(verify_base(txn, entry));
+        if (entry->state == TXN_DELETED || record->type == entry->base.type)
+            return NG_OK;
+    }
+    uint32_t id = ngi_graph_find(&txn->store->graph, record->source, record->target, record->type);
     if (id != 0 && ngi_overlay_shows(txn, id, record))
         return ngi_txn_fail_joined(txn, id, record, true);
 out:
@@ -208,7 +224,7 @@ static void commit_measure(const ng_txn *txn, commit_plan *plan)
     }
     for (uint32_t i = 0; i < txn->connection_count; i++) {
         plan->connections_deleted += txn->connections[i].state == TXN_DELETED;
-        plan->connections_put += txn->connections[i].state == TXN_CREATED;
+        plan->connections_put += is_put(txn->connections[i].state);
     }
     plan->part_count += plan->tokens_put != 0;
     plan->part_count += plan->tokens_deleted != 0;
@@ -289,7 +305,7 @@ static size_t encode_connections_put(const ng_txn *txn, uint8_t *body, uint32_t 
     ngi_op_list_encode(body, count, 0);
     for (uint32_t i = 0; i < txn->connection_count; i++) {
         const txn_connection *entry = &txn->connections[i];
-        if (entry->state == TXN_CREATED)
+        if (is_put(entry->state))
             at = ngi_op_connection_encode(at, entry->id, &entry->record);
     }
     return (size_t)(at - body);

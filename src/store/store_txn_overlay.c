@@ -26,9 +26,14 @@ static uint64_t hash_label(uint32_t collection, const char *label, size_t bytes)
     return XXH3_64bits_withSeed(label, bytes, collection);
 }
 
+static bool is_put(txn_state state)
+{
+    return state == TXN_CREATED || state == TXN_UPDATED;
+}
+
 static bool entry_has_label(const txn_token *entry)
 {
-    return (entry->state == TXN_CREATED || entry->state == TXN_UPDATED) && entry->label != NULL;
+    return is_put(entry->state) && entry->label != NULL;
 }
 
 /* The hash of an entry's present key; false if it has none. */
@@ -58,7 +63,7 @@ static bool key_id(const ng_txn *txn, uint32_t entry, uint64_t *hash)
 static bool key_ends(const ng_txn *txn, uint32_t entry, uint64_t *hash)
 {
     *hash = hash_ends(&txn->connections[entry].record);
-    return txn->connections[entry].state == TXN_CREATED;
+    return is_put(txn->connections[entry].state);
 }
 
 static void index_put(txn_index *index, uint64_t hash, uint32_t entry)
@@ -147,7 +152,7 @@ out:
     return status;
 }
 
-ng_status ngi_overlay_reserve_connections(ng_txn *txn, uint32_t more)
+ng_status ngi_overlay_reserve_connections(ng_txn *txn, uint32_t more, uint32_t keys)
 {
     ng_status status;
     uint32_t count = txn->connection_count;
@@ -160,7 +165,7 @@ ng_status ngi_overlay_reserve_connections(ng_txn *txn, uint32_t more)
     if (status != NG_OK)
         return status;
     NGI_TRY(index_reserve(txn, &txn->by_id, more, count, key_id));
-    NGI_TRY(index_reserve(txn, &txn->by_ends, more, count, key_ends));
+    NGI_TRY(index_reserve(txn, &txn->by_ends, keys, count, key_ends));
     NGI_TRY(
         ngi_degrees_reserve(store_account_of(txn->store, STORE_TRANSACTIONS), &txn->degrees, more));
 out:
@@ -175,32 +180,58 @@ txn_token *ngi_overlay_add_token(ng_txn *txn, const txn_token *entry)
     return added;
 }
 
+/* Counts an entry in or out, in its present state. */
+static void overlay_count_connection(ng_txn *txn, const txn_connection *entry, bool in)
+{
+    uint32_t by = in ? 1 : UINT32_MAX; /* one more, or one less */
+    if (entry->state == TXN_DELETED)
+        txn->deleted_count += by;
+    if (entry->state == TXN_UPDATED)
+        txn->updated_count += by;
+    if (entry->state == TXN_CREATED && in)
+        ngi_degrees_add(&txn->degrees, entry->record.source, entry->record.target);
+    if (entry->state == TXN_CREATED && !in)
+        ngi_degrees_remove(&txn->degrees, entry->record.source, entry->record.target);
+}
+
 txn_connection *ngi_overlay_add_connection(ng_txn *txn, const txn_connection *entry)
 {
     txn_connection *added = &txn->connections[txn->connection_count];
     *added = *entry;
     index_put(&txn->by_id, hash_number(entry->id), txn->connection_count);
-    if (entry->state == TXN_CREATED) {
+    if (is_put(entry->state))
         index_put(&txn->by_ends, hash_ends(&entry->record), txn->connection_count);
-        ngi_degrees_add(&txn->degrees, entry->record.source, entry->record.target);
-    }
+    overlay_count_connection(txn, added, true);
     txn->connection_count++;
     return added;
 }
 
-void ngi_overlay_drop_connection(ng_txn *txn, txn_connection *entry)
+/* A key that an entry had still leads to it, so only a type that it gets needs a bucket. */
+void ngi_overlay_restore_connection(ng_txn *txn, txn_connection *entry, const txn_connection *old)
 {
-    ngi_degrees_remove(&txn->degrees, entry->record.source, entry->record.target);
-    entry->state = TXN_GONE;
+    overlay_count_connection(txn, entry, false);
+    *entry = *old;
+    overlay_count_connection(txn, entry, true);
 }
 
-void ngi_overlay_take_back_connections(ng_txn *txn, uint32_t count)
+void ngi_overlay_set_connection(ng_txn *txn, txn_connection *entry, const txn_connection *next)
 {
-    while (txn->connection_count > count) {
-        txn_connection *entry = &txn->connections[--txn->connection_count];
-        if (entry->state == TXN_CREATED)
-            ngi_overlay_drop_connection(txn, entry);
-    }
+    bool has_new_key = is_put(next->state) && next->record.type != entry->record.type;
+    ngi_overlay_restore_connection(txn, entry, next);
+    if (has_new_key)
+        index_put(&txn->by_ends, hash_ends(&entry->record), (uint32_t)(entry - txn->connections));
+}
+
+void ngi_overlay_pop_connection(ng_txn *txn)
+{
+    overlay_count_connection(txn, &txn->connections[--txn->connection_count], false);
+}
+
+void ngi_overlay_delete_connection(ng_txn *txn, txn_connection *entry)
+{
+    txn_connection next = *entry;
+    next.state = entry->state == TXN_CREATED ? TXN_GONE : TXN_DELETED;
+    ngi_overlay_set_connection(txn, entry, &next);
 }
 
 void ngi_overlay_index_label(ng_txn *txn, const txn_token *entry)
@@ -309,24 +340,53 @@ uint32_t ngi_overlay_label_holder(const ng_txn *txn, uint32_t collection, const 
 
 bool ngi_overlay_shows(const ng_txn *txn, uint32_t id, const ng_connection *record)
 {
-    if (txn->deleted_count == 0)
+    if (txn->deleted_count == 0 && txn->updated_count == 0)
         return true;
     return ngi_overlay_connection(txn, id) == NULL &&
            !ngi_overlay_is_deleted(txn, record->source) &&
            !ngi_overlay_is_deleted(txn, record->target);
 }
 
+txn_connection *ngi_overlay_joined(const ng_txn *txn, uint32_t source, uint32_t target,
+                                   uint8_t type)
+{
+    const ng_connection record = {.source = source, .target = target, .type = type};
+    uint64_t at = hash_ends(&record);
+    for (uint32_t i; (i = index_next(&txn->by_ends, &at, txn->connection_count)) != UINT32_MAX;) {
+        txn_connection *entry = &txn->connections[i];
+        if (is_put(entry->state) && entry->record.source == source &&
+            entry->record.target == target && entry->record.type == type)
+            return entry;
+    }
+    return NULL;
+}
+
 uint32_t ngi_overlay_joining(const ng_txn *txn, const ng_connection *record)
 {
-    uint64_t at = hash_ends(record);
-    for (uint32_t i; (i = index_next(&txn->by_ends, &at, txn->connection_count)) != UINT32_MAX;) {
-        const txn_connection *entry = &txn->connections[i];
-        if (entry->state == TXN_CREATED && entry->record.source == record->source &&
-            entry->record.target == record->target && entry->record.type == record->type)
-            return entry->id;
-    }
+    const txn_connection *entry =
+        ngi_overlay_joined(txn, record->source, record->target, record->type);
+    if (entry != NULL)
+        return entry->id;
     uint32_t id = ngi_graph_find(&txn->store->graph, record->source, record->target, record->type);
     return id != 0 && ngi_overlay_shows(txn, id, record) ? id : 0;
+}
+
+const ng_connection *ngi_overlay_connection_record(const ng_txn *txn, ng_connection_id id,
+                                                   txn_connection **entry)
+{
+    *entry = ngi_overlay_connection(txn, id);
+    if (*entry != NULL)
+        return is_put((*entry)->state) ? &(*entry)->record : NULL;
+    const ng_connection *record =
+        id <= UINT32_MAX ? ngi_graph_get(&txn->store->graph, (uint32_t)id) : NULL;
+    return record != NULL && ngi_overlay_shows(txn, (uint32_t)id, record) ? record : NULL;
+}
+
+/* An UPDATED connection is one of those that stay. */
+static bool overlay_leaves(const ng_txn *txn, uint32_t id)
+{
+    txn_connection *entry;
+    return ngi_overlay_connection_record(txn, id, &entry) != NULL;
 }
 
 /* Committed connections of one direction that the transaction leaves. */
@@ -338,7 +398,7 @@ static uint32_t overlay_surviving(const ng_txn *txn, uint32_t slot, bool outgoin
         return outgoing ? node.out_degree : node.in_degree;
     uint32_t count = 0;
     for (uint32_t id = outgoing ? node.first_out : node.first_in; id != 0;) {
-        count += ngi_overlay_shows(txn, id, ngi_graph_get(graph, id));
+        count += overlay_leaves(txn, id);
         const ngi_graph_links *links = ngi_graph_links_of(graph, id);
         id = outgoing ? links->next_out : links->next_in;
     }

@@ -8,8 +8,9 @@
  *                committed --delete---------> DELETED
  *
  * Invariants:
- *  1. The entry of an UPDATED or DELETED token carries the committed version it was computed from;
- *     commit refuses if that is not the version any more.
+ *  1. The entry of an UPDATED or DELETED token carries the committed version it was computed from,
+ *     that of a connection, which has no version, the committed record; commit refuses if that is
+ *     not what is there any more.
  *  2. `label_bytes` is NGI_OP_LABEL_KEEP unless the transaction set or removed the label; so the
  *     committed label of a token is its own no more if and only if its entry is DELETED or its
  *     label_bytes is something else.
@@ -48,8 +49,9 @@ typedef struct txn_token {
 
 typedef struct txn_connection {
     ng_connection record; /* of a deleted one: as it was when that was staged */
+    ng_connection base;   /* committed record of an UPDATED or DELETED one */
     uint32_t id;
-    txn_state state; /* not UPDATED */
+    txn_state state;
 } txn_connection;
 
 /* Open addressing: entry + 1, 0 = empty. */
@@ -82,6 +84,7 @@ struct ng_txn {
     txn_connection *connections;
     uint32_t connection_count, connection_capacity;
     uint32_t deleted_count; /* entries of either kind that are DELETED */
+    uint32_t updated_count; /* connections that are UPDATED */
     txn_index by_slot, by_label, by_id, by_ends;
     store_degrees degrees; /* of connections that are CREATED */
 
@@ -94,14 +97,19 @@ struct ng_txn {
 /** Makes room for `more` entries, and for labels of `labels` of all there are, so that adding and
  *  changing them cannot fail. NG_E_LIMIT. */
 NG_MUST_USE ng_status ngi_overlay_reserve_tokens(ng_txn *txn, uint32_t more, uint32_t labels);
-NG_MUST_USE ng_status ngi_overlay_reserve_connections(ng_txn *txn, uint32_t more);
+/** Likewise for `more` entries, and for `keys` new ends or types of all there are. */
+NG_MUST_USE ng_status ngi_overlay_reserve_connections(ng_txn *txn, uint32_t more, uint32_t keys);
 /** Appends an entry. */
 txn_token *ngi_overlay_add_token(ng_txn *txn, const txn_token *entry);
 txn_connection *ngi_overlay_add_connection(ng_txn *txn, const txn_connection *entry);
-/** A CREATED connection becomes GONE. */
-void ngi_overlay_drop_connection(ng_txn *txn, txn_connection *entry);
-/** Takes back what was appended since there were `count`. */
-void ngi_overlay_take_back_connections(ng_txn *txn, uint32_t count);
+/** Replaces an entry, whose id and ends stay. */
+void ngi_overlay_set_connection(ng_txn *txn, txn_connection *entry, const txn_connection *next);
+/** Puts back what an entry was before. */
+void ngi_overlay_restore_connection(ng_txn *txn, txn_connection *entry, const txn_connection *old);
+/** Takes back the entry that was appended last. */
+void ngi_overlay_pop_connection(ng_txn *txn);
+/** What becomes of a connection that is CREATED or UPDATED when it is deleted. */
+void ngi_overlay_delete_connection(ng_txn *txn, txn_connection *entry);
 /** After an entry's label was replaced. */
 void ngi_overlay_index_label(ng_txn *txn, const txn_token *entry);
 
@@ -118,10 +126,17 @@ uint32_t ngi_overlay_label_holder(const ng_txn *txn, uint32_t collection, const 
                                   size_t bytes);
 /** Whether a token that has a label in the committed state keeps it. */
 bool ngi_overlay_keeps_label(const ng_txn *txn, uint32_t slot);
+/** The entry with these ends and type that is CREATED or UPDATED, or NULL. */
+txn_connection *ngi_overlay_joined(const ng_txn *txn, uint32_t source, uint32_t target,
+                                   uint8_t type);
 /** The connection with these ends and type as the transaction sees it, or 0. */
 uint32_t ngi_overlay_joining(const ng_txn *txn, const ng_connection *record);
-/** A committed connection as the transaction sees it: it, or one of its ends, may be deleted. */
+/** Whether the transaction sees a committed connection as it is: it may have changed or deleted it, or
+ *  one of its ends. */
 bool ngi_overlay_shows(const ng_txn *txn, uint32_t id, const ng_connection *record);
+/** A connection as the transaction sees it, or NULL. `*entry` may become NULL. */
+const ng_connection *ngi_overlay_connection_record(const ng_txn *txn, ng_connection_id id,
+                                                   txn_connection **entry);
 /** Degree limits of one end, with `more` connections added to what is staged. NG_E_LIMIT. */
 NG_MUST_USE ng_status ngi_overlay_check_degree(const ng_txn *txn, uint32_t slot, bool outgoing,
                                                uint32_t more);
@@ -131,6 +146,13 @@ void ngi_overlay_release(ng_txn *txn);
 
 /** Frees what an entry points to. */
 void ngi_overlay_release_token(ng_txn *txn, txn_token *entry);
+
+/** For every write that is staged: the time, what it was evaluated against, its condition now, and
+ *  what of `write` counts when it is done. */
+uint32_t ngi_stage_now(const ng_txn *txn);
+void ngi_stage_note_cdna(ng_txn *txn);
+NG_MUST_USE ng_status ngi_stage_if_seq(ng_txn *txn, const ng_write_options *write);
+void ngi_stage_done(ng_txn *txn, const ng_write_options *write);
 
 /** Frees a transaction whose ids are used or have been returned. */
 void ngi_txn_end(ng_txn *txn);

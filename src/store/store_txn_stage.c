@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Writes inside a transaction: evaluated against what the transaction sees, and put into its overlay.
+/* Writes of tokens inside a transaction: evaluated against what the transaction sees, and put into its overlay.
  *
  * A call stages everything or nothing. Room for all its entries is made first, then each item is
  * evaluated and staged; if one fails, those before it are taken back in reverse, which cannot fail.
@@ -28,14 +28,14 @@ typedef struct stage_job {
     size_t staged_count;
 } stage_job;
 
-static uint32_t stage_now(const ng_txn *txn)
+uint32_t ngi_stage_now(const ng_txn *txn)
 {
     ngi_os *os = txn->store->os;
     return (uint32_t)(os->clock_us(os) / 1000000);
 }
 
 /* What was evaluated against the constitution holds only as long as it is in force. */
-static void stage_note_cdna(ng_txn *txn)
+void ngi_stage_note_cdna(ng_txn *txn)
 {
     if (txn->uses_cdna)
         return;
@@ -44,7 +44,7 @@ static void stage_note_cdna(ng_txn *txn)
 }
 
 /* write->if_seq of a staged write: it holds now, and has to at commit. */
-static ng_status stage_if_seq(ng_txn *txn, const ng_write_options *write)
+ng_status ngi_stage_if_seq(ng_txn *txn, const ng_write_options *write)
 {
     if (write == NULL || write->if_seq == 0)
         return NG_OK;
@@ -58,7 +58,7 @@ static ng_status stage_if_seq(ng_txn *txn, const ng_write_options *write)
     return NG_OK;
 }
 
-static void stage_done(ng_txn *txn, const ng_write_options *write)
+void ngi_stage_done(ng_txn *txn, const ng_write_options *write)
 {
     if (write == NULL)
         return;
@@ -332,14 +332,14 @@ static ng_status stage_tokens_locked(stage_job *job)
     ng_status status = ngi_store_read_begin(txn->store);
     if (status != NG_OK)
         return status;
-    status = stage_if_seq(txn, job->write);
+    status = ngi_stage_if_seq(txn, job->write);
     for (size_t i = 0; status == NG_OK && i < job->put->count; i++) {
         status = stage_token(job, i);
         if (!job->is_short)
             status = ngi_fail_item(status, i, job->put->count);
     }
     if (status == NG_OK) {
-        stage_note_cdna(txn);
+        ngi_stage_note_cdna(txn);
         stage_tokens_keep(job);
     } else {
         stage_tokens_take_back(job);
@@ -391,7 +391,7 @@ out:
 ng_status ngi_txn_token_put(ng_txn *txn, const ngi_txn_put *put, const ng_write_options *write,
                             ng_token_id *out)
 {
-    stage_job job = {.txn = txn, .write = write, .put = put, .now_s = stage_now(txn)};
+    stage_job job = {.txn = txn, .write = write, .put = put, .now_s = ngi_stage_now(txn)};
     ngi_mem *mem = store_account_of(txn->store, STORE_TRANSACTIONS);
     uint32_t new_count = 0;
     uint32_t entry_count = 0;
@@ -413,21 +413,21 @@ ng_status ngi_txn_token_put(ng_txn *txn, const ngi_txn_put *put, const ng_write_
         goto out;
     for (size_t i = 0; out != NULL && i < put->count; i++)
         out[i] = txn->tokens[job.undo[i].index].record.slot;
-    stage_done(txn, write);
+    ngi_stage_done(txn, write);
 out:
     ngi_free(mem, undo, undo_bytes);
     return status;
 }
 
-/* Created connections of a token that goes are as if they had never been staged; committed ones are
- * its cascade. */
+/* Connections of a token that goes: a created one is as if it had never been staged, one that was
+ * changed is deleted, and the others are the cascade of the token. */
 static void stage_drop_connections(ng_txn *txn, uint32_t slot)
 {
     for (uint32_t i = 0; i < txn->connection_count; i++) {
         txn_connection *entry = &txn->connections[i];
-        if (entry->state == TXN_CREATED &&
+        if ((entry->state == TXN_CREATED || entry->state == TXN_UPDATED) &&
             (entry->record.source == slot || entry->record.target == slot))
-            ngi_overlay_drop_connection(txn, entry);
+            ngi_overlay_delete_connection(txn, entry);
     }
 }
 
@@ -479,113 +479,13 @@ ng_status ngi_txn_token_delete(ng_txn *txn, const ng_token_id *ids, size_t count
         status = ngi_store_read_begin(txn->store);
     if (status != NG_OK)
         return status;
-    status = stage_if_seq(txn, write);
+    status = ngi_stage_if_seq(txn, write);
     for (size_t i = 0; status == NG_OK && i < count; i++)
         status = ngi_fail_item(stage_check_delete(txn, ids[i], write), i, count);
     for (size_t i = 0; status == NG_OK && i < count; i++)
         stage_token_delete(txn, (uint32_t)ids[i]);
     ngi_store_read_end(txn->store);
     if (status == NG_OK)
-        stage_done(txn, write);
-    return status;
-}
-
-/* --- connections ----------------------------------------------------------------------------- */
-
-static ng_status stage_connection(ng_txn *txn, const ng_connection_fields *fields, uint32_t id,
-                                  uint32_t now_s, const ng_write_options *write)
-{
-    uint32_t slot;
-    txn_token *entry;
-    txn_connection next = {.id = id, .state = TXN_CREATED};
-    ng_status status;
-    NGI_TRY(ngi_overlay_find(txn, fields->source, &slot, &entry));
-    NGI_TRY(ngi_overlay_find(txn, fields->target, &slot, &entry));
-    NGI_TRY(ngi_connection_from_fields(&next.record, fields, &txn->store->cdna, 0, now_s));
-    uint32_t joining = ngi_overlay_joining(txn, &next.record);
-    if (joining != 0)
-        return ngi_txn_fail_joined(txn, joining, &next.record,
-                                   write != NULL && (write->flags & NG_WRITE_IF_ABSENT));
-    NGI_TRY(ngi_overlay_check_degree(txn, next.record.source, true, 1));
-    NGI_TRY(ngi_overlay_check_degree(txn, next.record.target, false, 1));
-    ngi_overlay_add_connection(txn, &next);
-out:
-    return status;
-}
-
-static ng_status stage_connections(ng_txn *txn, const ng_connection_fields *fields, size_t count,
-                                   const uint32_t *ids, const ng_write_options *write)
-{
-    uint32_t before = txn->connection_count;
-    uint32_t now_s = stage_now(txn);
-    ng_status status = ngi_store_read_begin(txn->store);
-    if (status != NG_OK)
-        return status;
-    status = stage_if_seq(txn, write);
-    for (size_t i = 0; status == NG_OK && i < count; i++)
-        status = ngi_fail_item(stage_connection(txn, &fields[i], ids[i], now_s, write), i, count);
-    if (status == NG_OK)
-        stage_note_cdna(txn);
-    else
-        ngi_overlay_take_back_connections(txn, before);
-    ngi_store_read_end(txn->store);
-    return status;
-}
-
-ng_status ngi_txn_connection_put(ng_txn *txn, const ng_connection_fields *fields, size_t count,
-                                 const ng_write_options *write, ng_connection_id *out)
-{
-    ngi_mem *mem = store_account_of(txn->store, STORE_TRANSACTIONS);
-    size_t bytes = count * sizeof(uint32_t);
-    void *block = NULL;
-    uint32_t taken = 0;
-    ng_status status;
-    NGI_TRY(ngi_overlay_reserve_connections(txn, (uint32_t)count));
-    NGI_TRY(ngi_alloc(mem, bytes, "transaction", &block));
-    uint32_t *ids = block;
-    NGI_TRY(ngi_given_take_ids(txn->store, (uint32_t)count, ids));
-    taken = (uint32_t)count;
-    NGI_TRY(stage_connections(txn, fields, count, ids, write));
-    for (size_t i = 0; out != NULL && i < count; i++)
-        out[i] = ids[i];
-    stage_done(txn, write);
-out:
-    if (status != NG_OK)
-        ngi_given_return_ids(txn->store, block, taken);
-    ngi_free(mem, block, bytes);
-    return status;
-}
-
-static ng_status stage_connection_delete(ng_txn *txn, ng_connection_id id)
-{
-    txn_connection *entry = ngi_overlay_connection(txn, id);
-    if (entry != NULL && entry->state == TXN_CREATED) {
-        ngi_overlay_drop_connection(txn, entry);
-        return NG_OK;
-    }
-    const ng_connection *record =
-        id <= UINT32_MAX ? ngi_graph_get(&txn->store->graph, (uint32_t)id) : NULL;
-    if (entry != NULL || record == NULL || !ngi_overlay_shows(txn, (uint32_t)id, record))
-        return ngi_fail(NG_E_NOT_FOUND, "connection %llu not found", (unsigned long long)id);
-    const txn_connection deleted = {.record = *record, .id = (uint32_t)id, .state = TXN_DELETED};
-    ngi_overlay_add_connection(txn, &deleted);
-    txn->deleted_count++;
-    return NG_OK;
-}
-
-ng_status ngi_txn_connection_delete(ng_txn *txn, ng_connection_id id, const ng_write_options *write)
-{
-    bool has_entry = ngi_overlay_connection(txn, id) != NULL;
-    ng_status status = ngi_overlay_reserve_connections(txn, !has_entry);
-    if (status == NG_OK)
-        status = ngi_store_read_begin(txn->store);
-    if (status != NG_OK)
-        return status;
-    status = stage_if_seq(txn, write);
-    if (status == NG_OK)
-        status = stage_connection_delete(txn, id);
-    ngi_store_read_end(txn->store);
-    if (status == NG_OK)
-        stage_done(txn, write);
+        ngi_stage_done(txn, write);
     return status;
 }

@@ -285,8 +285,8 @@ static void test_ids_out_of_order(void **state)
     assert_int_equal(ngi_txn_commit(early, NULL), NG_OK);
     ng_edge edges[4];
     size_t count;
-    assert_int_equal(ngi_store_token_connections(f->store, hub, NG_OUTGOING, NULL, edges, 4,
-                                                 &count),
+    const ng_edge_options outgoing = {.struct_size = sizeof outgoing, .direction = NG_OUTGOING};
+    assert_int_equal(ngi_store_token_connections(f->store, hub, &outgoing, edges, 4, &count),
                      NG_OK);
     assert_int_equal(count, 3);
     for (int i = 0; i < 3; i++)

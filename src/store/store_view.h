@@ -140,9 +140,13 @@ NG_MUST_USE ng_status ngi_view_token_list(const ng_view *view, ng_collection_id 
                                           size_t *count);
 NG_MUST_USE ng_status ngi_view_connection_get(const ng_view *view, ng_connection_id id,
                                               ng_connection *out);
+NG_MUST_USE ng_status ngi_view_connection_list(const ng_view *view,
+                                               const ng_connection_list_options *options,
+                                               ng_connection_id *ids, ng_connection *records,
+                                               size_t capacity, size_t *count);
 NG_MUST_USE ng_status ngi_view_token_connections(const ng_view *view, ng_token_id id,
-                                                 ng_direction direction, const ng_type_set *types,
-                                                 ng_edge *out, size_t capacity, size_t *count);
+                                                 const ng_edge_options *options, ng_edge *out,
+                                                 size_t capacity, size_t *count);
 NG_MUST_USE ng_status ngi_view_cdna_get(const ng_view *view, ng_cdna *out);
 NG_MUST_USE ng_status ngi_view_collection_get(const ng_view *view, ng_collection_id id,
                                               char name[65], uint64_t *token_count);

@@ -19,8 +19,7 @@ static void expect_expired(const ng_view *view, const char *message)
     assert_int_equal(ngi_view_token_find(view, 0, "a", 1, ids), NG_E_EXPIRED);
     assert_int_equal(ngi_view_token_list(view, 0, 0, ids, 1, &count), NG_E_EXPIRED);
     assert_int_equal(ngi_view_connection_get(view, 1, &connection), NG_E_EXPIRED);
-    assert_int_equal(ngi_view_token_connections(view, 1, NG_BOTH, NULL, NULL, 0, &count),
-                     NG_E_EXPIRED);
+    assert_int_equal(ngi_view_token_connections(view, 1, NULL, NULL, 0, &count), NG_E_EXPIRED);
     assert_int_equal(ngi_view_cdna_get(view, &cdna), NG_E_EXPIRED);
     assert_int_equal(ngi_view_collection_get(view, 0, NULL, NULL), NG_E_EXPIRED);
     assert_int_equal(ngi_view_state_hash(view, &hash), NG_E_EXPIRED);

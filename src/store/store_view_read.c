@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Single reads through a view: what store_token.c and store_connection.c answer, of its moment. */
+#include "store/store_connection.h"
 #include "store/store_view.h"
 
 #include <string.h>
@@ -293,20 +294,73 @@ ng_status ngi_view_connection_get(const ng_view *view, ng_connection_id id, ng_c
     return NG_OK;
 }
 
+static uint32_t read_collection(const ng_view *view, uint32_t slot)
+{
+    store_side side;
+    ngi_view_read(view, VIEW_SIDES, slot, 1, view->slot_end, &side);
+    return side.collection;
+}
+
+static void link_chunk(const ng_view *view, store_link_list *list, uint32_t count)
+{
+    ng_connection records[READ_CHUNK];
+    uint32_t first = (uint32_t)list->next;
+    ngi_view_read(view, VIEW_CONNECTIONS, first, count, view->id_end, records);
+    for (uint32_t i = 0; i < count && ngi_link_list_wants(list); i++) {
+        const ng_connection *record = &records[i];
+        bool reads_sides = list->needs_collections && record->source != 0;
+        ngi_link_list_take(list, first + i, record,
+                           reads_sides ? read_collection(view, record->source) : 0,
+                           reads_sides ? read_collection(view, record->target) : 0);
+        list->next++;
+    }
+}
+
+ng_status ngi_view_connection_list(const ng_view *view, const ng_connection_list_options *options,
+                                   ng_connection_id *ids, ng_connection *records, size_t capacity,
+                                   size_t *count)
+{
+    *count = 0;
+    store_link_list list = {.ids = ids, .records = records, .capacity = capacity};
+    if (options != NULL) {
+        list.next = options->after < UINT32_MAX ? options->after + 1 : UINT32_MAX;
+        list.offset = options->offset;
+    }
+    ngi_os *os = view->store->os;
+    ng_status status = ngi_link_list_begin(&list, options != NULL ? options->filter : NULL,
+                                           os->clock_us(os), view->collection_count);
+    if (status != NG_OK)
+        return status;
+    do {
+        status = ngi_view_read_begin(view);
+        if (status != NG_OK)
+            return status;
+        for (uint32_t done = 0;
+             done < NGI_SLICE_ITEMS && list.next < view->id_end && ngi_link_list_wants(&list);
+             done += READ_CHUNK) {
+            uint64_t left = view->id_end - list.next;
+            link_chunk(view, &list, left < READ_CHUNK ? (uint32_t)left : READ_CHUNK);
+        }
+        ngi_view_read_end(view);
+    } while (list.next < view->id_end && ngi_link_list_wants(&list));
+    *count = list.count;
+    return NG_OK;
+}
+
 typedef struct edge_walk {
     const ng_view *view;
-    const ng_type_set *types; /* NULL = any */
+    const ng_edge_options *options; /* or NULL */
     ng_edge *out;
     size_t capacity;
     size_t count;
     uint32_t steps; /* since the lock was taken */
 } edge_walk;
 
-static void walk_visit(edge_walk *walk, uint32_t id)
+static void walk_visit(edge_walk *walk, ngi_graph_side side, uint32_t id)
 {
     ng_connection record;
     ngi_view_read(walk->view, VIEW_CONNECTIONS, id, 1, walk->view->id_end, &record);
-    if (walk->types != NULL && !ngi_graph_types_have(walk->types, record.type))
+    if (!ngi_graph_edge_passes(walk->options, side, record.type, record.flags))
         return;
     if (walk->count < walk->capacity)
         walk->out[walk->count] = (ng_edge){.id = id,
@@ -318,7 +372,8 @@ static void walk_visit(edge_walk *walk, uint32_t id)
 }
 
 /* Walks one list of `left` connections; unlocked when it fails. */
-static ng_status walk_list(edge_walk *walk, uint32_t id, uint32_t left, bool incoming)
+static ng_status walk_list(edge_walk *walk, uint32_t id, uint32_t left, ngi_graph_side side,
+                           bool incoming)
 {
     for (; id != 0 && left > 0; left--) {
         if (walk->steps++ == READ_STEPS_PER_LOCK) {
@@ -329,33 +384,33 @@ static ng_status walk_list(edge_walk *walk, uint32_t id, uint32_t left, bool inc
                 return status;
         }
         ngi_graph_links links;
-        walk_visit(walk, id);
+        if (!side.is_resumed || id < walk->options->after->id)
+            walk_visit(walk, side, id);
         ngi_view_read(walk->view, VIEW_LINKS, id, 1, walk->view->id_end, &links);
         id = incoming ? links.next_in : links.next_out;
     }
     return NG_OK;
 }
 
-ng_status ngi_view_token_connections(const ng_view *view, ng_token_id id, ng_direction direction,
-                                     const ng_type_set *types, ng_edge *out, size_t capacity,
+ng_status ngi_view_token_connections(const ng_view *view, ng_token_id id,
+                                     const ng_edge_options *options, ng_edge *out, size_t capacity,
                                      size_t *count)
 {
     *count = 0;
-    if (direction < NG_OUTGOING || direction > NG_BOTH)
-        return ngi_fail(NG_E_INVALID, "direction %d is outside 1..3", (int)direction);
     ng_token record = {0};
-    ng_status status = ngi_view_read_token(view, id, &record);
+    ng_status status = ngi_edge_check(options, id);
+    if (status == NG_OK)
+        status = ngi_view_read_token(view, id, &record);
     if (status != NG_OK)
         return status;
     ngi_graph_node node = read_node(view, record.slot);
-    edge_walk walk = {.view = view,
-                      .types = ngi_graph_types_any(types) ? NULL : types,
-                      .out = out,
-                      .capacity = capacity};
-    if (direction & NG_OUTGOING)
-        status = walk_list(&walk, node.first_out, node.out_degree, false);
-    if (status == NG_OK && (direction & NG_INCOMING))
-        status = walk_list(&walk, node.first_in, node.in_degree, true);
+    edge_walk walk = {.view = view, .options = options, .out = out, .capacity = capacity};
+    ngi_graph_side outgoing = ngi_graph_side_of(options, record.slot, false);
+    ngi_graph_side incoming = ngi_graph_side_of(options, record.slot, true);
+    if (outgoing.is_walked)
+        status = walk_list(&walk, node.first_out, node.out_degree, outgoing, false);
+    if (status == NG_OK && incoming.is_walked)
+        status = walk_list(&walk, node.first_in, node.in_degree, incoming, true);
     if (status != NG_OK)
         return status;
     ngi_view_read_end(view);

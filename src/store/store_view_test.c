@@ -51,15 +51,17 @@ static void copy_token(copied_token *out, ng_store *store, const ng_view *view, 
     for (int i = 0; i < 3; i++) {
         ng_direction direction = (ng_direction)(i + 1);
         const ng_type_set one = {{UINT64_C(1) << 1, 0, 0, 0}};
-        const ng_type_set *types = id % 2 == 0 ? &one : NULL;
+        const ng_edge_options options = {.struct_size = sizeof options,
+                                         .direction = direction,
+                                         .both_ways = id % 5 == 0,
+                                         .types = id % 2 == 0 ? one : (ng_type_set){{0}}};
         size_t capacity = sizeof out->edges[i] / sizeof out->edges[i][0];
         if (id % 3 == 0)
             capacity = 1;
-        expect_ok(view != NULL
-                      ? ngi_view_token_connections(view, id, direction, types, out->edges[i],
-                                                   capacity, &out->edge_count[i])
-                      : ngi_store_token_connections(store, id, direction, types, out->edges[i],
-                                                    capacity, &out->edge_count[i]));
+        expect_ok(view != NULL ? ngi_view_token_connections(view, id, &options, out->edges[i],
+                                                            capacity, &out->edge_count[i])
+                               : ngi_store_token_connections(store, id, &options, out->edges[i],
+                                                             capacity, &out->edge_count[i]));
     }
 }
 
@@ -350,10 +352,9 @@ static void test_answers_that_do_not_fit(void **state)
     assert_int_equal(ngi_view_token_list(view, 2, 0, ids, 4, &count), NG_E_NOT_FOUND);
     ng_connection connection;
     assert_int_equal(ngi_view_connection_get(view, UINT64_C(1) << 32, &connection), NG_E_NOT_FOUND);
-    assert_int_equal(ngi_view_token_connections(view, id, (ng_direction)0, NULL, NULL, 0, &count),
-                     NG_E_INVALID);
-    assert_int_equal(ngi_view_token_connections(view, 77, NG_BOTH, NULL, NULL, 0, &count),
-                     NG_E_NOT_FOUND);
+    const ng_edge_options wrong = {.struct_size = sizeof wrong, .direction = (ng_direction)4};
+    assert_int_equal(ngi_view_token_connections(view, id, &wrong, NULL, 0, &count), NG_E_INVALID);
+    assert_int_equal(ngi_view_token_connections(view, 77, NULL, NULL, 0, &count), NG_E_NOT_FOUND);
     assert_int_equal(ngi_view_collection_get(view, 2, NULL, NULL), NG_E_NOT_FOUND);
     expect_ok(ngi_view_collection_get(view, 1, NULL, NULL));
     ngi_view_close(view);
@@ -378,7 +379,7 @@ static void test_a_hub(void **state)
         expect_ok(ngi_store_token_delete(f->store, i, NULL));
     size_t count;
     ng_edge *edges = calloc(SPOKES, sizeof *edges);
-    expect_ok(ngi_view_token_connections(view, 1, NG_BOTH, NULL, edges, SPOKES, &count));
+    expect_ok(ngi_view_token_connections(view, 1, NULL, edges, SPOKES, &count));
     assert_int_equal(count, SPOKES);
     for (size_t i = 0; i < SPOKES; i++) {
         assert_int_equal(i < SPOKES / 2 ? edges[i].source : edges[i].target, 1);

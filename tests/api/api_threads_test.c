@@ -154,7 +154,7 @@ static void read_graph(shared_state *shared, test_random *random)
     ng_edge edges[64];
     size_t count = 0;
     ng_token_id a = 1 + test_random_below(random, 100), b = 1 + test_random_below(random, 100);
-    ng_status status = ng_token_connections(shared->store, a, NG_BOTH, NULL, edges, 64, &count);
+    ng_status status = ng_token_connections(shared->store, a, NULL, edges, 64, &count);
     EXPECT(is_found(status));
     for (size_t i = 0; status == NG_OK && i < count && i < 64; i++)
         EXPECT(edges[i].source == a || edges[i].target == a);

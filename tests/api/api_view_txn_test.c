@@ -308,8 +308,7 @@ static void read_edges(bank_state *bank, const ng_view *view, const ng_token_inf
 {
     ng_edge edges[CONNECTIONS];
     size_t count = 0, outgoing = 0;
-    EXPECT(ng_view_token_connections(view, info->id, NG_BOTH, NULL, edges, CONNECTIONS, &count) ==
-           NG_OK);
+    EXPECT(ng_view_token_connections(view, info->id, NULL, edges, CONNECTIONS, &count) == NG_OK);
     EXPECT(count == info->out_degree + info->in_degree && count <= CONNECTIONS);
     for (size_t i = 0; i < count && i < CONNECTIONS; i++) {
         ng_connection record;
@@ -454,7 +453,7 @@ static void expect_expired(bank_state *bank, const ng_view *view, const char *li
     EXPECT(ng_view_token_find(view, 0, "a", 1, &id) == NG_E_EXPIRED);
     EXPECT(ng_view_token_list(view, 0, 0, &id, 1, &count) == NG_E_EXPIRED);
     EXPECT(ng_view_connection_get(view, 1, &connection) == NG_E_EXPIRED);
-    EXPECT(ng_view_token_connections(view, 1, NG_BOTH, NULL, edges, 4, &count) == NG_E_EXPIRED);
+    EXPECT(ng_view_token_connections(view, 1, NULL, edges, 4, &count) == NG_E_EXPIRED);
     EXPECT(ng_view_cdna_get(view, &cdna) == NG_E_EXPIRED);
     EXPECT(ng_view_collection_get(view, 0, text, &number) == NG_E_EXPIRED);
     EXPECT(ng_view_state_hash(view, &number) == NG_E_EXPIRED);

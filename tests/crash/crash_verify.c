@@ -164,7 +164,8 @@ static const char *verify_item(const crash_item *items, uint32_t writer, uint32_
                      writer, number, item->revision);
     ng_edge edges[4];
     size_t count = 0;
-    if (ng_token_connections(store, item->id, NG_OUTGOING, NULL, edges, 4, &count) != NG_OK ||
+    const ng_edge_options outgoing = {.struct_size = sizeof outgoing, .direction = NG_OUTGOING};
+    if (ng_token_connections(store, item->id, &outgoing, edges, 4, &count) != NG_OK ||
         count != (item->link != 0))
         return WRONG(out, capacity, "writer %u: item %u has %zu connections, expected %d", writer,
                      number, count, item->link != 0);

@@ -311,7 +311,7 @@ static void assert_reads_are_latched(ng_store *store)
     ASSERT_LATCHED(ng_token_vector(store, 1, vector, 56, &count));
     ASSERT_LATCHED(ng_token_list(store, NG_COLLECTION_ANY, 0, ids, 4, &count));
     ASSERT_LATCHED(ng_connection_get(store, 1, &connection));
-    ASSERT_LATCHED(ng_token_connections(store, 1, NG_BOTH, NULL, edges, 4, &count));
+    ASSERT_LATCHED(ng_token_connections(store, 1, NULL, edges, 4, &count));
     ASSERT_LATCHED(ng_connections_between(store, 1, 2, edges, 4, &count));
     ASSERT_LATCHED(ng_path_find(store, 1, 2, NULL, edges, 4, &count));
     ASSERT_LATCHED(ng_grid_range(store, NG_SPACE_PHYSICAL, center, 1, NULL, hits, 4, &count));

@@ -188,6 +188,52 @@ static void build_disconnect(const twin_state *twin, twin_op *op)
     }
 }
 
+/* Changes of connections that are there. */
+static void nth_links_of(const twin_state *twin, twin_op *op, twin_kind kind, size_t count)
+{
+    op->kind = kind;
+    op->links = calloc(count, sizeof *op->links);
+    assert_non_null(op->links);
+    for (size_t i = 0; i < twin->connection_count && op->count < count; i++) {
+        const twin_connection *connection = &twin->connections[i];
+        if (!connection->alive)
+            continue;
+        twin_link *link = &op->links[op->count++];
+        link->id = connection->id;
+        link->fields.struct_size = sizeof link->fields;
+        link->fields.source = connection->source;
+        link->fields.target = connection->target;
+        link->fields.set = NG_CFIELD_TYPE | NG_CFIELD_PULL | NG_CFIELD_CONFIDENCE;
+        link->fields.type = kind == TWIN_RELINK ? 0xAE : connection->record.type;
+        link->fields.pull_strength = 0.25f;
+        link->fields.confidence = 0.75f;
+    }
+    assert_int_equal(op->count, count);
+}
+
+static void build_relink(const twin_state *twin, twin_op *op)
+{
+    nth_links_of(twin, op, TWIN_RELINK, 1);
+}
+
+/* A change of one that is there, and a new one. */
+static void build_join(const twin_state *twin, twin_op *op)
+{
+    nth_links_of(twin, op, TWIN_JOIN, 2);
+    op->links[1].id = 0;
+    op->links[1].fields.type = 0xAE;
+}
+
+static void build_activate(const twin_state *twin, twin_op *op)
+{
+    nth_links_of(twin, op, TWIN_ACTIVATE, 3);
+}
+
+static void build_disconnect_batch(const twin_state *twin, twin_op *op)
+{
+    nth_links_of(twin, op, TWIN_DISCONNECT, 3);
+}
+
 static void build_collection(const twin_state *twin, twin_op *op)
 {
     (void)twin;
@@ -311,7 +357,8 @@ static ng_status act_path(fault_run *run)
     ng_edge path[64];
     size_t count;
     ng_path_options options = {.struct_size = sizeof options, .direction = NG_BOTH};
-    ng_token_id from = nth_live(&run->twin, 0), to = nth_live(&run->twin, 7);
+    const twin_state *twin = &run->twin;
+    ng_token_id from = nth_live(twin, 0), to = nth_live(twin, twin->live_tokens - 1);
     ng_status status = ng_path_find(run->store, from, to, &options, path, 64, &count);
     return status == NG_E_NOT_FOUND ? NG_OK : status;
 }
@@ -349,7 +396,7 @@ static ng_status act_view(fault_run *run)
     if (status == NG_OK)
         status = ng_view_token_list(view, NG_COLLECTION_ANY, 0, ids, 16, &count);
     if (status == NG_OK)
-        status = ng_view_token_connections(view, id, NG_BOTH, NULL, edges, 16, &count);
+        status = ng_view_token_connections(view, id, NULL, edges, 16, &count);
     if (status == NG_OK)
         status = ng_view_state_hash(view, &hash);
     ng_view_close(view);
@@ -441,6 +488,10 @@ const nth_scenario nth_scenarios[] = {
     {.name = "connect", .build = build_connect},
     {.name = "connect a batch", .build = build_connect_batch},
     {.name = "delete connection", .build = build_disconnect},
+    {.name = "update connection", .build = build_relink},
+    {.name = "upsert a batch of connections", .build = build_join},
+    {.name = "activate a batch", .build = build_activate},
+    {.name = "delete a batch of connections", .build = build_disconnect_batch},
     {.name = "collection", .build = build_collection},
     {.name = "clear", .build = build_clear},
     {.name = "drop", .build = build_drop, .prepare = prepare_drop},

@@ -75,6 +75,8 @@ static void model_compare(model_run *run)
         if (difference == NULL)
             difference = twin_compare_search(&run->twin, run->store, &run->random, text);
     }
+    for (int i = 0; i < 10 && difference == NULL; i++)
+        difference = twin_compare_links(&run->twin, run->store, &run->random, text);
     for (int i = 0; i < 20 && difference == NULL; i++)
         difference = twin_compare_paths(&run->twin, run->store, &run->random, text);
     if (difference != NULL)
@@ -114,6 +116,9 @@ static const char *model_search(model_run *run, char *text)
         return twin_compare_space(&run->twin, run->store, &run->random, text);
     case 25:
         return twin_compare_multi(&run->twin, run->store, &run->random, text);
+    case 8:
+    case 18:
+        return twin_compare_links(&run->twin, run->store, &run->random, text);
     case 20:
         return twin_compare_paths(&run->twin, run->store, &run->random, text);
     default:

@@ -80,12 +80,8 @@ static ng_status sample_connect(ng_store *store, sample_state *sample, size_t fr
                                    .set = NG_CFIELD_TYPE | NG_CFIELD_PULL,
                                    .type = (uint8_t)(from % 11 * 16),
                                    .pull_strength = (float)(int)(to % 5) - 2};
-    ng_status status;
     ng_connection_id *id = &sample->links[sample->link_count];
-    if (write != NULL && write->txn != NULL)
-        status = ngi_txn_connection_put(write->txn, &fields, 1, write, id);
-    else
-        status = ngi_store_connection_put(store, &fields, 1, 0, 0, write, id, NULL);
+    ng_status status = ngi_store_connection_put(store, &fields, 1, 0, 0, write, id, NULL);
     if (status == NG_OK)
         sample->link_count++;
     return status;

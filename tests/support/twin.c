@@ -184,7 +184,7 @@ uint32_t twin_degree(const twin_state *twin, ng_token_id id, ng_direction direct
     return degree;
 }
 
-static int16_t twin_encode(const twin_state *twin, int space, int axis, float value)
+int16_t twin_encode(const twin_state *twin, int space, int axis, float value)
 {
     double steps = ((double)value - (double)twin->origins[space][axis]) * twin->scales[space][axis];
     return (int16_t)lrint(steps); /* the default mode: to nearest, ties to even */
@@ -302,9 +302,14 @@ static void twin_clear(twin_state *twin, ng_collection_id collection)
     }
 }
 
+/* Adds a connection, or replaces the record of one that is there. */
 static void twin_connect(twin_state *twin, const twin_connection *connection)
 {
     size_t position = connection_position(twin, connection->id);
+    if (twin_find_connection(twin, connection->id) != NULL) {
+        twin->connections[position].record = connection->record;
+        return;
+    }
     twin->connections = twin_grow(twin->connections, twin->connection_count,
                                   &twin->connection_capacity, sizeof *twin->connections);
     memmove(&twin->connections[position + 1], &twin->connections[position],
@@ -318,8 +323,8 @@ static void twin_link_apply(twin_state *twin, const twin_link *link)
 {
     twin_connect(twin, &(twin_connection){.id = link->id,
                                           .alive = true,
-                                          .source = link->fields.source,
-                                          .target = link->fields.target,
+                                          .source = link->record.source,
+                                          .target = link->record.target,
                                           .record = link->record});
 }
 
@@ -391,11 +396,17 @@ void twin_apply(twin_state *twin, const twin_op *op)
             twin_delete(twin, op->token);
         break;
     case TWIN_CONNECT:
+    case TWIN_RELINK:
+    case TWIN_JOIN:
+    case TWIN_ACTIVATE:
         for (size_t i = 0; i < op->count; i++)
             twin_link_apply(twin, &op->links[i]);
         break;
     case TWIN_DISCONNECT:
-        twin_disconnect(twin, op->connection);
+        for (size_t i = 0; i < op->count; i++)
+            twin_disconnect(twin, op->links[i].id);
+        if (op->count == 0)
+            twin_disconnect(twin, op->connection);
         break;
     case TWIN_COLLECTION:
         snprintf(twin->collections[twin->collection_count++], 65, "%s", op->name);
@@ -441,8 +452,9 @@ void twin_op_release(twin_op *op)
 
 const char *twin_kind_name(twin_kind kind)
 {
-    static const char *const names[] = {"create",  "update",     "upsert",     "delete",
-                                        "connect", "disconnect", "collection", "clear",
-                                        "drop",    "cdna",       "projection", "transaction"};
+    static const char *const names[] = {"create",   "update",     "upsert",     "delete",
+                                        "connect",  "disconnect", "relink",     "join",
+                                        "activate", "collection", "clear",      "drop",
+                                        "cdna",     "projection", "transaction"};
     return names[kind];
 }

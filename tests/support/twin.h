@@ -70,7 +70,10 @@ typedef enum twin_kind {
     TWIN_UPSERT,     /* likewise, by label */
     TWIN_DELETE,     /* `token`, or a batch: `deleted` */
     TWIN_CONNECT,    /* one connection or a batch */
-    TWIN_DISCONNECT, /* one connection */
+    TWIN_DISCONNECT, /* one connection, or the links of a batch */
+    TWIN_RELINK,     /* an update of one connection or a batch */
+    TWIN_JOIN,       /* likewise, or what is not there is created */
+    TWIN_ACTIVATE,   /* one connection or a batch */
     TWIN_COLLECTION,
     TWIN_CLEAR, /* of `collection` */
     TWIN_DROP,  /* likewise */
@@ -88,7 +91,7 @@ typedef struct twin_item {
 } twin_item;
 
 typedef struct twin_link {
-    ng_connection_id id;
+    ng_connection_id id; /* given by the store for a creation */
     ng_connection_fields fields;
     ng_connection record; /* learned */
 } twin_link;
@@ -99,7 +102,7 @@ typedef struct twin_effects {
     size_t put_count;
     ng_token_id *deleted;
     size_t deleted_count;
-    twin_connection *linked;
+    twin_connection *linked; /* created or changed */
     size_t linked_count;
     ng_connection_id *unlinked; /* those of deleted tokens are not listed */
     size_t unlinked_count;
@@ -161,6 +164,8 @@ twin_token *twin_find_label(const twin_state *twin, ng_collection_id collection,
 void twin_apply(twin_state *twin, const twin_op *op);
 /** The record that `fields` make of `record`; timestamp and slot as they are in it. */
 void twin_apply_fields(const twin_state *twin, const ng_token_fields *fields, ng_token *record);
+/** The raw value of a coordinate. */
+int16_t twin_encode(const twin_state *twin, int space, int axis, float value);
 uint32_t twin_degree(const twin_state *twin, ng_token_id id, ng_direction direction);
 void twin_op_release(twin_op *op);
 /** "create 3", for messages. */
@@ -191,6 +196,15 @@ bool twin_learn(const twin_state *twin, const ng_store *store, twin_op *op, bool
 
 /** After an NG_E_CONFLICT: what ng_last_conflict says, against what it must say. */
 const char *twin_compare_conflict(const twin_state *twin, const twin_op *op, char *out);
+
+/* twin_link.c: connections */
+
+/** `got` is what link `index` of an op has become: notes it, and returns whether it is what the op
+ *  makes of the twin's connection. The twin is the one before the op. */
+bool twin_learn_link(const twin_state *twin, twin_op *op, size_t index, const ng_connection *got);
+/** A list and counts with a made-up filter; see twin_compare.c. */
+const char *twin_compare_links(const twin_state *twin, const ng_store *store, test_random *random,
+                               char *out);
 
 /* twin_txn.c: several writes as one */
 

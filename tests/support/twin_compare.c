@@ -36,7 +36,7 @@ static const char *compare_dead(const ng_store *store, ng_token_id id, char *out
         difference = compare_status(ng_token_vector(store, id, NULL, 0, &count), NG_E_NOT_FOUND,
                                     "ng_token_vector", id, out);
     if (difference == NULL)
-        difference = compare_status(ng_token_connections(store, id, NG_BOTH, NULL, NULL, 0, &count),
+        difference = compare_status(ng_token_connections(store, id, NULL, NULL, 0, &count),
                                     NG_E_NOT_FOUND, "ng_token_connections", id, out);
     return difference;
 }
@@ -163,38 +163,6 @@ static const char *compare_connection(const ng_store *store, const twin_connecti
     return difference;
 }
 
-/* The members that a creation named must be in the record as they were given. */
-static const char *compare_link(const twin_link *link, char *out)
-{
-    const ng_connection_fields *fields = &link->fields;
-    const ng_connection *record = &link->record;
-    uint32_t set = fields->set;
-    bool is_fixed = record->mutability == NG_IMMUTABLE;
-    long confidence = is_fixed ? 255 : lrint((double)fields->confidence * 255);
-    bool is_right =
-        (!(set & NG_CFIELD_TYPE) || record->type == fields->type) &&
-        (!(set & NG_CFIELD_FLAGS) || record->flags == fields->flags) &&
-        (!(set & NG_CFIELD_LEVELS) || record->active_levels == fields->active_levels) &&
-        (!(set & NG_CFIELD_MUTABILITY) || record->mutability == fields->mutability) &&
-        (!(set & NG_CFIELD_RIGIDITY) ||
-         record->rigidity == lrint((double)fields->rigidity * 255)) &&
-        record->pull_strength == (set & NG_CFIELD_PULL ? fields->pull_strength : 0.0f) &&
-        record->preferred_distance ==
-            (set & NG_CFIELD_DISTANCE ? fields->preferred_distance : 1.0f) &&
-        record->confidence == (set & NG_CFIELD_CONFIDENCE ? confidence
-                               : is_fixed                 ? 255
-                                                          : 128) &&
-        record->reserved == 0 && record->origin == 0 && record->activation_count == 0;
-    if (is_right)
-        return NULL;
-    return TWIN_DIFFER(out,
-                       "connection %" PRIu64 ": set %x type %u flags %u levels %u mutability %u "
-                       "rigidity %u pull %.9g distance %.9g confidence %u do not match its fields",
-                       link->id, set, record->type, record->flags, record->active_levels,
-                       record->mutability, record->rigidity, (double)record->pull_strength,
-                       (double)record->preferred_distance, record->confidence);
-}
-
 /* Outgoing before incoming, newest first. */
 static size_t twin_edges(const twin_state *twin, ng_token_id id, ng_direction direction,
                          ng_connection_id *ids)
@@ -219,7 +187,8 @@ static const char *compare_edges(const twin_state *twin, const ng_store *store, 
     static _Thread_local ng_connection_id wanted[LIST_MAX];
     static _Thread_local ng_edge edges[LIST_MAX];
     size_t count = 0, wanted_count = twin_edges(twin, id, direction, wanted);
-    ng_status status = ng_token_connections(store, id, direction, NULL, edges, LIST_MAX, &count);
+    const ng_edge_options options = {.struct_size = sizeof options, .direction = direction};
+    ng_status status = ng_token_connections(store, id, &options, edges, LIST_MAX, &count);
     const char *difference = compare_status(status, NG_OK, "ng_token_connections", id, out);
     if (difference != NULL)
         return difference;
@@ -270,9 +239,7 @@ const char *twin_compare_op(const twin_state *twin, const ng_store *store, const
         const twin_connection *connection = twin_find_connection(twin, op->links[i].id);
         if (connection == NULL)
             continue;
-        difference = compare_link(&op->links[i], out);
-        if (difference == NULL)
-            difference = compare_connection(store, connection, out);
+        difference = compare_connection(store, connection, out);
         if (difference == NULL)
             difference = compare_edges(twin, store, connection->source, NG_BOTH, out);
         if (difference == NULL)

@@ -69,6 +69,60 @@ static ng_status perform_connect(ng_store *store, twin_op *op, const ng_write_op
     return status;
 }
 
+static ng_status perform_relink(ng_store *store, twin_op *op, const ng_write_options *write)
+{
+    if (op->count == 1 && !op->as_batch)
+        return ng_connection_update(store, op->links[0].id, &op->links[0].fields, write);
+    ng_connection_fields fields[TWIN_BATCH_MAX];
+    ng_connection_id ids[TWIN_BATCH_MAX];
+    for (size_t i = 0; i < op->count; i++) {
+        fields[i] = op->links[i].fields;
+        ids[i] = op->links[i].id;
+    }
+    return ng_connection_update_many(store, ids, fields, op->count, write);
+}
+
+static ng_status perform_join(ng_store *store, twin_op *op, const ng_write_options *write)
+{
+    ng_connection_fields fields[TWIN_BATCH_MAX];
+    ng_connection_id ids[TWIN_BATCH_MAX] = {0};
+    bool created[TWIN_BATCH_MAX] = {false};
+    for (size_t i = 0; i < op->count; i++)
+        fields[i] = op->links[i].fields;
+    ng_status status =
+        op->count == 1 && !op->as_batch
+            ? ng_connection_upsert(store, fields, write, ids, created)
+            : ng_connection_upsert_many(store, fields, op->count, write, ids, created);
+    for (size_t i = 0; i < op->count && status == NG_OK; i++) {
+        if (op->links[i].id != 0 && (op->links[i].id != ids[i] || created[i]))
+            return NG_E_INTERNAL; /* it was there */
+        if (op->links[i].id == 0 && !created[i])
+            return NG_E_INTERNAL;
+        op->links[i].id = ids[i];
+    }
+    return status;
+}
+
+static ng_status perform_activate(ng_store *store, twin_op *op, const ng_write_options *write)
+{
+    ng_connection_id ids[TWIN_BATCH_MAX];
+    for (size_t i = 0; i < op->count; i++)
+        ids[i] = op->links[i].id;
+    return op->count == 1 && !op->as_batch
+               ? ng_connection_activate(store, ids[0], write)
+               : ng_connection_activate_many(store, ids, op->count, write);
+}
+
+static ng_status perform_disconnect(ng_store *store, twin_op *op, const ng_write_options *write)
+{
+    if (op->count == 0)
+        return ng_connection_delete(store, op->connection, write);
+    ng_connection_id ids[TWIN_BATCH_MAX];
+    for (size_t i = 0; i < op->count; i++)
+        ids[i] = op->links[i].id;
+    return ng_connection_delete_many(store, ids, op->count, write);
+}
+
 static ng_status perform_projection(ng_store *store, twin_op *op, const ng_write_options *write)
 {
     ngi_projection projection = {.dimensions = op->projection.dimensions,
@@ -105,7 +159,13 @@ ng_status twin_perform(ng_store *store, twin_op *op, uint32_t write_flags)
     case TWIN_CONNECT:
         return perform_connect(store, op, &write);
     case TWIN_DISCONNECT:
-        return ng_connection_delete(store, op->connection, &write);
+        return perform_disconnect(store, op, &write);
+    case TWIN_RELINK:
+        return perform_relink(store, op, &write);
+    case TWIN_JOIN:
+        return perform_join(store, op, &write);
+    case TWIN_ACTIVATE:
+        return perform_activate(store, op, &write);
     case TWIN_COLLECTION:
         return ng_collection_create(store, op->name, &write, &op->collection);
     case TWIN_CLEAR:
@@ -160,13 +220,14 @@ static bool guess_connections(const twin_state *twin, const ng_store *store, twi
     for (size_t i = 0; i < op->count; i++) {
         ng_edge edges[256];
         size_t count = 0;
-        bool found = false;
-        if (ng_connections_between(store, op->links[i].fields.source, op->links[i].fields.target,
+        bool found = op->links[i].id != 0; /* an upsert of one that was there */
+        if (!found &&
+            ng_connections_between(store, op->links[i].fields.source, op->links[i].fields.target,
                                    edges, 256, &count) != NG_OK)
             return false;
         uint8_t type = op->links[i].fields.set & NG_CFIELD_TYPE ? op->links[i].fields.type
                                                                 : NG_CONNECTION_TYPE_DEFAULT;
-        for (size_t k = 0; k < count && k < 256; k++) {
+        for (size_t k = 0; k < count && k < 256 && !found; k++) {
             if (edges[k].source != op->links[i].fields.source || edges[k].type != type ||
                 twin_find_connection(twin, edges[k].id) != NULL)
                 continue;
@@ -191,10 +252,12 @@ static bool learn_tokens(const ng_store *store, twin_op *op)
     return true;
 }
 
-static bool learn_connections(const ng_store *store, twin_op *op)
+static bool learn_connections(const twin_state *twin, const ng_store *store, twin_op *op)
 {
     for (size_t i = 0; i < op->count; i++) {
-        if (ng_connection_get(store, op->links[i].id, &op->links[i].record) != NG_OK)
+        ng_connection record;
+        if (ng_connection_get(store, op->links[i].id, &record) != NG_OK ||
+            !twin_learn_link(twin, op, i, &record))
             return false;
     }
     return true;
@@ -236,11 +299,11 @@ static bool learn_effects(const twin_state *twin, const ng_store *store, twin_ef
             return false;
     }
     for (size_t i = 0; i < effects->linked_count; i++) {
-        ng_connection *staged = &effects->linked[i].record;
+        const ng_connection *staged = &effects->linked[i].record;
         if (ng_connection_get(store, effects->linked[i].id, &record) != NG_OK)
             return false;
-        staged->created_at = record.created_at; /* times are those of the commit */
-        staged->last_update = record.last_update;
+        if (memcmp(staged, &record, sizeof record) != 0) /* as it was staged, times included */
+            return false;
     }
     for (size_t i = 0; i < effects->deleted_count; i++) {
         if (ng_token_read(store, effects->deleted[i], &token) != NG_E_NOT_FOUND)
@@ -263,7 +326,11 @@ bool twin_learn(const twin_state *twin, const ng_store *store, twin_op *op, bool
     case TWIN_UPSERT:
         return (!guess || guess_upserted(twin, store, op)) && learn_tokens(store, op);
     case TWIN_CONNECT:
-        return (!guess || guess_connections(twin, store, op)) && learn_connections(store, op);
+    case TWIN_JOIN:
+        return (!guess || guess_connections(twin, store, op)) && learn_connections(twin, store, op);
+    case TWIN_RELINK:
+    case TWIN_ACTIVATE:
+        return learn_connections(twin, store, op);
     case TWIN_CDNA:
         return learn_cdna(store, op);
     case TWIN_TRANSACTION:

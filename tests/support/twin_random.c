@@ -3,7 +3,7 @@
  *
  * Few labels, points and endpoints are drawn from small pools, so that conflicts, ties and equal
  * points are common and not an accident. */
-#include "twin.h"
+#include "twin_random.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -46,7 +46,7 @@ float twin_decode(const twin_state *twin, ng_space space, int axis, int raw)
     return (float)((double)twin->origins[space][axis] + (double)raw / twin->scales[space][axis]);
 }
 
-static void *random_allocate(size_t bytes)
+void *twin_allocate(size_t bytes)
 {
     void *block = calloc(1, bytes == 0 ? 1 : bytes);
     if (block == NULL)
@@ -54,7 +54,7 @@ static void *random_allocate(size_t bytes)
     return block;
 }
 
-static int random_raw(test_random *random)
+int twin_random_raw(test_random *random)
 {
     static const int centers[] = {0, 900, -1500, 20000};
     uint64_t kind = test_random_below(random, 10);
@@ -74,7 +74,7 @@ static void random_point(const twin_state *twin, test_random *random, ng_space s
     for (int axis = 0; axis < NG_AXIS_COUNT; axis++) {
         int raw = other != NULL ? other->record.coordinates[space][axis] : NG_COORDINATE_ABSENT;
         if (raw == NG_COORDINATE_ABSENT)
-            raw = random_raw(random);
+            raw = twin_random_raw(random);
         fields->coordinates[space][axis] = twin_decode(twin, space, axis, raw);
     }
 }
@@ -97,7 +97,7 @@ static void random_label(test_random *random, ng_token_fields *fields)
         bytes = snprintf(text, sizeof text, "label-%llu", (unsigned long long)number);
         break;
     }
-    char *copy = random_allocate((size_t)bytes);
+    char *copy = twin_allocate((size_t)bytes);
     memcpy(copy, text, (size_t)bytes);
     fields->set |= NG_FIELD_LABEL;
     fields->label = copy;
@@ -108,7 +108,7 @@ static void random_vector(const twin_state *twin, const twin_mix *mix, test_rand
                           ng_token_fields *fields)
 {
     uint32_t dimensions = twin->dimensions != 0 ? twin->dimensions : mix->dimensions;
-    float *vector = random_allocate(dimensions * sizeof *vector);
+    float *vector = twin_allocate(dimensions * sizeof *vector);
     const twin_token *other =
         test_random_chance(random, 15) ? twin_random_token(twin, random) : NULL;
     for (uint32_t i = 0; i < dimensions; i++)
@@ -180,7 +180,7 @@ static void random_create(const twin_state *twin, const twin_mix *mix, test_rand
     op->kind = TWIN_CREATE;
     op->as_batch = test_random_chance(random, 25);
     op->count = op->as_batch ? 1 + test_random_below(random, TWIN_BATCH_MAX) : 1;
-    op->items = random_allocate(op->count * sizeof *op->items);
+    op->items = twin_allocate(op->count * sizeof *op->items);
     for (size_t i = 0; i < op->count; i++) {
         ng_token_fields *fields = &op->items[i].fields;
         random_fields(twin, mix, random, fields, false);
@@ -205,7 +205,7 @@ static void random_label_known(const twin_state *twin, test_random *random, ng_t
     if (other == NULL || other->label_bytes == 0)
         return;
     free((void *)(uintptr_t)fields->label);
-    fields->label = memcpy(random_allocate(other->label_bytes), other->label, other->label_bytes);
+    fields->label = memcpy(twin_allocate(other->label_bytes), other->label, other->label_bytes);
     fields->label_bytes = other->label_bytes;
     fields->collection = other->collection;
 }
@@ -216,7 +216,7 @@ static void random_upsert(const twin_state *twin, const twin_mix *mix, test_rand
     op->kind = TWIN_UPSERT;
     op->as_batch = test_random_chance(random, 50);
     op->count = op->as_batch ? 1 + test_random_below(random, TWIN_BATCH_MAX) : 1;
-    op->items = random_allocate(op->count * sizeof *op->items);
+    op->items = twin_allocate(op->count * sizeof *op->items);
     for (size_t i = 0; i < op->count; i++) {
         twin_item *item = &op->items[i];
         random_fields(twin, mix, random, &item->fields, false);
@@ -280,7 +280,7 @@ static void random_update(const twin_state *twin, const twin_mix *mix, test_rand
     op->kind = TWIN_UPDATE;
     op->as_batch = test_random_chance(random, 25);
     op->count = op->as_batch ? random_tokens(twin, random, token, ids) : 1;
-    op->items = random_allocate(op->count * sizeof *op->items);
+    op->items = twin_allocate(op->count * sizeof *op->items);
     for (size_t i = 0; i < op->count; i++) {
         op->items[i].id = ids[i];
         random_fields(twin, mix, random, &op->items[i].fields, true);
@@ -298,109 +298,6 @@ static void random_delete(const twin_state *twin, test_random *random, const twi
     op->as_batch = test_random_chance(random, 10);
     if (op->as_batch)
         op->count = random_tokens(twin, random, token, op->deleted);
-}
-
-static bool link_exists(const twin_state *twin, const ng_connection_fields *fields)
-{
-    for (size_t i = 0; i < twin->connection_count; i++) {
-        const twin_connection *connection = &twin->connections[i];
-        if (connection->alive && connection->source == fields->source &&
-            connection->target == fields->target && connection->record.type == fields->type)
-            return true;
-    }
-    return false;
-}
-
-static bool link_exceeds_degree(const twin_state *twin, const ng_connection_fields *fields)
-{
-    const ng_cdna *cdna = &twin->cdna;
-    uint32_t out = twin_degree(twin, fields->source, NG_OUTGOING);
-    uint32_t in = twin_degree(twin, fields->target, NG_INCOMING);
-    return out >= cdna->max_out_degree || in >= cdna->max_in_degree ||
-           out + twin_degree(twin, fields->source, NG_INCOMING) >= cdna->max_total_degree ||
-           in + twin_degree(twin, fields->target, NG_OUTGOING) >= cdna->max_total_degree;
-}
-
-static bool type_is_allowed(const twin_state *twin, uint8_t type)
-{
-    const uint64_t *bits = twin->cdna.allowed_types.bits;
-    bool is_open = (bits[0] | bits[1] | bits[2] | bits[3]) == 0;
-    return is_open || (bits[type >> 6] >> (type & 63) & 1);
-}
-
-static void random_link(const twin_state *twin, test_random *random, ng_connection_fields *fields)
-{
-    fields->struct_size = sizeof *fields;
-    fields->source = twin_random_token(twin, random)->id;
-    do {
-        fields->target = twin_random_token(twin, random)->id;
-    } while (fields->target == fields->source);
-    fields->set = NG_CFIELD_TYPE;
-    fields->type = (uint8_t)(test_random_below(random, 11) * 16 + test_random_below(random, 3));
-    if (test_random_chance(random, 40)) {
-        fields->set |= NG_CFIELD_FLAGS;
-        fields->flags = (uint8_t)test_random_next(random);
-    }
-    if (test_random_chance(random, 30)) {
-        fields->set |= NG_CFIELD_LEVELS;
-        fields->active_levels = (uint8_t)test_random_next(random);
-    }
-    if (test_random_chance(random, 30)) {
-        fields->set |= NG_CFIELD_MUTABILITY;
-        fields->mutability = (uint8_t)test_random_below(random, 3);
-    }
-    if (test_random_chance(random, 30)) {
-        fields->set |= NG_CFIELD_RIGIDITY;
-        fields->rigidity = (float)test_random_below(random, 256) / 255;
-    }
-    if (test_random_chance(random, 30)) {
-        fields->set |= NG_CFIELD_PULL;
-        fields->pull_strength = twin->cdna.min_pull_strength +
-                                (float)test_random_unit(random) *
-                                    (twin->cdna.max_pull_strength - twin->cdna.min_pull_strength);
-    }
-    if (test_random_chance(random, 30)) {
-        fields->set |= NG_CFIELD_DISTANCE;
-        fields->preferred_distance = 0.01f + (float)test_random_unit(random) * 99;
-    }
-    if (test_random_chance(random, 30)) {
-        fields->set |= NG_CFIELD_CONFIDENCE;
-        fields->confidence = (float)test_random_below(random, 256) / 255;
-    }
-}
-
-/* A single link may be refused for one reason; a batch holds only links that are right, from
- * different sources to different targets, so that it is refused only when it is damaged later. */
-static void random_connect(const twin_state *twin, test_random *random, twin_op *op)
-{
-    op->kind = TWIN_CONNECT;
-    op->as_batch = test_random_chance(random, 25);
-    size_t wanted = op->as_batch ? 1 + test_random_below(random, TWIN_BATCH_MAX) : 1;
-    op->links = random_allocate(wanted * sizeof *op->links);
-    for (int attempt = 0; attempt < 200 && op->count < wanted; attempt++) {
-        ng_connection_fields fields = {0};
-        random_link(twin, random, &fields);
-        bool is_forbidden = !type_is_allowed(twin, fields.type);
-        bool is_double = link_exists(twin, &fields);
-        bool is_over = link_exceeds_degree(twin, &fields);
-        int reasons = is_forbidden + is_double + is_over;
-        if (reasons > (op->as_batch ? 0 : 1))
-            continue;
-        bool is_alone = true;
-        for (size_t i = 0; i < op->count; i++) {
-            const ng_connection_fields *other = &op->links[i].fields;
-            is_alone = is_alone && other->source != fields.source &&
-                       other->target != fields.target && other->source != fields.target &&
-                       other->target != fields.source;
-        }
-        if (!is_alone)
-            continue;
-        op->expected = is_forbidden ? NG_E_FORBIDDEN
-                       : is_double  ? NG_E_EXISTS
-                       : is_over    ? NG_E_LIMIT
-                                    : NG_OK;
-        op->links[op->count++].fields = fields;
-    }
 }
 
 static void random_cdna(const twin_state *twin, test_random *random, twin_op *op)
@@ -431,8 +328,8 @@ static void random_projection(const twin_state *twin, test_random *random, twin_
     op->kind = TWIN_PROJECTION;
     op->projection.dimensions = dimensions;
     op->projection.component_count = count;
-    op->projection.mean = random_allocate(dimensions * sizeof(float));
-    op->projection.components = random_allocate((size_t)count * dimensions * sizeof(float));
+    op->projection.mean = twin_allocate(dimensions * sizeof(float));
+    op->projection.components = twin_allocate((size_t)count * dimensions * sizeof(float));
     for (uint32_t i = 0; i < dimensions; i++)
         op->projection.mean[i] = (float)(test_random_unit(random) * 0.2 - 0.1);
     for (uint32_t row = 0; row < count; row++) {
@@ -509,37 +406,6 @@ static void spoil_fields(test_random *random, twin_op *op)
     }
 }
 
-static void spoil_link(const twin_state *twin, test_random *random, twin_op *op)
-{
-    ng_connection_fields *fields = &op->links[test_random_below(random, op->count)].fields;
-    op->expected = NG_E_INVALID;
-    switch (test_random_below(random, 6)) {
-    case 0:
-        fields->target = fields->source;
-        break;
-    case 1:
-        fields->set |= NG_CFIELD_TYPE;
-        fields->type = 0xB0;
-        break;
-    case 2:
-        fields->set |= NG_CFIELD_PULL;
-        fields->pull_strength = test_random_chance(random, 50) ? NAN : 10.5f;
-        break;
-    case 3:
-        fields->set |= NG_CFIELD_DISTANCE;
-        fields->preferred_distance = 0;
-        break;
-    case 4:
-        fields->set |= NG_CFIELD_CONFIDENCE;
-        fields->confidence = 1.5f;
-        break;
-    default:
-        fields->target = twin->tokens[twin->token_count - 1].id + 77;
-        op->expected = NG_E_NOT_FOUND;
-        break;
-    }
-}
-
 /* The last id becomes that of a token which is not there, or the first one again. */
 static void spoil_ids(test_random *random, ng_token_id dead, ng_token_id *last, ng_token_id first,
                       twin_op *op)
@@ -568,8 +434,16 @@ static void random_spoil(const twin_state *twin, test_random *random, twin_op *o
         }
         break;
     case TWIN_CONNECT:
+    case TWIN_JOIN:
         if (op->count != 0)
-            spoil_link(twin, random, op);
+            twin_spoil_link(twin, random, op);
+        break;
+    case TWIN_RELINK:
+    case TWIN_ACTIVATE:
+        if (op->count != 0) {
+            op->links[op->count - 1].id = twin->connections[twin->connection_count - 1].id + 5;
+            op->expected = NG_E_NOT_FOUND;
+        }
         break;
     case TWIN_DELETE:
         spoil_ids(random, dead, op->as_batch ? &op->deleted[op->count - 1] : &op->token,
@@ -577,6 +451,8 @@ static void random_spoil(const twin_state *twin, test_random *random, twin_op *o
         break;
     case TWIN_DISCONNECT:
         op->connection = twin->connections[twin->connection_count - 1].id + 5;
+        if (op->count != 0)
+            op->links[op->count - 1].id = op->connection;
         op->expected = NG_E_NOT_FOUND;
         break;
     case TWIN_COLLECTION:
@@ -673,12 +549,17 @@ void twin_random_op(const twin_state *twin, const twin_mix *mix, test_random *ra
     } else if (roll < 46) {
         random_upsert(twin, mix, random, op);
     } else if (roll < 75 && twin->live_tokens >= 2) {
-        random_connect(twin, random, op);
+        twin_random_connect(twin, random, op);
     } else if (roll < 80 && connection != NULL) {
-        op->kind = TWIN_DISCONNECT;
-        op->connection = connection->id;
+        twin_random_disconnect(twin, random, op);
+    } else if (roll < 84 && connection != NULL) {
+        twin_random_relink(twin, random, op);
+    } else if (roll < 87 && twin->live_tokens >= 2) {
+        twin_random_join(twin, random, op);
+    } else if (roll < 89 && connection != NULL) {
+        twin_random_activate(twin, random, op);
     }
-    if (op->kind == TWIN_CREATE || (op->kind == TWIN_CONNECT && op->count == 0)) {
+    if (op->kind == TWIN_CREATE || (op->links != NULL && op->count == 0)) {
         twin_op_release(op);
         random_create(twin, mix, random, op);
     }

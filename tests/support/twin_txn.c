@@ -23,7 +23,8 @@ typedef struct txn_run {
 static bool is_part(twin_kind kind)
 {
     return kind == TWIN_CREATE || kind == TWIN_UPDATE || kind == TWIN_UPSERT ||
-           kind == TWIN_DELETE || kind == TWIN_CONNECT || kind == TWIN_DISCONNECT;
+           kind == TWIN_DELETE || kind == TWIN_CONNECT || kind == TWIN_DISCONNECT ||
+           kind == TWIN_RELINK || kind == TWIN_JOIN || kind == TWIN_ACTIVATE;
 }
 
 /* What the transaction decided: the times of its own reading, which are not yet those of the
@@ -37,8 +38,11 @@ static bool part_learn(const txn_run *run, twin_op *part)
         part->items[i].timestamp = info.record.timestamp;
         part->items[i].updated_us = info.updated_us;
     }
-    for (size_t i = 0; part->links != NULL && i < part->count; i++) {
-        if (ng_txn_connection_get(run->txn, part->links[i].id, &part->links[i].record) != NG_OK)
+    for (size_t i = 0; part->kind != TWIN_DISCONNECT && part->links != NULL && i < part->count;
+         i++) {
+        ng_connection record;
+        if (ng_txn_connection_get(run->txn, part->links[i].id, &record) != NG_OK ||
+            !twin_learn_link(&run->work, part, i, &record))
             return false;
     }
     return true;
@@ -181,7 +185,9 @@ static void effects_connection(const txn_run *run, const twin_connection *after)
 {
     twin_effects *effects = &run->op->effects;
     const twin_connection *before = twin_find_connection(run->base, after->id);
-    if (before == NULL && after->alive) {
+    bool is_changed = before != NULL && before->alive && after->alive &&
+                      memcmp(&before->record, &after->record, sizeof after->record) != 0;
+    if ((before == NULL && after->alive) || is_changed) {
         effects->linked =
             effects_grow(effects->linked, effects->linked_count, sizeof *effects->linked);
         effects->linked[effects->linked_count++] = *after;
