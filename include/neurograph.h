@@ -229,6 +229,11 @@ NG_API const char *ng_connection_type_name(uint8_t type);
 NG_API const char *ng_connection_category_name(uint8_t type);
 /** Finds a type by its name, whatever its case, '_', '-' and ' '. Errors: NG_E_INVALID. */
 NG_API NG_MUST_USE ng_status ng_connection_type_parse(const char *text, uint8_t *out);
+/** The same for a category; `*out` receives its first type. */
+NG_API NG_MUST_USE ng_status ng_connection_category_parse(const char *text, uint8_t *out);
+/** What a connection of that type is unless it says otherwise: Immutable or Learnable by category;
+ *  Learnable for a value that is no type. */
+NG_API ng_mutability ng_connection_type_mutability(uint8_t type);
 
 /** A set of connection types: bit `t & 63` of word `t >> 6` is type t. All zero = every type. */
 typedef struct ng_type_set {
@@ -739,9 +744,12 @@ typedef struct ng_connection_fields {
     size_t struct_size;
     ng_token_id source; /**< create and upsert; an update may leave both ends 0 */
     ng_token_id target;
-    uint32_t set;             /**< ng_connection_field bits of the members below */
-    uint8_t type;             /**< default AssociatedWith */
-    uint8_t flags;            /**< default ACTIVE */
+    uint32_t set;      /**< ng_connection_field bits of the members below */
+    uint8_t type;      /**< default AssociatedWith */
+    uint8_t flags;     /**< default ACTIVE */
+    uint8_t flags_set; /**< bits to set, whatever the others are */
+    uint8_t
+        flags_clear; /**< bits to clear, likewise; both behind NG_CFIELD_FLAGS if that is given */
     uint8_t active_levels;    /**< default 0 */
     uint8_t mutability;       /**< default by the type's category */
     float rigidity;           /**< 0..1, default 128/255 */

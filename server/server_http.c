@@ -64,8 +64,8 @@ static const struct http_verb {
     const char *name;
     ngs_method method;
 } http_verbs[] = {
-    {"GET", NGS_GET},       {"POST", NGS_POST}, {"PUT", NGS_PUT},
-    {"DELETE", NGS_DELETE}, {"HEAD", NGS_HEAD}, {"OPTIONS", NGS_OPTIONS},
+    {"GET", NGS_GET},   {"POST", NGS_POST},       {"PUT", NGS_PUT},     {"DELETE", NGS_DELETE},
+    {"HEAD", NGS_HEAD}, {"OPTIONS", NGS_OPTIONS}, {"PATCH", NGS_PATCH},
 };
 
 #define HTTP_VERB_COUNT (sizeof http_verbs / sizeof http_verbs[0])

@@ -40,7 +40,7 @@ typedef struct ngs_backups ngs_backups;
 /* ---------------------------------------------------------------- limits, each with its reason */
 
 enum {
-    NGS_PARAMS_MAX = 8,    /* query parameters; no endpoint knows more than six */
+    NGS_PARAMS_MAX = 16,   /* query parameters; no endpoint knows more than twelve */
     NGS_ID_TEXT_MAX = 71,  /* more than any id has; what is longer is wrong anyway */
     NGS_PROBLEMS_MAX = 16, /* problems reported for one body; more help nobody */
     NGS_PAGE_MAX = 100,    /* rows of a list, as the original */
@@ -72,7 +72,8 @@ typedef enum ngs_method {
     NGS_DELETE = 1 << 3,
     NGS_HEAD = 1 << 4,
     NGS_OPTIONS = 1 << 5,
-    NGS_METHOD_OTHER = 1 << 6
+    NGS_PATCH = 1 << 6,
+    NGS_METHOD_OTHER = 1 << 7
 } ngs_method;
 
 #define NGS_ROUTE_NO_PATH (1u << 31)
@@ -88,7 +89,7 @@ typedef void (*ngs_handler)(ngs_request *request);
 
 typedef struct ngs_route {
     ngs_method method;
-    const char *pattern; /* "{id}" as the last part stands for a decimal id */
+    const char *pattern; /* one part may be "{id}" */
     ngs_handler handler;
     unsigned flags;
 } ngs_route;
@@ -292,6 +293,17 @@ void ngs_collection_list(ngs_request *request);
 void ngs_collection_create(ngs_request *request);
 void ngs_collection_get(ngs_request *request);
 void ngs_collection_drop(ngs_request *request);
+void ngs_connection_create(ngs_request *request);
+void ngs_connection_list(ngs_request *request);
+void ngs_connection_get(ngs_request *request);
+void ngs_connection_update(ngs_request *request);
+void ngs_connection_delete(ngs_request *request);
+void ngs_connection_activate(ngs_request *request);
+void ngs_connection_force(ngs_request *request);
+void ngs_connection_batch(ngs_request *request);
+void ngs_connection_between(ngs_request *request);
+void ngs_connection_types(ngs_request *request);
+void ngs_token_connections(ngs_request *request);
 void ngs_query(ngs_request *request);
 void ngs_feed_get(ngs_request *request);
 void ngs_backup_get(ngs_request *request);

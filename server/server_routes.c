@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The route table, and what happens between a handler and the sending of its reply.
  *
- * Paths match with and without one trailing slash. "{id}" stands for the last part of a path. */
+ * Paths match with and without one trailing slash. "{id}" stands for one part of a path; a path that
+ * is written out comes before one that its last part could be the id of. */
 #include "server_private.h"
 
 #define API "/api/v1"
@@ -20,6 +21,18 @@ static const ngs_route routes[] = {
     {NGS_POST, API "/collections", ngs_collection_create, NGS_ROUTE_BODY},
     {NGS_GET, API "/collections/{id}", ngs_collection_get, 0},
     {NGS_DELETE, API "/collections/{id}", ngs_collection_drop, NGS_ROUTE_POOL},
+    {NGS_GET, API "/tokens/{id}/connections", ngs_token_connections, NGS_ROUTE_PARAMS},
+    {NGS_GET, API "/connections/types", ngs_connection_types, NGS_ROUTE_PARAMS},
+    {NGS_GET, API "/connections/between", ngs_connection_between, NGS_ROUTE_PARAMS},
+    {NGS_POST, API "/connections/batch", ngs_connection_batch, NGS_ROUTE_BODY | NGS_ROUTE_POOL},
+    {NGS_GET, API "/connections/{id}", ngs_connection_get, 0},
+    {NGS_PUT, API "/connections/{id}", ngs_connection_update, NGS_ROUTE_BODY},
+    {NGS_PATCH, API "/connections/{id}", ngs_connection_update, NGS_ROUTE_BODY},
+    {NGS_DELETE, API "/connections/{id}", ngs_connection_delete, 0},
+    {NGS_POST, API "/connections/{id}/activate", ngs_connection_activate, NGS_ROUTE_BODY},
+    {NGS_GET, API "/connections/{id}/force", ngs_connection_force, NGS_ROUTE_PARAMS},
+    {NGS_POST, API "/connections", ngs_connection_create, NGS_ROUTE_BODY | NGS_ROUTE_PARAMS},
+    {NGS_GET, API "/connections", ngs_connection_list, NGS_ROUTE_PARAMS},
     {NGS_POST, API "/query", ngs_query, NGS_ROUTE_BODY | NGS_ROUTE_POOL},
     {NGS_GET, API "/feed", ngs_feed_get, NGS_ROUTE_PARAMS},
     {NGS_GET, API "/admin/backup", ngs_backup_get, NGS_ROUTE_PARAMS},
@@ -32,15 +45,22 @@ static const ngs_route routes[] = {
     {NGS_GET, API "/stats/memory", ngs_system_memory, 0},
 };
 
-/* Whether `path` of `length` bytes is the pattern; "{id}" takes one part that is not empty, which
- * begins at *id. */
-static bool route_matches(const char *pattern, const char *path, size_t length, size_t *id)
+/* Whether `path` of `length` bytes is the pattern; "{id}" takes one part that is not empty: *bytes of
+ * them at *id. */
+static bool route_matches(const char *pattern, const char *path, size_t length, size_t *id,
+                          size_t *bytes)
 {
     *id = strcspn(pattern, "{");
+    *bytes = 0;
     if (pattern[*id] == '\0')
         return *id == length && memcmp(pattern, path, length) == 0;
-    return length > *id && memcmp(pattern, path, *id) == 0 &&
-           memchr(path + *id, '/', length - *id) == NULL;
+    const char *behind = pattern + *id + sizeof "{id}" - 1;
+    size_t behind_bytes = strlen(behind);
+    if (length <= *id + behind_bytes || memcmp(pattern, path, *id) != 0)
+        return false;
+    *bytes = length - *id - behind_bytes;
+    return memcmp(path + *id + *bytes, behind, behind_bytes) == 0 &&
+           memchr(path + *id, '/', *bytes) == NULL;
 }
 
 unsigned ngs_route_find(ngs_request *request, const char *path)
@@ -52,13 +72,15 @@ unsigned ngs_route_find(ngs_request *request, const char *path)
         length--;
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
         size_t id;
-        if (!route_matches(routes[i].pattern, path, length, &id))
+        size_t bytes;
+        if (!route_matches(routes[i].pattern, path, length, &id, &bytes))
             continue;
         if (routes[i].method != method) {
             allow |= routes[i].method;
             continue;
         }
-        size_t bytes = length - id < NGS_ID_TEXT_MAX ? length - id : NGS_ID_TEXT_MAX;
+        if (bytes > NGS_ID_TEXT_MAX)
+            bytes = NGS_ID_TEXT_MAX;
         memcpy(request->id_text, path + id, bytes);
         request->id_text[bytes] = '\0';
         request->route = &routes[i];

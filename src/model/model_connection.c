@@ -26,7 +26,7 @@
 #define HYPOTHESIS_LEARNING_RATE 128
 #define HYPOTHESIS_DECAY_RATE 32
 
-ng_mutability ngi_connection_type_mutability(uint8_t type)
+ng_mutability ng_connection_type_mutability(uint8_t type)
 {
     switch (type >> 4) {
 #define CONNECTION_MUTABILITY(value, text, mutability)                                             \
@@ -72,7 +72,7 @@ static ng_status connection_check_ends(const ng_connection *record)
 static ng_status connection_apply_kind(ng_connection *record, const ng_connection_fields *fields,
                                        const ng_cdna *cdna)
 {
-    bool follows = record->mutability == ngi_connection_type_mutability(record->type);
+    bool follows = record->mutability == ng_connection_type_mutability(record->type);
     if (fields->set & NG_CFIELD_TYPE)
         record->type = fields->type;
     if (record->type >= NG_CONNECTION_TYPE_COUNT)
@@ -84,7 +84,7 @@ static ng_status connection_apply_kind(ng_connection *record, const ng_connectio
                         "allowed_types",
                         ng_connection_type_name(record->type), record->type);
     if (follows)
-        record->mutability = (uint8_t)ngi_connection_type_mutability(record->type);
+        record->mutability = (uint8_t)ng_connection_type_mutability(record->type);
     if (fields->set & NG_CFIELD_MUTABILITY)
         record->mutability = fields->mutability;
     if (record->mutability > NG_HYPOTHESIS)
@@ -163,8 +163,12 @@ static ng_status connection_apply(ng_connection *record, const ng_connection_fie
                         fields->set & ~CONNECTION_FIELDS_ALL);
     NGI_TRY(connection_apply_numbers(record, fields, context->cdna));
     NGI_TRY(connection_apply_target(record, fields, context));
+    if (fields->flags_set & fields->flags_clear)
+        return ngi_fail(NG_E_INVALID, "flags 0x%x are both set and cleared",
+                        fields->flags_set & fields->flags_clear);
     if (fields->set & NG_CFIELD_FLAGS)
         record->flags = fields->flags;
+    record->flags = (uint8_t)((record->flags | fields->flags_set) & ~fields->flags_clear);
     if (fields->set & NG_CFIELD_LEVELS)
         record->active_levels = fields->active_levels;
     if (fields->set & NG_CFIELD_ORIGIN)
@@ -234,7 +238,9 @@ ng_status ngi_connection_apply_fields(ng_connection *record, const ng_connection
     NGI_TRY(connection_apply_kind(&next, fields, context->cdna));
     NGI_TRY(connection_apply(&next, fields, context));
     connection_settle(record, &next, (fields->set & NG_CFIELD_CONFIDENCE) != 0, context->now_s);
-    if (!(fields->set & NG_CFIELD_FLAGS) && memcmp(&next, record, sizeof next) != 0)
+    bool says_modified = (fields->set & NG_CFIELD_FLAGS) ||
+                         ((fields->flags_set | fields->flags_clear) & NG_CONNECTION_MODIFIED);
+    if (!says_modified && memcmp(&next, record, sizeof next) != 0)
         next.flags |= NG_CONNECTION_MODIFIED;
     *record = next;
 out:

@@ -180,6 +180,22 @@ static void test_update_changes_what_is_named(void **state)
     fields.flags = NG_CONNECTION_USER;
     assert_int_equal(update(&record, THEN + 60, &fields), NG_OK);
     assert_int_equal(record.flags, NG_CONNECTION_USER);
+    fields = (ng_connection_fields){.flags_set = NG_CONNECTION_INHIBITORY,
+                                    .flags_clear = NG_CONNECTION_USER};
+    assert_int_equal(update(&record, THEN + 60, &fields), NG_OK);
+    assert_int_equal(record.flags, NG_CONNECTION_INHIBITORY | NG_CONNECTION_MODIFIED);
+    fields.flags_clear |= NG_CONNECTION_MODIFIED;
+    assert_int_equal(update(&record, THEN + 60, &fields), NG_OK);
+    assert_int_equal(record.flags, NG_CONNECTION_INHIBITORY);
+    fields.flags_set |= NG_CONNECTION_USER; /* behind all flags, if these are given as well */
+    fields.flags_clear = NG_CONNECTION_ACTIVE;
+    fields.set = NG_CFIELD_FLAGS;
+    fields.flags = NG_CONNECTION_ACTIVE | NG_CONNECTION_PERSISTENT;
+    assert_int_equal(update(&record, THEN + 60, &fields), NG_OK);
+    assert_int_equal(record.flags,
+                     NG_CONNECTION_PERSISTENT | NG_CONNECTION_INHIBITORY | NG_CONNECTION_USER);
+    fields.flags_clear = fields.flags_set;
+    assert_int_equal(update(&record, THEN + 60, &fields), NG_E_INVALID);
 }
 
 static void test_update_refused(void **state)
@@ -307,6 +323,18 @@ static void test_mutability_names(void **state)
     assert_int_equal(ng_mutability_parse("Hypo-Thesis", &mutability), NG_OK);
     assert_int_equal(mutability, NG_HYPOTHESIS);
     assert_null(ng_mutability_name((ng_mutability)3));
+    for (int type = 0; type < NG_CONNECTION_TYPE_COUNT; type++) {
+        uint8_t first = 1;
+        assert_int_equal(ng_connection_category_parse(ng_connection_category_name((uint8_t)type),
+                                                      &first),
+                         NG_OK);
+        assert_int_equal(first, type & 0xF0);
+    }
+    uint8_t first;
+    assert_int_equal(ng_connection_category_parse("Sem-antic", &first), NG_OK);
+    assert_int_equal(first, 0);
+    assert_int_equal(ng_connection_category_parse("Magical", &first), NG_E_INVALID);
+    assert_int_equal(ng_connection_category_parse(NULL, &first), NG_E_INVALID);
     assert_int_equal(ng_mutability_parse("fixed", &mutability), NG_E_INVALID);
     assert_int_equal(ng_mutability_parse(NULL, &mutability), NG_E_INVALID);
     assert_int_equal(ng_mutability_parse("learnable", NULL), NG_E_INVALID);

@@ -127,7 +127,7 @@ static void test_mutability(void **state)
         fields.confidence = 0.0f;
         ng_connection record = make(&fields);
         assert_int_equal(record.type, type);
-        assert_int_equal(record.mutability, ngi_connection_type_mutability((uint8_t)type));
+        assert_int_equal(record.mutability, ng_connection_type_mutability((uint8_t)type));
         assert_int_equal(record.confidence, record.mutability == NG_IMMUTABLE ? 255 : 0);
         fields.set |= NG_CFIELD_MUTABILITY;
         for (uint8_t mutability = 0; mutability <= 2; mutability++) {

@@ -123,6 +123,25 @@ const char *ng_connection_category_name(uint8_t type)
     }
 }
 
+ng_status ng_connection_category_parse(const char *text, uint8_t *out)
+{
+    if (text == NULL || out == NULL)
+        return ngi_fail(NG_E_INVALID, "category: %s is NULL", text == NULL ? "text" : "out");
+    char folded[NAMES_FOLDED_MAX], name[NAMES_FOLDED_MAX];
+    names_fold(text, folded);
+    for (int type = 0; type < NG_CONNECTION_TYPE_COUNT; type += 16) {
+        names_fold(ng_connection_category_name((uint8_t)type), name);
+        if (strcmp(folded, name) == 0) {
+            *out = (uint8_t)type;
+            return NG_OK;
+        }
+    }
+    return ngi_fail(NG_E_INVALID,
+                    "category \"%.*s\" is not one of Semantic, Causal, Temporal, Spatial, Logical, "
+                    "Associative, Structural, Functional, Emotional, %s, Dynamic",
+                    NAMES_SHOWN_MAX, text, ng_connection_category_name(0x90));
+}
+
 ng_status ng_connection_type_parse(const char *text, uint8_t *out)
 {
     if (text == NULL || out == NULL)

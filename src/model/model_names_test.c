@@ -112,7 +112,7 @@ static void test_types(void **state)
     for (int type = NG_CONNECTION_TYPE_COUNT; type < 256; type++) {
         assert_null(ng_connection_type_name((uint8_t)type));
         assert_null(ng_connection_category_name((uint8_t)type));
-        assert_int_equal(ngi_connection_type_mutability((uint8_t)type), NG_LEARNABLE);
+        assert_int_equal(ng_connection_type_mutability((uint8_t)type), NG_LEARNABLE);
     }
 }
 
@@ -135,7 +135,7 @@ static void test_type_values(void **state)
                                        true, false, false, true, false};
     for (int type = 0; type < NG_CONNECTION_TYPE_COUNT; type++) {
         assert_string_equal(ng_connection_category_name((uint8_t)type), categories[type / 16]);
-        assert_int_equal(ngi_connection_type_mutability((uint8_t)type),
+        assert_int_equal(ng_connection_type_mutability((uint8_t)type),
                          immutable[type / 16] ? NG_IMMUTABLE : NG_LEARNABLE);
     }
 }

@@ -83,8 +83,6 @@ void ngi_connection_activate(ng_connection *record, uint32_t now_s);
 uint8_t ngi_connection_fading(const ng_connection *record);
 /** A record read from a log: whether its values are ones that could have been stored. */
 NG_MUST_USE ng_status ngi_connection_validate(const ng_connection *record);
-/** Immutable or Learnable by category; Learnable for a value that is no type. */
-ng_mutability ngi_connection_type_mutability(uint8_t type);
 
 /** The record as stored on disk. */
 static inline void ngi_token_encode(const ng_token *record, uint8_t out[64])

@@ -52,6 +52,7 @@ static void record_take_fields(const twin_state *twin, const ng_connection_field
         record->mutability = fields->mutability;
     if (set & NG_CFIELD_FLAGS)
         record->flags = fields->flags;
+    record->flags = (uint8_t)((record->flags | fields->flags_set) & ~fields->flags_clear);
     if (set & NG_CFIELD_LEVELS)
         record->active_levels = fields->active_levels;
     if (set & NG_CFIELD_RIGIDITY)
@@ -94,7 +95,9 @@ static void record_update(const twin_state *twin, const ng_connection_fields *fi
     if (is_fact != was_fact ||
         (!is_fact && (fades_otherwise || (fields->set & NG_CFIELD_CONFIDENCE))))
         record->last_update = got->last_update;
-    if (!(fields->set & NG_CFIELD_FLAGS) && memcmp(&before, record, sizeof before) != 0)
+    unsigned bits = fields->flags_set | fields->flags_clear;
+    if (!(fields->set & NG_CFIELD_FLAGS) && !(bits & NG_CONNECTION_MODIFIED) &&
+        memcmp(&before, record, sizeof before) != 0)
         record->flags |= NG_CONNECTION_MODIFIED;
 }
 

@@ -60,6 +60,10 @@ static void random_link_fields(const twin_state *twin, test_random *random,
         fields->set |= NG_CFIELD_FLAGS;
         fields->flags = (uint8_t)test_random_next(random);
     }
+    if (test_random_chance(random, 20))
+        fields->flags_set = (uint8_t)test_random_next(random);
+    if (test_random_chance(random, 20))
+        fields->flags_clear = (uint8_t)(test_random_next(random) & ~fields->flags_set);
     if (test_random_chance(random, 30)) {
         fields->set |= NG_CFIELD_LEVELS;
         fields->active_levels = (uint8_t)test_random_next(random);
