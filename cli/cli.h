@@ -89,6 +89,8 @@ extern const cli_command cli_command_put;
 extern const cli_command cli_command_rm;
 extern const cli_command cli_command_link;
 extern const cli_command cli_command_unlink;
+extern const cli_command cli_command_connection;
+extern const cli_command cli_command_connections;
 extern const cli_command cli_command_ls;
 extern const cli_command cli_command_count;
 extern const cli_command cli_command_neighbors;

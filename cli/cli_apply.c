@@ -269,17 +269,67 @@ static int apply_delete(applier *self, const ng_write_options *write, uint64_t *
     return status == NG_OK ? CLI_OK : apply_fail_status(self, status);
 }
 
-static int apply_connect(applier *self, const ng_write_options *write, uint64_t *id)
+/* What the fields of a connection refer to. */
+static int apply_link_fields(applier *self)
+{
+    if (!self->line.target_of.given)
+        return CLI_OK;
+    return apply_token(self, &self->line.target_of, &self->line.link.target_of);
+}
+
+static int apply_ends(applier *self)
 {
     ng_connection_fields *link = &self->line.link;
-    ng_status status;
     int code = apply_token(self, &self->line.source, &link->source);
 
     if (code == CLI_OK)
         code = apply_token(self, &self->line.target, &link->target);
+    return code == CLI_OK ? apply_link_fields(self) : code;
+}
+
+static int apply_connect(applier *self, const ng_write_options *write, uint64_t *id)
+{
+    ng_status status;
+    int code = apply_ends(self);
+
     if (code != CLI_OK)
         return code;
-    status = ng_connection_create(self->context->store, link, write, id);
+    status = ng_connection_create(self->context->store, &self->line.link, write, id);
+    return status == NG_OK ? CLI_OK : apply_fail_status(self, status);
+}
+
+static int apply_put_connection(applier *self, const ng_write_options *write, uint64_t *id)
+{
+    ng_status status;
+    int code = apply_ends(self);
+
+    if (code != CLI_OK)
+        return code;
+    status = ng_connection_upsert(self->context->store, &self->line.link, write, id, NULL);
+    return status == NG_OK ? CLI_OK : apply_fail_status(self, status);
+}
+
+static int apply_update_connection(applier *self, const ng_write_options *write, uint64_t *id)
+{
+    int code = apply_connection(self, &self->line.connection, id);
+    ng_status status;
+
+    if (code == CLI_OK)
+        code = apply_link_fields(self);
+    if (code != CLI_OK)
+        return code;
+    status = ng_connection_update(self->context->store, *id, &self->line.link, write);
+    return status == NG_OK ? CLI_OK : apply_fail_status(self, status);
+}
+
+static int apply_activate(applier *self, const ng_write_options *write, uint64_t *id)
+{
+    int code = apply_connection(self, &self->line.connection, id);
+    ng_status status;
+
+    if (code != CLI_OK)
+        return code;
+    status = ng_connection_activate(self->context->store, *id, write);
     return status == NG_OK ? CLI_OK : apply_fail_status(self, status);
 }
 
@@ -399,8 +449,15 @@ static int apply_commit(applier *self)
 static int apply_stage(applier *self)
 {
     static int (*const writes[])(applier *, const ng_write_options *,
-                                 uint64_t *) = {apply_create, apply_update,  apply_put,
-                                                apply_delete, apply_connect, apply_disconnect};
+                                 uint64_t *) = {apply_create,
+                                                apply_update,
+                                                apply_put,
+                                                apply_delete,
+                                                apply_connect,
+                                                apply_disconnect,
+                                                apply_update_connection,
+                                                apply_put_connection,
+                                                apply_activate};
     const apply_text *as = &self->line.as;
     ng_write_options write = {.struct_size = sizeof write, .if_version = self->line.if_version};
     uint64_t id = 0;
@@ -416,7 +473,7 @@ static int apply_stage(applier *self)
     if (code != CLI_OK)
         return code;
     if (as->bytes != NULL)
-        cli_names_add(&self->names, as->bytes, as->count, id, self->line.op == APPLY_CONNECT);
+        cli_names_add(&self->names, as->bytes, as->count, id, self->line.op >= APPLY_CONNECT);
     apply_result_add(self, id);
     return CLI_OK;
 }
@@ -573,7 +630,9 @@ const cli_command cli_command_apply = {
     .arguments = "[OPTION]... [STORE] FILE | -",
     .summary = "Apply the writes in a file, all or nothing",
     .description =
-        "Every line is a JSON object: {\"op\":\"create\"}, update, delete, connect or disconnect.\n"
+        "Every line is a JSON object: {\"op\":\"create\"}, update, put or delete of a token; "
+        "connect,\n"
+        "update_connection, put_connection, activate or disconnect of a connection.\n"
         "All lines are one transaction, which happens as a whole or not at all; an error names\n"
         "its line. \"as\":\"a\" names what a line creates, and \"$a\" stands for it in later "
         "lines.\n"

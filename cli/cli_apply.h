@@ -17,6 +17,9 @@ typedef enum apply_op {
     APPLY_DELETE,
     APPLY_CONNECT,
     APPLY_DISCONNECT,
+    APPLY_UPDATE_CONNECTION,
+    APPLY_PUT_CONNECTION,
+    APPLY_ACTIVATE,
     APPLY_OP_COUNT
 } apply_op;
 
@@ -40,6 +43,7 @@ typedef struct apply_line {
     apply_text as;
     apply_text collection;
     apply_reference token, source, target, connection;
+    apply_reference target_of; /* a token */
     uint32_t if_version;
     int persistent; /* of a token: 1, 0, or -1 to leave it */
     ng_token_fields fields;

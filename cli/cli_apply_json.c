@@ -18,8 +18,15 @@
 #define BIT(op) (1u << (op))
 #define TOKEN_OPS (BIT(APPLY_CREATE) | BIT(APPLY_UPDATE) | BIT(APPLY_PUT))
 
-const char *const apply_op_names[APPLY_OP_COUNT] = {"create", "update",  "put",
-                                                    "delete", "connect", "disconnect"};
+/* Ops that say what a connection is to be like. */
+#define LINK_OPS (BIT(APPLY_CONNECT) | BIT(APPLY_PUT_CONNECTION) | BIT(APPLY_UPDATE_CONNECTION))
+/* Ops that name its two ends, and that name itself. */
+#define END_OPS (BIT(APPLY_CONNECT) | BIT(APPLY_PUT_CONNECTION))
+#define LINKED_OPS (BIT(APPLY_DISCONNECT) | BIT(APPLY_UPDATE_CONNECTION) | BIT(APPLY_ACTIVATE))
+
+const char *const apply_op_names[APPLY_OP_COUNT] = {
+    "create",         "update",  "put", "delete", "connect", "disconnect", "update_connection",
+    "put_connection", "activate"};
 
 typedef struct apply_reader {
     apply_line *line;
@@ -121,6 +128,12 @@ static bool apply_read_source(const apply_reader *reader, ngs_json_value value)
 static bool apply_read_target(const apply_reader *reader, ngs_json_value value)
 {
     return read_reference(reader, value, &reader->line->target);
+}
+
+static bool apply_read_target_of(const apply_reader *reader, ngs_json_value value)
+{
+    reader->line->link.set |= NG_CFIELD_TARGET_OF;
+    return read_reference(reader, value, &reader->line->target_of);
 }
 
 static bool apply_read_connection(const apply_reader *reader, ngs_json_value value)
@@ -285,9 +298,10 @@ static bool apply_flag(const apply_reader *reader, ngs_json_value value, unsigne
 
     if (!read_bool(reader, value, &wanted))
         return false;
-    link->set |= NG_CFIELD_FLAGS;
     if (wanted)
-        link->flags = (uint8_t)(link->flags | flag);
+        link->flags_set = (uint8_t)(link->flags_set | flag);
+    else
+        link->flags_clear = (uint8_t)(link->flags_clear | flag);
     return true;
 }
 
@@ -296,7 +310,7 @@ static bool apply_read_persistent(const apply_reader *reader, ngs_json_value val
 {
     bool wanted;
 
-    if (reader->line->op == APPLY_CONNECT)
+    if (BIT(reader->line->op) & LINK_OPS)
         return apply_flag(reader, value, NG_CONNECTION_PERSISTENT);
     if (!read_bool(reader, value, &wanted))
         return false;
@@ -312,6 +326,71 @@ static bool apply_read_bidirectional(const apply_reader *reader, ngs_json_value 
 static bool apply_read_inhibitory(const apply_reader *reader, ngs_json_value value)
 {
     return apply_flag(reader, value, NG_CONNECTION_INHIBITORY);
+}
+
+static bool apply_read_active(const apply_reader *reader, ngs_json_value value)
+{
+    return apply_flag(reader, value, NG_CONNECTION_ACTIVE);
+}
+
+static bool apply_read_decaying(const apply_reader *reader, ngs_json_value value)
+{
+    return apply_flag(reader, value, NG_CONNECTION_DECAYING);
+}
+
+static bool apply_read_user(const apply_reader *reader, ngs_json_value value)
+{
+    return apply_flag(reader, value, NG_CONNECTION_USER);
+}
+
+static bool apply_read_learning_rate(const apply_reader *reader, ngs_json_value value)
+{
+    reader->line->link.set |= NG_CFIELD_LEARNING_RATE;
+    return read_float(reader, value, &reader->line->link.learning_rate);
+}
+
+static bool apply_read_decay_rate(const apply_reader *reader, ngs_json_value value)
+{
+    reader->line->link.set |= NG_CFIELD_DECAY_RATE;
+    return read_float(reader, value, &reader->line->link.decay_rate);
+}
+
+static bool apply_read_origin(const apply_reader *reader, ngs_json_value value)
+{
+    uint64_t origin;
+
+    if (!ngs_json_u64(value, &origin) || origin > UINT32_MAX)
+        return reader_fail(reader, "a number in 0..%" PRIu32 " is expected", UINT32_MAX);
+    reader->line->link.set |= NG_CFIELD_ORIGIN;
+    reader->line->link.origin = (uint32_t)origin;
+    return true;
+}
+
+static bool apply_read_target_vector(const apply_reader *reader, ngs_json_value value)
+{
+    ng_connection_fields *link = &reader->line->link;
+    ngs_json_walk walk;
+    ngs_json_value number;
+    const char *key;
+    size_t key_count;
+
+    link->set |= NG_CFIELD_TARGET_VECTOR;
+    if (ngs_json_type_of(value) != NGS_JSON_OBJECT || !ngs_json_begin(value, &walk))
+        return reader_type(reader, value, "an object of numbers by space");
+    while (ngs_json_next(&walk, &key, &key_count, &number)) {
+        ng_space space;
+        char name[32];
+
+        snprintf(name, sizeof name, "%.*s", (int)(key_count < 31 ? key_count : 31), key);
+        if (ng_space_parse(name, &space) != NG_OK)
+            return reader_fail(reader, "%s", ng_last_error());
+        if (link->target_spaces & 1u << space)
+            return reader_fail(reader, "%s occurs twice", ng_space_name(space));
+        link->target_spaces = (uint8_t)(link->target_spaces | 1u << space);
+        if (!read_float(reader, number, &link->target_vector[space]))
+            return false;
+    }
+    return true;
 }
 
 static bool apply_read_type(const apply_reader *reader, ngs_json_value value)
@@ -351,19 +430,16 @@ static bool apply_read_confidence(const apply_reader *reader, ngs_json_value val
 
 static bool apply_read_mutability(const apply_reader *reader, ngs_json_value value)
 {
-    static const char *const names[] = {"immutable", "learnable", "hypothesis"};
+    ng_mutability mutability;
     char name[16];
 
     reader->line->link.set |= NG_CFIELD_MUTABILITY;
     if (!read_word(reader, value, name, sizeof name))
         return false;
-    for (uint8_t i = 0; i < 3; i++) {
-        if (strcmp(names[i], name) == 0) {
-            reader->line->link.mutability = i;
-            return true;
-        }
-    }
-    return reader_fail(reader, "'%s' is none of immutable, learnable, hypothesis", name);
+    if (ng_mutability_parse(name, &mutability) != NG_OK)
+        return reader_fail(reader, "'%s' is none of immutable, learnable, hypothesis", name);
+    reader->line->link.mutability = (uint8_t)mutability;
+    return true;
 }
 
 static bool apply_read_levels(const apply_reader *reader, ngs_json_value value)
@@ -397,30 +473,38 @@ typedef struct apply_field {
 } apply_field;
 
 static const apply_field apply_fields[] = {
-    {"as", BIT(APPLY_CREATE) | BIT(APPLY_PUT) | BIT(APPLY_CONNECT), apply_read_as},
+    {"as", BIT(APPLY_CREATE) | BIT(APPLY_PUT) | END_OPS, apply_read_as},
     {"token", BIT(APPLY_UPDATE) | BIT(APPLY_DELETE), apply_read_token},
-    {"collection", ~BIT(APPLY_DISCONNECT), apply_read_collection},
+    {"collection", ~(BIT(APPLY_DISCONNECT) | BIT(APPLY_ACTIVATE)), apply_read_collection},
     {"if_version", BIT(APPLY_UPDATE) | BIT(APPLY_DELETE), apply_read_version},
     {"label", TOKEN_OPS, apply_read_label},
     {"weight", TOKEN_OPS, apply_read_weight},
     {"field_radius", TOKEN_OPS, apply_read_radius},
     {"field_strength", TOKEN_OPS, apply_read_strength},
     {"entity", TOKEN_OPS, apply_read_entity},
-    {"persistent", TOKEN_OPS | BIT(APPLY_CONNECT), apply_read_persistent},
+    {"persistent", TOKEN_OPS | LINK_OPS, apply_read_persistent},
     {"spaces", TOKEN_OPS, apply_read_spaces},
     {"vector", TOKEN_OPS, apply_read_vector},
-    {"source", BIT(APPLY_CONNECT), apply_read_source},
-    {"target", BIT(APPLY_CONNECT), apply_read_target},
-    {"type", BIT(APPLY_CONNECT), apply_read_type},
-    {"pull", BIT(APPLY_CONNECT), apply_read_pull},
-    {"distance", BIT(APPLY_CONNECT), apply_read_distance},
-    {"rigidity", BIT(APPLY_CONNECT), apply_read_rigidity},
-    {"confidence", BIT(APPLY_CONNECT), apply_read_confidence},
-    {"mutability", BIT(APPLY_CONNECT), apply_read_mutability},
-    {"levels", BIT(APPLY_CONNECT), apply_read_levels},
-    {"bidirectional", BIT(APPLY_CONNECT), apply_read_bidirectional},
-    {"inhibitory", BIT(APPLY_CONNECT), apply_read_inhibitory},
-    {"connection", BIT(APPLY_DISCONNECT), apply_read_connection},
+    {"source", END_OPS, apply_read_source},
+    {"target", END_OPS, apply_read_target},
+    {"type", LINK_OPS, apply_read_type},
+    {"pull", LINK_OPS, apply_read_pull},
+    {"distance", LINK_OPS, apply_read_distance},
+    {"rigidity", LINK_OPS, apply_read_rigidity},
+    {"confidence", LINK_OPS, apply_read_confidence},
+    {"mutability", LINK_OPS, apply_read_mutability},
+    {"levels", LINK_OPS, apply_read_levels},
+    {"bidirectional", LINK_OPS, apply_read_bidirectional},
+    {"inhibitory", LINK_OPS, apply_read_inhibitory},
+    {"connection", LINKED_OPS, apply_read_connection},
+    {"learning_rate", LINK_OPS, apply_read_learning_rate},
+    {"decay_rate", LINK_OPS, apply_read_decay_rate},
+    {"origin", LINK_OPS, apply_read_origin},
+    {"target_vector", LINK_OPS, apply_read_target_vector},
+    {"target_of", LINK_OPS, apply_read_target_of},
+    {"active", LINK_OPS, apply_read_active},
+    {"decaying", LINK_OPS, apply_read_decaying},
+    {"user", LINK_OPS, apply_read_user},
 };
 
 #define APPLY_FIELD_COUNT (sizeof apply_fields / sizeof apply_fields[0])
@@ -439,7 +523,7 @@ static bool line_op(ngs_json_value root, apply_line *line, char error[APPLY_TEXT
     const char *key;
     size_t key_count;
     unsigned count = 0;
-    char name[16];
+    char name[32];
 
     if (ngs_json_type_of(root) != NGS_JSON_OBJECT || !ngs_json_begin(root, &walk)) {
         snprintf(error, APPLY_TEXT_MAX, "an object is expected, not %s",
@@ -462,12 +546,14 @@ static bool line_op(ngs_json_value root, apply_line *line, char error[APPLY_TEXT
             return true;
         }
     }
-    return reader_fail(&reader, "'%s' is none of create, update, put, delete, connect, disconnect",
+    return reader_fail(&reader,
+                       "'%s' is none of create, update, put, delete, connect, "
+                       "disconnect, update_connection, put_connection, activate",
                        name);
 }
 
 static bool line_field(apply_line *line, const char *key, size_t key_count, ngs_json_value value,
-                       uint32_t *seen, char error[APPLY_TEXT_MAX])
+                       uint64_t *seen, char error[APPLY_TEXT_MAX])
 {
     char name[64];
     apply_reader reader = {.line = line, .key = name, .error = error};
@@ -479,9 +565,9 @@ static bool line_field(apply_line *line, const char *key, size_t key_count, ngs_
         if ((apply_fields[i].ops & BIT(line->op)) == 0)
             return reader_fail(&reader, "the field does not belong to %s",
                                apply_op_names[line->op]);
-        if (*seen & 1u << i)
+        if (*seen >> i & 1)
             return reader_fail(&reader, "the field occurs twice");
-        *seen |= 1u << i;
+        *seen |= UINT64_C(1) << i;
         return apply_fields[i].read(&reader, value);
     }
     return reader_fail(&reader, "there is no such field");
@@ -495,11 +581,11 @@ static bool line_required(const apply_line *line, char error[APPLY_TEXT_MAX])
         missing = "token";
     else if (line->op == APPLY_PUT && line->fields.label_bytes == 0)
         missing = "label";
-    else if (line->op == APPLY_CONNECT && !line->source.given)
+    else if ((BIT(line->op) & END_OPS) != 0 && !line->source.given)
         missing = "source";
-    else if (line->op == APPLY_CONNECT && !line->target.given)
+    else if ((BIT(line->op) & END_OPS) != 0 && !line->target.given)
         missing = "target";
-    else if (line->op == APPLY_DISCONNECT && !line->connection.given)
+    else if ((BIT(line->op) & LINKED_OPS) != 0 && !line->connection.given)
         missing = "connection";
     if (missing != NULL)
         snprintf(error, APPLY_TEXT_MAX, "%s: the field is missing", missing);
@@ -514,13 +600,12 @@ bool apply_line_read(ngs_json_parser *parser, const char *text, size_t bytes, ap
     ngs_json_walk walk;
     const char *key;
     size_t key_count;
-    uint32_t seen = 0;
+    uint64_t seen = 0;
     float *vector = line->vector;
 
     *line = (apply_line){.vector = vector, .persistent = -1};
     line->fields.struct_size = sizeof line->fields;
     line->link.struct_size = sizeof line->link;
-    line->link.flags = NG_CONNECTION_ACTIVE;
     if (!ngs_json_parse(parser, text, bytes, &root, &wrong)) {
         snprintf(error, APPLY_TEXT_MAX, "byte %zu: %s", wrong.offset,
                  wrong.message[0] != '\0' ? wrong.message : "no memory to parse the line");

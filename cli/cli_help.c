@@ -94,7 +94,7 @@ static void help_program(const cli_command *const *commands)
            "Keeps tokens, connections and word vectors in a store, and answers by meaning,\n"
            "by relation and by position.\n\nCommands\n");
     for (; *commands != NULL; commands++)
-        printf("  %-10s  %s\n", (*commands)->name, (*commands)->summary);
+        printf("  %-11s  %s\n", (*commands)->name, (*commands)->summary);
     help_options("General options, before or after the command", cli_general_options);
     help_indented("Examples", "neurograph load glove.6B.100d.txt\n"
                               "neurograph load /usr/share/wordnet\n"

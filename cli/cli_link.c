@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The commands `link` and `unlink`. */
-#include "cli_args.h"
 #include "cli_edge.h"
+#include "cli_link_fields.h"
 #include "cli_output.h"
 
 #include <inttypes.h>
@@ -9,126 +9,62 @@
 #include <string.h>
 
 enum {
-    LINK_PULL = CLI_OPTION_FIRST,
-    LINK_DISTANCE,
-    LINK_RIGIDITY,
-    LINK_CONFIDENCE,
-    LINK_MUTABILITY,
-    LINK_BIDIRECTIONAL,
+    LINK_BIDIRECTIONAL = CLI_LINK_OPTION_END,
     LINK_INHIBITORY,
     LINK_PERSISTENT,
-    LINK_LEVEL,
-    LINK_COLLECTION
+    LINK_COLLECTION,
+    LINK_UPSERT
 };
 
 typedef struct link_request {
     const char *collection;
-    ng_connection_fields fields;
+    cli_link_fields link;
+    bool upsert;
 } link_request;
-
-static bool link_parse_mutability(const cli_args *args, uint8_t *out)
-{
-    static const char *const names[] = {"immutable", "learnable", "hypothesis"};
-
-    for (uint8_t i = 0; i < 3; i++) {
-        if (strcmp(args->value, names[i]) == 0) {
-            *out = i;
-            return true;
-        }
-    }
-    cli_fail(args->context, CLI_USAGE,
-             "--mutability: '%s' is none of immutable, learnable, hypothesis", args->value);
-    return false;
-}
-
-static bool link_parse_level(const cli_args *args, ng_connection_fields *fields)
-{
-    ng_space space;
-    ng_status status = ng_space_parse(args->value, &space);
-
-    if (status != NG_OK) {
-        cli_fail(args->context, cli_exit_of(status), "--level: %s", ng_last_error());
-        return false;
-    }
-    fields->active_levels = (uint8_t)(fields->active_levels | 1u << space);
-    return true;
-}
-
-static bool link_parse_type(const cli_args *args, uint8_t *out)
-{
-    ng_status status = ng_connection_type_parse(args->value, out);
-
-    if (status != NG_OK)
-        cli_fail(args->context, cli_exit_of(status), "--type: %s", ng_last_error());
-    return status == NG_OK;
-}
-
-static bool link_flag(ng_connection_fields *fields, unsigned flag)
-{
-    fields->set |= NG_CFIELD_FLAGS;
-    fields->flags = (uint8_t)(fields->flags | flag);
-    return true;
-}
 
 static bool link_option(const cli_args *args, int option, link_request *request)
 {
-    ng_connection_fields *fields = &request->fields;
+    ng_connection_fields *fields = &request->link.fields;
+    unsigned flag = 0;
 
     switch (option) {
-    case 't':
-        fields->set |= NG_CFIELD_TYPE;
-        return link_parse_type(args, &fields->type);
-    case LINK_PULL:
-        fields->set |= NG_CFIELD_PULL;
-        return cli_parse_float(args, &fields->pull_strength);
-    case LINK_DISTANCE:
-        fields->set |= NG_CFIELD_DISTANCE;
-        return cli_parse_float(args, &fields->preferred_distance);
-    case LINK_RIGIDITY:
-        fields->set |= NG_CFIELD_RIGIDITY;
-        return cli_parse_float(args, &fields->rigidity);
-    case LINK_CONFIDENCE:
-        fields->set |= NG_CFIELD_CONFIDENCE;
-        return cli_parse_float(args, &fields->confidence);
-    case LINK_MUTABILITY:
-        fields->set |= NG_CFIELD_MUTABILITY;
-        return link_parse_mutability(args, &fields->mutability);
     case LINK_BIDIRECTIONAL:
-        return link_flag(fields, NG_CONNECTION_BIDIRECTIONAL);
+        flag = NG_CONNECTION_BIDIRECTIONAL;
+        break;
     case LINK_INHIBITORY:
-        return link_flag(fields, NG_CONNECTION_INHIBITORY);
+        flag = NG_CONNECTION_INHIBITORY;
+        break;
     case LINK_PERSISTENT:
-        return link_flag(fields, NG_CONNECTION_PERSISTENT);
-    case LINK_LEVEL:
-        fields->set |= NG_CFIELD_LEVELS;
-        return link_parse_level(args, fields);
-    default:
+        flag = NG_CONNECTION_PERSISTENT;
+        break;
+    case LINK_UPSERT:
+        request->upsert = true;
+        break;
+    case LINK_COLLECTION:
         request->collection = args->value;
-        return true;
+        break;
+    default:
+        return cli_link_fields_option(&request->link, args, option);
     }
+    fields->flags_set = (uint8_t)(fields->flags_set | flag);
+    return true;
 }
 
-static void link_print(const cli_context *context, const ng_connection_fields *fields,
-                       ng_connection_id id, ng_seq seq)
+static void link_print(const cli_context *context, ng_connection_id id, bool created, ng_seq seq)
 {
-    ng_edge edge = {.id = id, .source = fields->source, .target = fields->target};
-    ng_connection record;
+    ng_connection record = {0};
     cli_json json;
 
     if (!context->json) {
         printf("%" PRIu64 "\n", id);
         return;
     }
-    edge.type = fields->set & NG_CFIELD_TYPE ? fields->type : NG_CONNECTION_TYPE_DEFAULT;
-    edge.flags = fields->flags;
-    if (ng_connection_get(context->store, id, &record) == NG_OK) {
-        edge.type = record.type;
-        edge.flags = record.flags;
-    }
+    (void)!ng_connection_get(context->store, id, &record); /* it was written a moment ago */
     cli_json_begin(&json, stdout);
     cli_json_object(&json, NULL);
     cli_json_u64(&json, "id", id);
-    cli_json_edge(context, &json, "connection", &edge);
+    cli_json_link(context, &json, "connection", id, &record);
+    cli_json_bool(&json, "created", created);
     cli_json_u64(&json, "seq", seq);
     cli_json_close(&json);
     cli_json_end(&json);
@@ -138,33 +74,38 @@ static int link_write(cli_context *context, const cli_args *args, link_request *
 {
     ng_seq seq = 0;
     ng_write_options write = {.struct_size = sizeof write, .seq = &seq};
+    ng_connection_fields *fields = &request->link.fields;
     ng_collection_id collection;
     ng_connection_id id = 0;
+    bool created = true;
     ng_status status;
     int code = cli_store_open(context, NG_OPEN_MUST_EXIST);
 
     if (code == CLI_OK)
         code = cli_collection_resolve(context, request->collection, &collection);
     if (code == CLI_OK)
-        code = cli_token_resolve(context, args->operands[0], collection, &request->fields.source);
+        code = cli_token_resolve(context, args->operands[0], collection, &fields->source);
     if (code == CLI_OK)
-        code = cli_token_resolve(context, args->operands[1], collection, &request->fields.target);
+        code = cli_token_resolve(context, args->operands[1], collection, &fields->target);
+    if (code == CLI_OK)
+        code = cli_link_fields_resolve(&request->link, context, collection);
     if (code != CLI_OK)
         return code;
-    status = ng_connection_create(context->store, &request->fields, &write, &id);
+    status = request->upsert ? ng_connection_upsert(context->store, fields, &write, &id, &created)
+                             : ng_connection_create(context->store, fields, &write, &id);
     if (status != NG_OK)
         return cli_fail_status(context, status);
-    link_print(context, &request->fields, id, seq);
+    link_print(context, id, created, seq);
     return CLI_OK;
 }
 
 static int link_run(cli_context *context, int argc, char **argv)
 {
-    link_request request = {
-        .fields = {.struct_size = sizeof request.fields, .flags = NG_CONNECTION_ACTIVE}};
+    link_request request = {0};
     cli_args args;
     int option;
 
+    cli_link_fields_init(&request.link);
     cli_args_begin(&args, context, argc, argv);
     while ((option = cli_args_next(&args)) > 0)
         if (!link_option(&args, option, &request))
@@ -178,16 +119,11 @@ static int link_run(cli_context *context, int argc, char **argv)
 }
 
 static const cli_option link_options[] = {
-    {"type", 't', "TYPE", "type of the connection, such as Hypernym; default AssociatedWith"},
-    {"pull", LINK_PULL, "X", "pull strength, -10..10; negative repels; default 0"},
-    {"distance", LINK_DISTANCE, "X", "preferred distance, 0.01..100; default 1"},
-    {"rigidity", LINK_RIGIDITY, "X", "stiffness, 0..1; default 0.5"},
-    {"confidence", LINK_CONFIDENCE, "X", "confidence, 0..1; default 0.5"},
-    {"mutability", LINK_MUTABILITY, "M", "immutable, learnable or hypothesis; default by type"},
+    CLI_LINK_ROWS,
     {"bidirectional", LINK_BIDIRECTIONAL, NULL, "it counts both ways"},
     {"inhibitory", LINK_INHIBITORY, NULL, "it inhibits its target"},
     {"persistent", LINK_PERSISTENT, NULL, "mark it as never to be evicted"},
-    {"level", LINK_LEVEL, "SPACE", "it acts in this space; once for each space"},
+    {"upsert", LINK_UPSERT, NULL, "change the one that is there already"},
     {"collection", LINK_COLLECTION, "NAME", "look labels up in this collection alone"},
     CLI_DURABILITY_ROW,
     {NULL, 0, NULL, NULL},
@@ -202,39 +138,49 @@ const cli_command cli_command_link = {
     .summary = "Connect two tokens",
     .description =
         "The connection leaves SOURCE and reaches TARGET. Prints its id. Two tokens have\n"
-        "at most one connection of a type in each direction. Tokens are named as in\n"
-        "'neurograph help get'.",
+        "at most one connection of a type in each direction. Without options it is an active\n"
+        "AssociatedWith, half rigid and half confident, without pull, at distance 1. Tokens\n"
+        "are named as in 'neurograph help get'.",
     .options = link_options,
     .examples = "neurograph link dog animal --type hypernym\n"
-                "neurograph link '#3' '#4' --pull -2.5 --bidirectional",
+                "neurograph link '#3' '#4' --pull -2.5 --bidirectional\n"
+                "neurograph link dog barking --type cause --confidence 0.8 --upsert",
     .exit_codes = link_exits,
     .run = link_run,
 };
 
 /* ---- unlink ---- */
 
-static int unlink_delete(const cli_context *context, const ng_connection_id *ids, int count)
-{
-    for (int i = 0; i < count; i++) {
-        ng_connection record;
-        ng_status status = ng_connection_get(context->store, ids[i], &record);
+#define UNLINK_BATCH 4096 /* what one op deletes */
 
-        if (status != NG_OK)
-            return cli_fail_status(context, status);
-    }
-    for (int i = 0; i < count; i++) {
-        ng_status status;
+/* The same id twice is deleted once. All of up to 4096 are one op; more are several. */
+static int unlink_delete(const cli_context *context, const ng_connection_id *given, int count)
+{
+    ng_connection_id *ids = cli_allocate((size_t)count, sizeof *ids);
+    int kept = 0, code = CLI_OK;
+
+    for (int i = 0; i < count && code == CLI_OK; i++) {
+        ng_connection record;
+        ng_status status = ng_connection_get(context->store, given[i], &record);
         int earlier = 0;
 
-        while (ids[earlier] != ids[i])
-            earlier++;
-        if (earlier < i)
-            continue;
-        status = ng_connection_delete(context->store, ids[i], NULL);
         if (status != NG_OK)
-            return cli_fail_status(context, status);
+            code = cli_fail_status(context, status);
+        while (earlier < kept && ids[earlier] != given[i])
+            earlier++;
+        if (earlier == kept)
+            ids[kept++] = given[i];
     }
-    return CLI_OK;
+    for (int done = 0; done < kept && code == CLI_OK; done += UNLINK_BATCH) {
+        int some = kept - done < UNLINK_BATCH ? kept - done : UNLINK_BATCH;
+        ng_status status =
+            ng_connection_delete_many(context->store, ids + done, (size_t)some, NULL);
+
+        if (status != NG_OK)
+            code = cli_fail_status(context, status);
+    }
+    free(ids);
+    return code;
 }
 
 static void unlink_print(const cli_context *context, const ng_connection_id *ids, int count)
@@ -274,21 +220,22 @@ static int unlink_run(cli_context *context, int argc, char **argv)
 {
     ng_connection_id *ids;
     cli_args args;
-    int code;
+    int code, count;
 
     cli_args_begin(&args, context, argc, argv);
     if (cli_args_next(&args) < 0)
         return args.exit_code;
     if (args.operand_count == 0)
         return cli_fail(context, CLI_USAGE, "which connection? see 'neurograph unlink --help'");
-    ids = cli_allocate((size_t)args.operand_count, sizeof *ids);
+    count = args.operand_count;
+    ids = cli_allocate((size_t)count, sizeof *ids);
     code = unlink_parse(&args, ids);
     if (code == CLI_OK)
         code = cli_store_open(context, NG_OPEN_MUST_EXIST);
     if (code == CLI_OK)
-        code = unlink_delete(context, ids, args.operand_count);
+        code = unlink_delete(context, ids, count);
     if (code == CLI_OK)
-        unlink_print(context, ids, args.operand_count);
+        unlink_print(context, ids, count);
     free(ids);
     return code;
 }
