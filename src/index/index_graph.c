@@ -278,6 +278,12 @@ uint32_t ngi_graph_find(const ngi_graph *graph, uint32_t source, uint32_t target
     return 0;
 }
 
+void ngi_graph_fetch_record(const ngi_graph *graph, uint64_t id)
+{
+    if (id < graph->id_end)
+        __builtin_prefetch(ngi_graph_record_at(graph, (uint32_t)id), 1);
+}
+
 void ngi_graph_fetch_heads(const ngi_graph *graph, uint32_t source, uint32_t target)
 {
     if (source < graph->node_end)

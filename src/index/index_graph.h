@@ -72,6 +72,8 @@ ngi_graph_node ngi_graph_node_of(const ngi_graph *graph, uint32_t slot);
 const ngi_graph_links *ngi_graph_links_of(const ngi_graph *graph, uint32_t id);
 /** The connection with these ends and type, or 0. Walks the shorter of the two lists. */
 uint32_t ngi_graph_find(const ngi_graph *graph, uint32_t source, uint32_t target, uint8_t type);
+/** For who is about to get or put many connections: fetches a record. */
+void ngi_graph_fetch_record(const ngi_graph *graph, uint64_t id);
 /** For who is about to find or put many connections: fetches the heads of the lists of both ends, and,
  *  some items later, when these have arrived, what a find and a put look at behind them. */
 void ngi_graph_fetch_heads(const ngi_graph *graph, uint32_t source, uint32_t target);

@@ -66,7 +66,8 @@ static void test_empty(void **state)
     assert_null(ngi_graph_get(&f.graph, 1));
     assert_null(ngi_graph_get(&f.graph, UINT32_MAX));
     assert_int_equal(ngi_graph_node_of(&f.graph, UINT32_MAX).out_degree, 0);
-    ngi_graph_fetch_heads(&f.graph, 1, UINT32_MAX); /* no more than hints, whatever the slots */
+    ngi_graph_fetch_record(&f.graph, UINT64_MAX); /* no more than hints, whatever they name */
+    ngi_graph_fetch_heads(&f.graph, 1, UINT32_MAX);
     ngi_graph_fetch_lists(&f.graph, 1, UINT32_MAX);
     assert_int_equal(ngi_graph_find(&f.graph, 1, 2, 0), 0);
     assert_int_equal(edges_of(&f.graph, 1, NG_BOTH, NULL, &edge, 1), 0);

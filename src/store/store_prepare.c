@@ -6,10 +6,10 @@
  * already decided. What this library's own writes cannot get wrong and what costs time (a label
  * twice in one op, numbers that are not finite) is verified for ops of other stores only.
  *
- * Puts of tokens outside of transactions do not come here: store_token.c looks at every value, label
- * and slot under the same lock, so it counts the room while it encodes, and only reserves. That
- * halves the time of creation. Builds with assertions run the checks on those ops all the same, and
- * recovery runs them on every op that such writes left in the log.
+ * Puts of tokens and connections outside of transactions do not come here: their writers look at
+ * every value, label and id under the same lock, so they count the room while they encode, and only
+ * reserve. That halves the time of creation. Builds with assertions run the checks on those ops all
+ * the same, and recovery runs them on every op that such writes left in the log.
  *
  * The parts of a transaction are verified against the state and against each other, because they
  * are applied one after the other: a label may belong to a token that the same op deletes or

@@ -3,7 +3,7 @@
  *
  * Write path, under the log's lock:   make room -> check -> encode -> prepare (reserve) -> commit
  *                                     -> apply -> unlock -> wait for the shared sync
- * Token puts, checked while encoded:   make room -> check -> encode -> reserve -> commit -> ...
+ * Puts, checked while encoded:        make room -> check -> encode -> reserve -> commit -> ...
  * Recovery:                           prepare -> apply, of the same bodies
  *
  * Invariants (verified by ngi_store_check):

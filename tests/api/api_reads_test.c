@@ -280,8 +280,8 @@ static void read_hub(reader *r)
     ng_edge edges[HUB_LINKS + 4];
     EXPECT(ng_token_get(w->store, w->hubs[hub], &info) == NG_OK && info.in_degree == 0);
     EXPECT(info.out_degree >= HUB_LINKS && info.out_degree <= HUB_LINKS + 2);
-    EXPECT(ng_token_connections(w->store, w->hubs[hub], NG_BOTH, NULL, edges, HUB_LINKS + 4,
-                                &count) == NG_OK);
+    EXPECT(ng_token_connections(w->store, w->hubs[hub], NULL, edges, HUB_LINKS + 4, &count) ==
+           NG_OK);
     EXPECT(count >= HUB_LINKS && count <= HUB_LINKS + 2);
     for (size_t i = 0; i < count && i < HUB_LINKS + 4; i++) {
         EXPECT(edges[i].source == w->hubs[hub] && (i == 0 || edges[i].id < edges[i - 1].id));
