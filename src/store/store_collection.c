@@ -8,7 +8,7 @@
  * Emptying deletes in ops of NGI_BATCH_MAX tokens, between which other writers and searches go on:
  * one op over ten million tokens would hold them up for seconds. So it is not one moment, and what
  * is interrupted is completed by doing it again. A drop empties likewise down to one batch; that
- * and the name go in one op. */
+ * and the name go in one op (docs/adr/0019). */
 #include "store/store_private.h"
 
 #include <string.h>

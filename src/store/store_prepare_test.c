@@ -321,6 +321,54 @@ static void test_collection_names(void **state)
     assert_int_equal(offer_collection(f, 3, longest, sizeof longest - 1), NG_OK);
 }
 
+/* A drop as another store might have made it: `claimed` of the slots in `slots`. */
+static ng_status offer_drop(txn_fixture *f, uint32_t id, uint32_t claimed, const uint32_t *slots,
+                            uint32_t count)
+{
+    uint8_t body[64];
+    ngi_op_list_encode(body, id, claimed);
+    for (uint32_t i = 0; i < count; i++)
+        ngi_put_u32(body + NGI_OP_LIST_HEADER + 4 * (size_t)i, slots[i]);
+    ngi_op op = {.kind = NGI_OP_COLLECTION_DROP,
+                 .body = body,
+                 .body_bytes = NGI_OP_LIST_HEADER + 4 * count,
+                 .seq = txn_seq(f) + 1};
+    return ngi_store_apply_stamped(f->store, &op);
+}
+
+static void test_collection_drops(void **state)
+{
+    txn_fixture *f = *state;
+    ng_token_fields fields = {.struct_size = sizeof fields};
+    ng_token_id ids[3];
+    assert_int_equal(offer_collection(f, 2, "two", 3), NG_OK);
+    for (uint32_t i = 0; i < 3; i++) {
+        fields.collection = i == 1 ? 0 : 2;
+        assert_int_equal(ngi_store_token_put(f->store, NULL, &fields, 1, NULL, &ids[i]), NG_OK);
+    }
+    const uint32_t first = (uint32_t)ids[0], last = (uint32_t)ids[2];
+    const uint32_t right[] = {first, last}, swapped[] = {last, first}, twice[] = {first, first},
+                   other[] = {first, (uint32_t)ids[1]};
+    uint64_t tokens = f->store->token_count;
+    ng_seq before = txn_seq(f);
+    assert_int_equal(offer_drop(f, 2, 1, right, 2), NG_E_CORRUPT); /* another number of bytes */
+    assert_int_equal(offer_drop(f, 2, 3, right, 2), NG_E_CORRUPT);
+    assert_int_equal(offer_drop(f, 2, 1, right, 1), NG_E_CORRUPT); /* not all */
+    assert_int_equal(offer_drop(f, 2, 0, NULL, 0), NG_E_CORRUPT);
+    assert_int_equal(offer_drop(f, 2, 2, swapped, 2), NG_E_CORRUPT);
+    assert_int_equal(offer_drop(f, 2, 2, twice, 2), NG_E_CORRUPT);
+    assert_int_equal(offer_drop(f, 2, 2, other, 2), NG_E_CORRUPT); /* of another collection */
+    assert_int_equal(offer_drop(f, 3, 0, NULL, 0), NG_E_CORRUPT);
+    assert_int_equal(offer_drop(f, 1, 0, NULL, 0), NG_E_CORRUPT); /* part of every store */
+    assert_int_equal(offer_drop(f, UINT32_MAX, UINT32_MAX, NULL, 0), NG_E_CORRUPT);
+    assert_int_equal(txn_seq(f), before);
+    assert_int_equal(offer_drop(f, 2, 2, right, 2), NG_OK);
+    assert_int_equal(offer_drop(f, 2, 0, NULL, 0), NG_E_CORRUPT); /* has gone */
+    assert_int_equal(f->store->token_count, tokens - 2);
+    assert_int_equal(offer_collection(f, 2, "again", 5), NG_OK); /* its number is free */
+    assert_int_equal(offer_collection(f, 2, "more", 4), NG_E_CORRUPT);
+}
+
 /* --- random ops ------------------------------------------------------------------------------ */
 
 static uint32_t random_slot(uint64_t *seed)
@@ -442,6 +490,7 @@ int main(void)
         T(test_connections_that_do_not_fit),
         T(test_numbers_that_are_not),
         T(test_collection_names),
+        T(test_collection_drops),
         cmocka_unit_test(test_random_ops),
         T(test_memory_fails),
     };
