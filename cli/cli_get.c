@@ -133,36 +133,32 @@ static void get_json_types(cli_json *json, const char *key, const uint32_t count
     cli_json_close(json);
 }
 
-static void get_json(const cli_context *context, const get_request *request,
+static void get_json(const cli_context *context, const get_request *request, cli_json *json,
                      const get_answer *answer)
 {
-    cli_json json;
-
-    cli_json_begin(&json, stdout);
-    cli_json_object(&json, NULL);
-    cli_json_u64(&json, "id", answer->info.id);
-    cli_json_text(&json, "label", answer->label[0] != '\0' ? answer->label : NULL);
-    cli_json_text(&json, "collection", answer->collection);
-    get_json_record(context, &json, answer);
-    cli_json_u64(&json, "out_degree", answer->info.out_degree);
-    cli_json_u64(&json, "in_degree", answer->info.in_degree);
-    get_json_types(&json, "outgoing_by_type", answer->outgoing);
-    get_json_types(&json, "incoming_by_type", answer->incoming);
-    cli_json_u64(&json, "vector_dimensions", answer->dimensions);
+    cli_json_object(json, NULL);
+    cli_json_u64(json, "id", answer->info.id);
+    cli_json_text(json, "label", answer->label[0] != '\0' ? answer->label : NULL);
+    cli_json_text(json, "collection", answer->collection);
+    get_json_record(context, json, answer);
+    cli_json_u64(json, "out_degree", answer->info.out_degree);
+    cli_json_u64(json, "in_degree", answer->info.in_degree);
+    get_json_types(json, "outgoing_by_type", answer->outgoing);
+    get_json_types(json, "incoming_by_type", answer->incoming);
+    cli_json_u64(json, "vector_dimensions", answer->dimensions);
     if (request->vector) {
-        cli_json_array(&json, "vector");
+        cli_json_array(json, "vector");
         for (size_t i = 0; i < answer->dimensions; i++)
-            cli_json_float(&json, NULL, answer->vector[i]);
-        cli_json_close(&json);
+            cli_json_float(json, NULL, answer->vector[i]);
+        cli_json_close(json);
     }
     if (request->connections) {
-        cli_json_array(&json, "connections");
+        cli_json_array(json, "connections");
         for (size_t i = 0; i < answer->edge_count && i < request->limit; i++)
-            cli_json_edge(context, &json, NULL, &answer->edges[i]);
-        cli_json_close(&json);
+            cli_json_edge(context, json, NULL, &answer->edges[i]);
+        cli_json_close(json);
     }
-    cli_json_close(&json);
-    cli_json_end(&json);
+    cli_json_close(json);
 }
 
 static void get_text_flags(cli_table *table, uint16_t flags)
@@ -300,12 +296,56 @@ static int get_parse(cli_args *args, get_request *request)
     return CLI_OK;
 }
 
+/* Shows one of them. */
+static int get_show(const cli_context *context, const get_request *request, cli_json *json,
+                    ng_token_id id)
+{
+    get_answer *answer = cli_allocate(1, sizeof *answer);
+    int code = get_read(context, id, answer);
+
+    if (code == CLI_OK && context->json)
+        get_json(context, request, json, answer);
+    else if (code == CLI_OK)
+        get_text(context, request, answer);
+    free(answer->vector);
+    free(answer->edges);
+    free(answer);
+    return code;
+}
+
+static int get_show_all(const cli_context *context, const get_request *request,
+                        const ng_token_id *ids, int count)
+{
+    cli_json json;
+    int code = CLI_OK;
+
+    if (context->json) {
+        cli_json_begin(&json, stdout);
+        if (count > 1) {
+            cli_json_object(&json, NULL);
+            cli_json_array(&json, "tokens");
+        }
+    }
+    for (int i = 0; i < count && code == CLI_OK; i++) {
+        if (i > 0 && !context->json)
+            puts("");
+        code = get_show(context, request, &json, ids[i]);
+    }
+    if (code == CLI_OK && context->json) {
+        if (count > 1) {
+            cli_json_close(&json);
+            cli_json_close(&json);
+        }
+        cli_json_end(&json);
+    }
+    return code;
+}
+
 static int get_run(cli_context *context, int argc, char **argv)
 {
     get_request request = {0};
-    ng_collection_id collection;
-    get_answer *answer;
-    ng_token_id id = 0;
+    ng_collection_id collection = NG_COLLECTION_ANY;
+    ng_token_id *ids;
     cli_args args;
     int code;
 
@@ -313,24 +353,19 @@ static int get_run(cli_context *context, int argc, char **argv)
     code = get_parse(&args, &request);
     if (code != CLI_OK || args.operands == NULL)
         return code;
-    if (args.operand_count != 1)
-        return cli_fail(context, CLI_USAGE, "give one token, not %d", args.operand_count);
+    if (args.operand_count == 0)
+        return cli_fail(context, CLI_USAGE, "which token? see 'neurograph get --help'");
     code = cli_store_open_reading(context);
     if (code == CLI_OK)
         code = cli_collection_resolve(context, request.collection, &collection);
-    if (code == CLI_OK)
-        code = cli_token_resolve(context, args.operands[0], collection, &id);
     if (code != CLI_OK)
         return code;
-    answer = cli_allocate(1, sizeof *answer);
-    code = get_read(context, id, answer);
-    if (code == CLI_OK && context->json)
-        get_json(context, &request, answer);
-    else if (code == CLI_OK)
-        get_text(context, &request, answer);
-    free(answer->vector);
-    free(answer->edges);
-    free(answer);
+    ids = cli_allocate((size_t)args.operand_count, sizeof *ids);
+    for (int i = 0; i < args.operand_count && code == CLI_OK; i++)
+        code = cli_token_resolve(context, args.operands[i], collection, &ids[i]);
+    if (code == CLI_OK)
+        code = get_show_all(context, &request, ids, args.operand_count);
+    free(ids);
     return code;
 }
 
@@ -346,12 +381,12 @@ static const int get_exits[] = {CLI_OK, CLI_USAGE, CLI_NOT_FOUND, CLI_BUSY, CLI_
 
 const cli_command cli_command_get = {
     .name = "get",
-    .arguments = "[OPTION]... TOKEN",
-    .summary = "Show everything about a token",
+    .arguments = "[OPTION]... TOKEN...",
+    .summary = "Show everything about tokens",
     .description =
         "TOKEN is a label, '#12' for an id, or 'label:TEXT' for a label that looks like an id.\n"
         "A label is looked up in the collections runtime, semantic, then the others in order.\n"
-        "Digits that are no label are an id.",
+        "Digits that are no label are an id. If one does not exist, none is shown.",
     .options = get_options,
     .examples = "neurograph get dog\nneurograph get '#12' --connections --limit 50\n"
                 "neurograph get dog --vector --json",

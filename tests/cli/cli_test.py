@@ -126,6 +126,19 @@ class GetTest(CliTest):
                          self.json("get", "dog", "--vector")["vector"])
 
 
+class GetManyTest(CliTest):
+    def test_several(self):
+        for label in ("a", "b"):
+            self.ok("put", label)
+        several = self.json("get", "b", "#1")
+        self.assertEqual([token["label"] for token in several["tokens"]], ["b", "a"])
+        self.assertEqual(several["tokens"][1], self.json("get", "a"))
+        self.assertEqual(self.ok("get", "a", "b").split("\n\n")[0] + "\n", self.ok("get", "a"))
+        self.fails(3, "'c'", "get", "a", "c")
+        self.assertEqual(self.run_cli("get", "a", "c").stdout, b"")
+        self.fails(2, "which token", "get")
+
+
 class RemoveTest(CliTest):
     def test_removes_tokens_with_their_connections(self):
         for label in ("a", "b", "c"):
