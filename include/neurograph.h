@@ -1000,8 +1000,8 @@ typedef struct ng_view_info {
     uint64_t copied_bytes;
     uint64_t token_count;
     uint64_t connection_count;
-    uint32_t collection_count;
-    uint32_t dimensions; /**< 0 = no vectors */
+    uint32_t collection_count; /**< ids of collections are below it */
+    uint32_t dimensions;       /**< 0 = no vectors */
     bool expired;
 } ng_view_info;
 
