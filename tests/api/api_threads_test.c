@@ -66,6 +66,34 @@ static bool is_whole(const ng_token *record)
            record->field_radius == number && lrintf(record->weight * 200) == number;
 }
 
+/* A collection of the writer's own: filled, changed by the batch, and dropped under the readers. */
+static void write_collection(worker_state *worker, const ng_write_options *write)
+{
+    shared_state *shared = worker->shared;
+    ng_store *store = shared->store;
+    ng_token_fields fields[4];
+    ng_token_id ids[4];
+    float vector[8];
+    char name[32], labels[4][8];
+    ng_collection_id collection = 0;
+    bool created[4];
+    snprintf(name, sizeof name, "writer-%llu", (unsigned long long)worker->number);
+    EXPECT(ng_collection_create(store, name, write, &collection) == NG_OK);
+    for (size_t i = 0; i < 4; i++) {
+        set_number(&fields[i], vector, i);
+        fields[i].set = (fields[i].set & ~(uint32_t)NG_FIELD_VECTOR) | NG_FIELD_LABEL;
+        fields[i].collection = collection;
+        fields[i].label = labels[i];
+        fields[i].label_bytes = (size_t)snprintf(labels[i], sizeof labels[i], "w%zu", i);
+    }
+    EXPECT(ng_token_create_many(store, fields, 2, write, ids) == NG_OK);
+    EXPECT(ng_token_upsert_many(store, fields, 4, write, ids, created) == NG_OK);
+    EXPECT(!created[0] && created[3]);
+    EXPECT(ng_token_update_many(store, ids, fields, 4, write) == NG_OK);
+    EXPECT(ng_token_delete_many(store, ids, 2, write) == NG_OK);
+    EXPECT(ng_collection_drop(store, collection, write, NULL) == NG_OK);
+}
+
 static void *writer_main(void *argument)
 {
     worker_state *worker = argument;
@@ -90,6 +118,8 @@ static void *writer_main(void *argument)
         ng_connection_id link;
         char label[32];
         set_number(&fields, vector, round);
+        if (round % 64 == 63)
+            write_collection(worker, &nowait);
         switch (test_random_below(&random, 6)) {
         case 0:
             EXPECT(ng_token_delete(store, own[at], write) == NG_OK);
@@ -147,6 +177,38 @@ static void read_tokens(shared_state *shared, test_random *random)
         EXPECT(is_found(status));
         EXPECT(status != NG_OK || (bytes == 8 && vector[0] >= 1 && vector[7] <= 17));
     }
+}
+
+/* The same by the batch, of all collections, in either direction. */
+static void read_batches(shared_state *shared, test_random *random)
+{
+    ng_page_options options = {.struct_size = sizeof options,
+                               .collection = NG_COLLECTION_ANY,
+                               .offset = test_random_below(random, 30),
+                               .descending = test_random_chance(random, 50)};
+    ng_token_id page[32];
+    ng_token records[32];
+    ng_token_info infos[32];
+    size_t count = 0, found = 0, whole = 0;
+    uint64_t tokens = 0, active = 0;
+    bool exists = true;
+    EXPECT(ng_token_page(shared->store, &options, page, 32, &count) == NG_OK);
+    EXPECT(ng_token_read_many(shared->store, page, count, records, &found) == NG_OK);
+    for (size_t i = 0; i < count; i++) {
+        EXPECT(i == 0 || (options.descending ? page[i] < page[i - 1] : page[i] > page[i - 1]));
+        EXPECT(records[i].slot == 0 || (records[i].slot == page[i] && is_whole(&records[i])));
+        whole += records[i].slot != 0;
+    }
+    EXPECT(whole == found);
+    EXPECT(ng_token_get_many(shared->store, page, count, infos, &found) == NG_OK);
+    for (size_t i = 0; i < count; i++)
+        EXPECT(infos[i].id == 0 || (infos[i].id == page[i] && is_whole(&infos[i].record)));
+    EXPECT(ng_token_exists(shared->store, 1 + test_random_below(random, 300), &exists) == NG_OK);
+    EXPECT(ng_token_count(shared->store, NG_COLLECTION_ANY, false, &tokens) == NG_OK);
+    EXPECT(ng_token_count(shared->store, NG_COLLECTION_RUNTIME, true, &active) == NG_OK);
+    ng_collection_info list[4];
+    EXPECT(ng_collection_list(shared->store, list, 4, &count) == NG_OK);
+    EXPECT(count >= 2 && list[1].id == NG_COLLECTION_SEMANTIC);
 }
 
 static void read_graph(shared_state *shared, test_random *random)
@@ -214,7 +276,7 @@ static void *reader_main(void *argument)
     test_random random = {worker->number};
     uint64_t turns = 0;
     while (atomic_load(&shared->writers_left) > 0) {
-        switch ((turns++ + worker->number) % 4) {
+        switch ((turns++ + worker->number) % 5) {
         case 0:
             read_tokens(shared, &random);
             break;
@@ -224,8 +286,11 @@ static void *reader_main(void *argument)
         case 2:
             read_searches(shared, &random);
             break;
+        case 3:
+            read_batches(shared, &random);
+            break;
         default:
-            if (turns % 8 == 0)
+            if (turns % 10 == 0)
                 read_whole(shared);
             break;
         }
