@@ -106,6 +106,26 @@ out:
     return status;
 }
 
+/* A collection that is there for two ops: one with tokens, of which one is labelled. */
+static ng_status sample_drop(ng_store *store)
+{
+    ng_collection_id collection = 0;
+    uint64_t deleted = 0;
+    ng_token_fields fields[2];
+    for (size_t i = 0; i < 2; i++)
+        fields[i] = (ng_token_fields){.struct_size = sizeof fields[i],
+                                      .set = i == 0 ? NG_FIELD_LABEL : 0,
+                                      .label = "dropped",
+                                      .label_bytes = 7};
+    ng_status status = ngi_store_collection_create(store, "dropped.collection", NULL, &collection);
+    fields[0].collection = fields[1].collection = collection;
+    if (status == NG_OK)
+        status = ngi_store_token_put(store, NULL, fields, 2, NULL, NULL);
+    if (status == NG_OK)
+        status = ngi_store_collection_drop(store, collection, NULL, &deleted);
+    return status;
+}
+
 static ng_status sample_rules(ng_store *store, sample_state *sample)
 {
     static float mean[SAMPLE_DIMENSIONS] = {0.25f, 0.5f, 0.125f, 0};
@@ -119,6 +139,7 @@ static ng_status sample_rules(ng_store *store, sample_state *sample)
     ng_status status;
     ng_cdna cdna;
     ng_collection_id collection;
+    NGI_TRY(sample_drop(store));
     NGI_TRY(ngi_store_collection_create(store, "sample.collection", NULL, &collection));
     NGI_TRY(ngi_store_cdna_get(store, &cdna));
     cdna.decay_rate = 0.25f;
