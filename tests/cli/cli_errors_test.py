@@ -31,7 +31,7 @@ class UsageTest(CliTest):
             self.fails(2, "unexpected argument 'y'", command, "x", "y", store=None)
         self.fails(2, "which token", "rm")
         self.fails(2, "which connection", "unlink")
-        self.fails(2, "one token", "get")
+        self.fails(2, "which token", "get")
         self.assertFalse(os.path.exists(self.store))
 
     def test_general_options_before_and_after_the_command(self):
