@@ -405,7 +405,8 @@ typedef struct ng_info {
     uint64_t label_count;
     uint64_t vector_count;
     uint64_t attribute_count;    /**< tokens with tags, a payload or an expiry */
-    uint64_t tag_count;          /**< different ones, keywords of declared fields among them */
+    uint64_t tag_count;          /**< different ones */
+    uint32_t index_count;        /**< declared fields */
     uint64_t expiring_count;     /**< tokens with an expiry */
     uint32_t collection_count;   /**< ids of collections are below it; some may have been dropped */
     uint32_t dimensions;         /**< 0 = no vector yet */
@@ -1117,6 +1118,53 @@ NG_API NG_MUST_USE ng_status ng_txn_connection_get(const ng_txn *txn, ng_connect
  * Search in space and by vector
  * ------------------------------------------------------------------------------------------- */
 
+/** How the values of a declared field are read and ordered. */
+typedef enum ng_index_type {
+    NG_INDEX_KEYWORD = 1, /**< strings of 1..256 bytes, true and false */
+    NG_INDEX_INTEGER = 2, /**< numbers without fraction and exponent, -(2^63 - 1)..2^63 - 1 */
+    NG_INDEX_FLOAT = 3,   /**< any number */
+    NG_INDEX_TIME = 4     /**< Unix seconds, or a text as of RFC 3339; microseconds */
+} ng_index_type;
+
+typedef struct ng_index_info {
+    char name[65];
+    char path[257];
+    ng_index_type type;
+    uint64_t count; /**< tokens that have a value */
+} ng_index_info;
+
+/** Declares a field of payloads by which tokens are found: what stands at `path` (keys of nested
+ *  objects joined by '.', at most 8; elements of arrays are not looked into) in payloads that are
+ *  JSON objects. Payloads that are there are indexed at once, and those written later when they are
+ *  written. What is no value of the type is passed over. The same declaration again changes nothing.
+ *  Errors: NG_E_INVALID (name: 1..64 bytes of [a-z0-9_.-]; path; type), NG_E_EXISTS (the name means
+ *  something else), NG_E_LIMIT (32 fields), NG_E_NOMEM.   Cost: reads every payload, while searches
+ *  and writers wait. */
+NG_API NG_MUST_USE ng_status ng_index_declare(ng_store *store, const char *name, const char *path,
+                                              ng_index_type type, const ng_write_options *write);
+/** Forgets a declared field and its index. Errors: NG_E_NOT_FOUND. */
+NG_API NG_MUST_USE ng_status ng_index_drop(ng_store *store, const char *name,
+                                           const ng_write_options *write);
+/** The declared fields; `*count` receives how many there are. */
+NG_API NG_MUST_USE ng_status ng_index_list(const ng_store *store, ng_index_info *out,
+                                           size_t capacity, size_t *count);
+
+/** A value of a declared field; the member that the field's type means. */
+typedef struct ng_value {
+    ng_text keyword;
+    int64_t integer; /**< integer; time: Unix microseconds */
+    double real;     /**< float */
+} ng_value;
+
+/** What is asked of a declared field. Without `any_of` and bounds: that there is a value. */
+typedef struct ng_predicate {
+    const char *index;      /**< its name */
+    const ng_value *any_of; /**< it is one of these, at most 32 */
+    size_t any_of_count;
+    bool by_low, by_high; /**< low <= value, value <= high; not for keywords */
+    ng_value low, high;
+} ng_predicate;
+
 /** Whether something must be there. */
 typedef enum ng_presence { NG_EITHER = 0, NG_WITH = 1, NG_WITHOUT = 2 } ng_presence;
 
@@ -1147,6 +1195,8 @@ typedef struct ng_filter {
     size_t tags_any_count;
     const ng_text *tags_none; /**< it must have none */
     size_t tags_none_count;
+    const ng_predicate *predicates; /**< each holds; at most 8 */
+    size_t predicate_count;
 } ng_filter;
 
 typedef struct ng_token_search_options {
@@ -1166,8 +1216,8 @@ typedef struct ng_token_search_options {
  *
  *  Owns:    nothing.   Threads: any; a writer waits for one slice at most, and what it writes
  *           meanwhile may or may not be found.
- *  Errors:  NG_E_INVALID (field, value, range), NG_E_NOT_FOUND (collection), NG_E_LATCHED.
- *  Cost:    O(tokens of the rarest tag) if tags must be there, O(tokens) otherwise; without `total`
+ *  Errors:  NG_E_INVALID (field, value, range), NG_E_NOT_FOUND (collection, index), NG_E_LATCHED.
+ *  Cost:    O(tokens of the rarest tag or predicate) if that is rare, O(tokens) otherwise; without `total`
  *           it ends when the page is full. */
 NG_API NG_MUST_USE ng_status ng_token_search(const ng_store *store,
                                              const ng_token_search_options *options,

@@ -397,6 +397,33 @@ ng_status ng_token_search(const ng_store *store, const ng_token_search_options *
                                   total);
 }
 
+ng_status ng_index_declare(ng_store *store, const char *name, const char *path, ng_index_type type,
+                           const ng_write_options *write)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(name);
+    API_REQUIRE(path);
+    ng_status status = api_check_alone(write, "an index");
+    return status != NG_OK ? status : ngi_store_index_declare(store, name, path, type, write);
+}
+
+ng_status ng_index_drop(ng_store *store, const char *name, const ng_write_options *write)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(name);
+    ng_status status = api_check_alone(write, "an index");
+    return status != NG_OK ? status : ngi_store_index_drop(store, name, write);
+}
+
+ng_status ng_index_list(const ng_store *store, ng_index_info *out, size_t capacity, size_t *count)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(count);
+    if (capacity > 0)
+        API_REQUIRE(out);
+    return ngi_store_index_list(store, out, capacity, count);
+}
+
 ng_status ng_token_list(const ng_store *store, ng_collection_id collection, ng_token_id after,
                         ng_token_id *out, size_t capacity, size_t *count)
 {

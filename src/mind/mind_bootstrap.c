@@ -2,7 +2,7 @@
 /* A load from end to end: options, format, phases, durability, progress. */
 #include "mind/mind_private.h"
 
-#include "mind/mind_reader.h"
+#include "os/os_reader.h"
 
 #include "base/base_limits.h"
 

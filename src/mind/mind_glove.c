@@ -2,7 +2,7 @@
 /* The GloVe reader: one pass over each line, numbers parsed in place. */
 #include "mind/mind_glove.h"
 
-#include "mind/mind_number.h"
+#include "model/model_number.h"
 #include "mind/mind_text.h"
 
 #include <inttypes.h>

@@ -9,7 +9,7 @@
 #ifndef NGI_MIND_GLOVE_H
 #define NGI_MIND_GLOVE_H
 
-#include "mind/mind_reader.h"
+#include "os/os_reader.h"
 #include "mind/mind_words.h"
 
 typedef struct ngi_glove {

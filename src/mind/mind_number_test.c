@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Numbers against strtod: every form that is accepted, every form that is not, and a
  * million at random. */
-#include "mind/mind_number.h"
+#include "model/model_number.h"
 
 #include "mind/mind_testing.h"
 

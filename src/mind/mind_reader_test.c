@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Lines and windows over chunk borders, ends of files in every shape, reads that fail. */
-#include "mind/mind_reader.h"
+#include "os/os_reader.h"
 
 #include "mind/mind_testing.h"
 

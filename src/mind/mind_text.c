@@ -124,33 +124,3 @@ ng_status ngi_text_fold(const char *text, size_t bytes, char *out, size_t capaci
         *out_bytes = sink.bytes;
     return status;
 }
-
-ngi_excerpt ngi_text_excerpt(const char *text, size_t bytes)
-{
-    static const char more[] = "...";
-    ngi_excerpt excerpt;
-    size_t used = 0;
-
-    while (bytes > 0) {
-        utf8proc_int32_t code;
-        utf8proc_ssize_t n =
-            utf8proc_iterate((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)bytes, &code);
-        bool is_shown = n > 0 && (code >= 0x80 ? code >= 0xA0 : code >= 0x20 && code != 0x7F);
-        size_t taken = n > 0 ? (size_t)n : 1;
-        size_t put = is_shown ? taken : 1;
-        if (used + put + sizeof more > sizeof excerpt.text) {
-            memcpy(excerpt.text + used, more, sizeof more - 1);
-            used += sizeof more - 1;
-            break;
-        }
-        if (is_shown)
-            memcpy(excerpt.text + used, text, put);
-        else
-            excerpt.text[used] = '?';
-        used += put;
-        text += taken;
-        bytes -= taken;
-    }
-    excerpt.text[used] = 0;
-    return excerpt;
-}

@@ -9,6 +9,7 @@
 #define NGI_MIND_TEXT_H
 
 #include "base/base_error.h"
+#include "model/model_text.h"
 
 #define NGI_FOLD_BYTES_MAX 4096 /* of input; a query text is the longest that is folded */
 
@@ -18,14 +19,5 @@ bool ngi_text_is_utf8(const char *text, size_t bytes);
  *  Errors: NG_E_INVALID (not UTF-8), NG_E_LIMIT (input too long, or the result does not fit). */
 NG_MUST_USE ng_status ngi_text_fold(const char *text, size_t bytes, char *out, size_t capacity,
                                     size_t *out_bytes);
-
-#define NGI_EXCERPT_BYTES 48
-
-/** The beginning of some input for a message: whole code points, '?' for what cannot be shown. */
-typedef struct ngi_excerpt {
-    char text[NGI_EXCERPT_BYTES];
-} ngi_excerpt;
-
-ngi_excerpt ngi_text_excerpt(const char *text, size_t bytes);
 
 #endif

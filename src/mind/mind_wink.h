@@ -10,7 +10,7 @@
 #ifndef NGI_MIND_WINK_H
 #define NGI_MIND_WINK_H
 
-#include "mind/mind_json.h"
+#include "model/model_json.h"
 #include "mind/mind_words.h"
 
 #define NGI_WINK_EXTRA 2 /* norm and index, behind the numbers of a vector */

@@ -4,7 +4,7 @@
 #include "mind/mind_wordnet_private.h"
 
 #include "base/base_limits.h"
-#include "mind/mind_reader.h"
+#include "os/os_reader.h"
 #include "mind/mind_text.h"
 
 #include <inttypes.h>

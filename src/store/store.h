@@ -94,6 +94,12 @@ NG_MUST_USE ng_status ngi_store_token_search(const ng_store *store,
                                              const ng_token_search_options *options,
                                              ng_token_id *out, size_t capacity, size_t *count,
                                              uint64_t *total);
+NG_MUST_USE ng_status ngi_store_index_declare(ng_store *store, const char *name, const char *path,
+                                              ng_index_type type, const ng_write_options *write);
+NG_MUST_USE ng_status ngi_store_index_drop(ng_store *store, const char *name,
+                                           const ng_write_options *write);
+NG_MUST_USE ng_status ngi_store_index_list(const ng_store *store, ng_index_info *out,
+                                           size_t capacity, size_t *count);
 /** See ng_token_expire; `count` may be NULL. */
 NG_MUST_USE ng_status ngi_store_expire(ng_store *store, uint64_t limit,
                                        const ng_write_options *write, uint64_t *count);

@@ -341,6 +341,12 @@ static ng_status apply_one(ng_store *store, const ngi_op *op)
         return ngi_cdna_decode(op->body, &store->cdna);
     case NGI_OP_PROJECTION_PUT:
         return apply_projection_put(store, op);
+    case NGI_OP_INDEX_PUT:
+        ngi_fields_install(&store->attributes.fields, ngi_get_u32(op->body));
+        return NG_OK;
+    case NGI_OP_INDEX_DELETE:
+        ngi_fields_drop(&store->attributes.fields, ngi_get_u32(op->body));
+        return NG_OK;
     default:
         return ngi_fail(NG_E_INTERNAL, "op of unknown kind %u", op->kind);
     }

@@ -15,11 +15,6 @@ static store_attribute_entry *entry_at(const store_attributes *attributes, uint3
     return (store_attribute_entry *)(void *)attributes->entries.base + slot;
 }
 
-static store_term *term_at(const store_attributes *attributes, uint32_t term)
-{
-    return (store_term *)(void *)attributes->term_uses.base + term;
-}
-
 static size_t entry_end(const store_attributes *attributes)
 {
     return attributes->entries.committed_bytes / sizeof(store_attribute_entry);
@@ -33,16 +28,15 @@ ng_status ngi_attributes_init(store_attributes *attributes, ngi_os *os, ngi_mem 
     size_t slots = (size_t)max_tokens + 1;
     uint64_t tagged = (uint64_t)slots * TAGS_MEAN + TAGS_SPARE;
     ng_status status;
-    *attributes = (store_attributes){.term_end = 1};
+    *attributes = (store_attributes){0};
     _Static_assert(sizeof(store_attribute_entry) == 32, "two entries in a cache line");
     NGI_TRY(ngi_table_init(&attributes->entries, os, mem, sizeof(store_attribute_entry), slots,
                            "attributes"));
     NGI_TRY(ngi_chains_init(&attributes->chains, os, mem, NGI_DATA_UNITS_MAX, "payloads"));
-    NGI_TRY(ngi_labels_init(&attributes->terms, os, mem, NGI_TERMS_MAX));
-    NGI_TRY(ngi_table_init(&attributes->term_uses, os, mem, sizeof(store_term),
-                           (size_t)NGI_TERMS_MAX + 1, "tags"));
+    NGI_TRY(ngi_terms_init(&attributes->tags, os, mem));
     NGI_TRY(ngi_ordered_init(&attributes->tagged, os, mem, tagged, "tokens by tag"));
     NGI_TRY(ngi_ordered_init(&attributes->expiring, os, mem, slots, "tokens by expiry"));
+    NGI_TRY(ngi_fields_init(&attributes->fields, os, mem, max_tokens));
 out:
     if (status != NG_OK)
         ngi_attributes_release(attributes);
@@ -51,10 +45,10 @@ out:
 
 void ngi_attributes_release(store_attributes *attributes)
 {
+    ngi_fields_release(&attributes->fields);
     ngi_ordered_release(&attributes->expiring);
     ngi_ordered_release(&attributes->tagged);
-    ngi_table_release(&attributes->term_uses);
-    ngi_labels_release(&attributes->terms);
+    ngi_terms_release(&attributes->tags);
     ngi_chains_release(&attributes->chains);
     ngi_table_release(&attributes->entries);
     *attributes = (store_attributes){0};
@@ -62,19 +56,18 @@ void ngi_attributes_release(store_attributes *attributes)
 
 uint64_t ngi_attributes_used_bytes(const store_attributes *attributes)
 {
-    const ngi_labels *terms = &attributes->terms;
     return attributes->count * sizeof(store_attribute_entry) +
-           ngi_chains_used_bytes(&attributes->chains) + terms->arena_bytes - terms->wasted_bytes +
-           terms->used_count * (sizeof(ngi_labels_entry) + sizeof(store_term)) +
+           ngi_chains_used_bytes(&attributes->chains) + ngi_terms_used_bytes(&attributes->tags) +
            ngi_ordered_used_bytes(&attributes->tagged) +
-           ngi_ordered_used_bytes(&attributes->expiring);
+           ngi_ordered_used_bytes(&attributes->expiring) +
+           ngi_fields_used_bytes(&attributes->fields);
 }
 
 /* --- room ------------------------------------------------------------------------------------ */
 
 uint32_t ngi_attributes_term(const store_attributes *attributes, const char *text, size_t bytes)
 {
-    return ngi_labels_find(&attributes->terms, 0, text, bytes);
+    return ngi_terms_find(&attributes->tags, text, bytes);
 }
 
 void ngi_attributes_measure(const store_attributes *attributes, const ngi_op_attributes *item,
@@ -92,6 +85,9 @@ void ngi_attributes_measure(const store_attributes *attributes, const ngi_op_att
         need->units += ngi_chains_units(item->tag_count * sizeof(uint32_t));
     need->units += ngi_chains_units(item->data_bytes);
     need->expiries += item->expires_us != 0;
+    if (item->set & NGI_ATTRIBUTE_DATA)
+        ngi_fields_measure(&attributes->fields, item->slot, item->data, item->data_bytes,
+                           &need->fields);
     if (item->slot > need->max_slot)
         need->max_slot = item->slot;
 }
@@ -99,59 +95,16 @@ void ngi_attributes_measure(const store_attributes *attributes, const ngi_op_att
 ng_status ngi_attributes_reserve(store_attributes *attributes, const store_attributes_need *need)
 {
     ng_status status = NG_OK;
-    size_t terms_end = (size_t)attributes->term_end + need->terms;
     if (need->max_slot == 0)
         return NG_OK;
-    /* A tag that a change takes from its last token makes way only after the new ones are there. */
-    if (attributes->terms.used_count + need->terms > NGI_TERMS_MAX)
-        return ngi_fail(NG_E_LIMIT, "the store holds at most %u different tags", NGI_TERMS_MAX);
     NGI_TRY(ngi_table_reserve(&attributes->entries, (size_t)need->max_slot + 1));
     NGI_TRY(ngi_chains_reserve(&attributes->chains, need->units));
-    if (need->terms > 0) {
-        if (terms_end > (size_t)NGI_TERMS_MAX + 1)
-            terms_end = (size_t)NGI_TERMS_MAX + 1; /* the rest are free ones */
-        NGI_TRY(ngi_table_reserve(&attributes->term_uses, terms_end));
-        NGI_TRY(ngi_labels_reserve(&attributes->terms, need->terms, need->term_bytes,
-                                   (uint32_t)terms_end - 1));
-    }
+    NGI_TRY(ngi_terms_reserve(&attributes->tags, need->terms, need->term_bytes));
     NGI_TRY(ngi_ordered_reserve(&attributes->tagged, need->tags));
     NGI_TRY(ngi_ordered_reserve(&attributes->expiring, need->expiries));
+    NGI_TRY(ngi_fields_reserve(&attributes->fields, &need->fields));
 out:
     return status;
-}
-
-/* --- terms ----------------------------------------------------------------------------------- */
-
-/* The number of a text, which gets one more use. */
-static ng_status term_use(store_attributes *attributes, const char *text, size_t bytes,
-                          uint32_t *out)
-{
-    uint32_t term = ngi_attributes_term(attributes, text, bytes);
-    if (term == 0) {
-        bool again = attributes->free_term != 0;
-        term = again ? attributes->free_term : attributes->term_end;
-        ng_status status = ngi_labels_put(&attributes->terms, term, 0, text, bytes);
-        if (status != NG_OK)
-            return status;
-        if (again)
-            attributes->free_term = term_at(attributes, term)->next_free;
-        else
-            attributes->term_end++;
-        *term_at(attributes, term) = (store_term){0};
-    }
-    term_at(attributes, term)->uses++;
-    *out = term;
-    return NG_OK;
-}
-
-static void term_unuse(store_attributes *attributes, uint32_t term)
-{
-    store_term *own = term_at(attributes, term);
-    if (--own->uses > 0)
-        return;
-    ngi_labels_remove(&attributes->terms, term);
-    own->next_free = attributes->free_term;
-    attributes->free_term = term;
 }
 
 /* --- tags ------------------------------------------------------------------------------------ */
@@ -173,7 +126,7 @@ static ng_status tags_remove(store_attributes *attributes, uint32_t slot,
     for (uint32_t i = 0; i < entry->tag_count; i++) {
         if (!ngi_ordered_remove(&attributes->tagged, terms[i], slot))
             return ngi_fail(NG_E_INTERNAL, "token %u is not found by tag %u", slot, terms[i]);
-        term_unuse(attributes, terms[i]);
+        ngi_terms_unuse(&attributes->tags, terms[i]);
     }
     if (entry->tag_count > STORE_TAGS_INSIDE)
         ngi_chains_remove(&attributes->chains, entry->tags[0], entry->tag_count * sizeof *terms);
@@ -189,7 +142,7 @@ static ng_status tags_add(store_attributes *attributes, const ngi_op_attributes 
     const uint8_t *tag = item->tags;
     ng_status status = NG_OK;
     for (unsigned i = 0; i < item->tag_count; i++, tag += 1 + (size_t)*tag) {
-        NGI_TRY(term_use(attributes, (const char *)tag + 1, *tag, &terms[i]));
+        NGI_TRY(ngi_terms_use(&attributes->tags, (const char *)tag + 1, *tag, &terms[i]));
         NGI_TRY(ngi_ordered_insert(&attributes->tagged, terms[i], item->slot));
     }
     entry->tag_count = item->tag_count;
@@ -259,8 +212,10 @@ ng_status ngi_attributes_put(store_attributes *attributes, const ngi_op_attribut
         NGI_TRY(tags_remove(attributes, item->slot, &entry));
         NGI_TRY(tags_add(attributes, item, &entry));
     }
-    if (item->set & NGI_ATTRIBUTE_DATA)
+    if (item->set & NGI_ATTRIBUTE_DATA) {
         NGI_TRY(data_put(attributes, item, &entry));
+        NGI_TRY(ngi_fields_put(&attributes->fields, item->slot, item->data, item->data_bytes));
+    }
     if (item->set & NGI_ATTRIBUTE_EXPIRY)
         NGI_TRY(expiry_put(attributes, item->slot, item->expires_us, &entry));
     entry_write(attributes, item->slot, &entry);
@@ -275,6 +230,8 @@ ng_status ngi_attributes_remove(store_attributes *attributes, uint32_t slot)
     if (ngi_attributes_is_empty(&entry))
         return NG_OK;
     NGI_TRY(tags_remove(attributes, slot, &entry));
+    if (entry.data_bytes > 0)
+        NGI_TRY(ngi_fields_put(&attributes->fields, slot, NULL, 0));
     data_remove(attributes, &entry);
     NGI_TRY(expiry_put(attributes, slot, 0, &entry));
     entry_write(attributes, slot, &entry);
@@ -292,7 +249,7 @@ store_attribute_entry ngi_attributes_entry(const store_attributes *attributes, u
 
 uint32_t ngi_attributes_uses(const store_attributes *attributes, uint32_t term)
 {
-    return term != 0 ? term_at(attributes, term)->uses : 0;
+    return ngi_terms_uses(&attributes->tags, term);
 }
 
 uint16_t ngi_attributes_tags(const store_attributes *attributes, const store_attribute_entry *entry,
@@ -303,13 +260,28 @@ uint16_t ngi_attributes_tags(const store_attributes *attributes, const store_att
     ngi_attributes_terms(attributes, entry, terms);
     for (uint32_t i = 0; i < entry->tag_count; i++) {
         size_t bytes;
-        const char *text = ngi_labels_get(&attributes->terms, terms[i], &bytes);
+        const char *text = ngi_terms_text(&attributes->tags, terms[i], &bytes);
         *next++ = (uint8_t)bytes;
         if (bytes > 0)
             memcpy(next, text, bytes);
         next += bytes;
     }
     return (uint16_t)(next - out);
+}
+
+size_t ngi_attributes_payload(const void *context, uint32_t slot, char *out)
+{
+    const store_attributes *attributes = context;
+    store_attribute_entry entry = ngi_attributes_entry(attributes, slot);
+    ngi_chains_read(&attributes->chains, entry.data_first, entry.data_bytes, out);
+    out[entry.data_bytes] = '\0';
+    return entry.data_bytes;
+}
+
+ng_status ngi_attributes_build(store_attributes *attributes, const ngi_field_spec *spec)
+{
+    return ngi_fields_build(&attributes->fields, spec, (uint32_t)entry_end(attributes),
+                            ngi_attributes_payload, attributes);
 }
 
 void ngi_attributes_data(const store_attributes *attributes, uint32_t slot, char *out,
@@ -350,7 +322,7 @@ void ngi_attributes_copy_text(const char *text, size_t bytes, char *out, size_t 
 
 typedef struct attributes_check {
     const store_attributes *attributes;
-    uint32_t *uses; /* [term_end], counted */
+    uint32_t *uses; /* [tags.end], counted */
     uint64_t count, tags, expiries, units;
 } attributes_check;
 
@@ -370,9 +342,7 @@ static ng_status check_tags(attributes_check *check, uint32_t slot,
     ngi_attributes_terms(attributes, entry, terms);
     for (uint32_t i = 0; i < entry->tag_count; i++) {
         size_t bytes = 0;
-        const char *text = terms[i] < attributes->term_end
-                               ? ngi_labels_get(&attributes->terms, terms[i], &bytes)
-                               : NULL;
+        const char *text = ngi_terms_text(&attributes->tags, terms[i], &bytes);
         if (text == NULL || (i > 0 && ngi_text_compare(last, last_bytes, text, bytes) >= 0))
             return ngi_fail(NG_E_INTERNAL, "tag %u of token %u is not valid", i, slot);
         if (!ngi_ordered_has(&attributes->tagged, terms[i], slot))
@@ -407,25 +377,6 @@ static ng_status check_slot(attributes_check *check, uint32_t slot)
                                                          entry->data_bytes, &check->units);
 }
 
-static ng_status check_terms(const attributes_check *check)
-{
-    const store_attributes *attributes = check->attributes;
-    uint32_t used = 0, free_count = 0;
-    for (uint32_t term = 1; term < attributes->term_end; term++) {
-        if (term_at(attributes, term)->uses != check->uses[term])
-            return ngi_fail(NG_E_INTERNAL, "tag %u: %u uses counted, %u found", term,
-                            term_at(attributes, term)->uses, check->uses[term]);
-        used += check->uses[term] > 0;
-    }
-    for (uint32_t term = attributes->free_term; term != 0 && free_count < attributes->term_end;
-         free_count++)
-        term = term_at(attributes, term)->next_free;
-    if (used != attributes->terms.used_count || used + free_count != attributes->term_end - 1)
-        return ngi_fail(NG_E_INTERNAL, "%u tags in use and %u free ones are not the %u there are",
-                        used, free_count, attributes->term_end - 1);
-    return NG_OK;
-}
-
 static ng_status check_sums(const attributes_check *check)
 {
     const store_attributes *attributes = check->attributes;
@@ -439,11 +390,12 @@ static ng_status check_sums(const attributes_check *check)
                         (unsigned long long)attributes->tagged.count,
                         (unsigned long long)attributes->expiring.count);
     ng_status status;
-    NGI_TRY(check_terms(check));
+    NGI_TRY(ngi_terms_check(&attributes->tags, check->uses));
     NGI_TRY(ngi_chains_check(&attributes->chains, check->units));
-    NGI_TRY(ngi_labels_check(&attributes->terms));
     NGI_TRY(ngi_ordered_check(&attributes->tagged));
     NGI_TRY(ngi_ordered_check(&attributes->expiring));
+    NGI_TRY(ngi_fields_check(&attributes->fields, (uint32_t)entry_end(attributes),
+                             ngi_attributes_payload, attributes));
 out:
     return status;
 }
@@ -453,7 +405,7 @@ ng_status ngi_attributes_check(const store_attributes *attributes, ngi_mem *mem,
                                const void *context, uint64_t *count)
 {
     attributes_check check = {.attributes = attributes};
-    size_t bytes = attributes->term_end * sizeof *check.uses;
+    size_t bytes = attributes->tags.end * sizeof *check.uses;
     void *block;
     ng_status status = ngi_alloc(mem, bytes, "check", &block);
     if (status != NG_OK)

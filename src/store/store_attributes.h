@@ -4,9 +4,10 @@
  *
  *   entries    store_attribute_entry by slot; all zero = nothing
  *   chains     payloads, and the tags of tokens that have many
- *   terms      every tag once, by a number that counts its uses
+ *   tags       every tag once, by a number that counts its uses: a term
  *   tagged     (term, slot)
  *   expiring   (expires_us, slot)
+ *   fields     declared fields of payloads, and their indexes
  *
  * Invariants: 1. a slot is in `tagged` once for each of its tags, and in `expiring` if and only if
  *                its expires_us is not 0.
@@ -19,9 +20,10 @@
 #define NGI_STORE_ATTRIBUTES_H
 
 #include "index/index_chains.h"
-#include "index/index_labels.h"
 #include "index/index_ordered.h"
 #include "model/model_attributes.h"
+#include "store/store_fields.h"
+#include "store/store_terms.h"
 #include "wal/wal_op.h"
 
 #define STORE_TAGS_INSIDE 3u /* more of them stand in a chain */
@@ -34,20 +36,12 @@ typedef struct store_attribute_entry {
     uint32_t tags[STORE_TAGS_INSIDE]; /* terms; or [0] = first unit of a chain of them */
 } store_attribute_entry;
 
-/** Of a term, by its number. */
-typedef struct store_term {
-    uint32_t uses;
-    uint32_t next_free; /* of one without uses */
-} store_term;
-
 typedef struct store_attributes {
     ngi_table entries;
     ngi_chains chains;
-    ngi_labels terms; /* number -> text and back, all in collection 0 */
-    ngi_table term_uses;
-    uint32_t term_end;  /* first number that was never used */
-    uint32_t free_term; /* first of the free ones, 0 = none */
+    store_terms tags;
     ngi_ordered tagged, expiring;
+    store_fields fields;
     uint64_t count; /* slots whose entry is not zero */
 } store_attributes;
 
@@ -55,6 +49,7 @@ typedef struct store_attributes {
 typedef struct store_attributes_need {
     size_t units, terms, term_bytes, tags, expiries;
     uint32_t max_slot;
+    store_fields_need fields;
 } store_attributes_need;
 
 NG_MUST_USE ng_status ngi_attributes_init(store_attributes *attributes, ngi_os *os, ngi_mem *mem,
@@ -83,13 +78,16 @@ static inline bool ngi_attributes_is_empty(const store_attribute_entry *entry)
 /** The terms of an entry. */
 void ngi_attributes_terms(const store_attributes *attributes, const store_attribute_entry *entry,
                           uint32_t out[NGI_TAGS_MAX]);
-/** The number of a text, or 0. */
+/** The number of a tag, or 0. */
 uint32_t ngi_attributes_term(const store_attributes *attributes, const char *text, size_t bytes);
 /** How many tokens have a term as a tag; 0 for term 0. */
 uint32_t ngi_attributes_uses(const store_attributes *attributes, uint32_t term);
 /** Packs the tags of an entry; returns the bytes. */
 uint16_t ngi_attributes_tags(const store_attributes *attributes, const store_attribute_entry *entry,
                              uint8_t out[NGI_TAGS_PACKED_MAX]);
+/** The payload of a slot with a NUL behind it; `context` is a store_attributes, `out` has
+ *  NGI_DATA_BYTES_MAX + 1 bytes. Returns its bytes. */
+size_t ngi_attributes_payload(const void *context, uint32_t slot, char *out);
 /** Copies the payload of a slot as ng_token_data does. */
 void ngi_attributes_data(const store_attributes *attributes, uint32_t slot, char *out,
                          size_t capacity, size_t *bytes);
@@ -105,5 +103,8 @@ uint64_t ngi_attributes_used_bytes(const store_attributes *attributes);
 NG_MUST_USE ng_status ngi_attributes_check(const store_attributes *attributes, ngi_mem *mem,
                                            bool (*is_live)(const void *context, uint32_t slot),
                                            const void *context, uint64_t *count);
+/** Builds a declared field over the payloads there are, for ngi_fields_install. */
+NG_MUST_USE ng_status ngi_attributes_build(store_attributes *attributes,
+                                           const ngi_field_spec *spec);
 
 #endif

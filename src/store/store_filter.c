@@ -57,10 +57,10 @@ static bool asks_tags(const ng_filter *filter)
 
 bool ngi_filter_needs_lock(const ng_filter *filter)
 {
-    return filter != NULL &&
-           (names_collections(filter) || filter->updated_min_us != 0 ||
-            filter->updated_max_us != 0 || filter->label != NG_EITHER ||
-            filter->vector != NG_EITHER || filter->data != NG_EITHER || asks_tags(filter));
+    return filter != NULL && (names_collections(filter) || filter->updated_min_us != 0 ||
+                              filter->updated_max_us != 0 || filter->label != NG_EITHER ||
+                              filter->vector != NG_EITHER || filter->data != NG_EITHER ||
+                              asks_tags(filter) || filter->predicate_count > 0);
 }
 
 static bool is_in_collection(const ng_filter *filter, uint32_t collection)
@@ -114,6 +114,22 @@ static bool tags_fit(const store_attributes *attributes, const ng_filter *filter
             count_tags(attributes, terms, count, filter->tags_any, filter->tags_any_count, 1) > 0);
 }
 
+static bool predicate_holds(const store_fields *fields, const ng_predicate *predicate,
+                            uint32_t slot)
+{
+    const store_field *field = ngi_fields_find(fields, predicate->index);
+    uint64_t key = field != NULL ? ngi_field_key(field, slot) : 0;
+    if (key == 0)
+        return false;
+    if ((predicate->by_low && key < ngi_fields_key(fields, field, &predicate->low)) ||
+        (predicate->by_high && key > ngi_fields_key(fields, field, &predicate->high)))
+        return false;
+    for (size_t i = 0; i < predicate->any_of_count; i++)
+        if (ngi_fields_key(fields, field, &predicate->any_of[i]) == key)
+            return true;
+    return predicate->any_of_count == 0;
+}
+
 bool ngi_filter_accept_side(const ng_store *store, const ng_filter *filter, uint32_t slot)
 {
     if (names_collections(filter) || filter->updated_min_us != 0 || filter->updated_max_us != 0) {
@@ -129,6 +145,9 @@ bool ngi_filter_accept_side(const ng_store *store, const ng_filter *filter, uint
     if (filter->vector != NG_EITHER &&
         !presence_fits(filter->vector, ngi_vectors_get(store->vectors, slot) != NULL))
         return false;
+    for (size_t i = 0; i < filter->predicate_count; i++)
+        if (!predicate_holds(&store->attributes.fields, &filter->predicates[i], slot))
+            return false;
     if (filter->data == NG_EITHER && !asks_tags(filter))
         return true;
     store_attribute_entry entry = ngi_attributes_entry(&store->attributes, slot);
@@ -151,6 +170,28 @@ bool ngi_filter_accept(void *context, uint32_t slot)
 
 /* --- before a search ------------------------------------------------------------------------- */
 
+static ng_status resolve_predicates(const ng_store *store, const ng_filter *filter)
+{
+    for (size_t i = 0; i < filter->predicate_count; i++) {
+        const ng_predicate *predicate = &filter->predicates[i];
+        const store_field *field = ngi_fields_find(&store->attributes.fields, predicate->index);
+        if (field == NULL)
+            return ngi_fail(NG_E_NOT_FOUND, "no index '%.80s'", predicate->index);
+        bool bounded = predicate->by_low || predicate->by_high;
+        if (field->spec.type == NG_INDEX_KEYWORD && bounded)
+            return ngi_fail(NG_E_INVALID, "index '%s' is of keywords, which have no range",
+                            field->spec.name);
+        if (field->spec.type == NG_INDEX_FLOAT && bounded &&
+            (isnan(predicate->low.real) || isnan(predicate->high.real)))
+            return ngi_fail(NG_E_INVALID, "index '%s': a bound is not a number", field->spec.name);
+        for (size_t k = 0; field->spec.type == NG_INDEX_KEYWORD && k < predicate->any_of_count; k++)
+            if (predicate->any_of[k].keyword.text == NULL)
+                return ngi_fail(NG_E_INVALID, "index '%s': keyword %zu is NULL", field->spec.name,
+                                k);
+    }
+    return NG_OK;
+}
+
 ng_status ngi_filter_resolve(const ng_store *store, const ng_filter *filter)
 {
     if (filter == NULL)
@@ -160,7 +201,7 @@ ng_status ngi_filter_resolve(const ng_store *store, const ng_filter *filter)
     for (size_t i = 0; i < filter->collection_count; i++)
         if (!store_has_collection(store, filter->collections[i]))
             return ngi_store_fail_collection(filter->collections[i]);
-    return NG_OK;
+    return resolve_predicates(store, filter);
 }
 
 static ng_status check_tags(const char *name, const ng_text *tags, size_t count)
@@ -200,6 +241,26 @@ out:
     return status;
 }
 
+static ng_status check_predicates(const ng_filter *filter)
+{
+    if (filter->predicate_count > NGI_PREDICATES_MAX)
+        return ngi_fail(NG_E_INVALID, "filter.predicate_count %zu is outside 0..%d",
+                        filter->predicate_count, NGI_PREDICATES_MAX);
+    if (filter->predicate_count > 0 && filter->predicates == NULL)
+        return ngi_fail(NG_E_INVALID, "filter.predicates is NULL");
+    for (size_t i = 0; i < filter->predicate_count; i++) {
+        const ng_predicate *predicate = &filter->predicates[i];
+        if (predicate->index == NULL)
+            return ngi_fail(NG_E_INVALID, "filter.predicates[%zu].index is NULL", i);
+        if (predicate->any_of_count > NGI_PREDICATE_VALUES_MAX)
+            return ngi_fail(NG_E_INVALID, "filter.predicates[%zu]: %zu values are outside 0..%d", i,
+                            predicate->any_of_count, NGI_PREDICATE_VALUES_MAX);
+        if (predicate->any_of_count > 0 && predicate->any_of == NULL)
+            return ngi_fail(NG_E_INVALID, "filter.predicates[%zu].any_of is NULL", i);
+    }
+    return NG_OK;
+}
+
 ng_status ngi_filter_check(const ng_filter *filter)
 {
     ng_status status;
@@ -224,6 +285,7 @@ ng_status ngi_filter_check(const ng_filter *filter)
     NGI_TRY(check_tags("tags_all", filter->tags_all, filter->tags_all_count));
     NGI_TRY(check_tags("tags_any", filter->tags_any, filter->tags_any_count));
     NGI_TRY(check_tags("tags_none", filter->tags_none, filter->tags_none_count));
+    NGI_TRY(check_predicates(filter));
 out:
     return status;
 }

@@ -209,6 +209,8 @@ ng_status ngi_view_state_hash(const ng_view *view, uint64_t *out)
     NGI_TRY(hash_connections(&job));
     hash_small(&job);
     NGI_TRY(hash_attributes(&job));
+    if (view->indexes.bytes > 0)
+        hash_bytes(&job, view->indexes.data, view->indexes.bytes);
     *out = XXH3_64bits_digest(job.state);
 out:
     hash_end(&job);

@@ -25,9 +25,9 @@ struct store_loader {
     uint64_t *live;
     size_t live_bytes;
 
-    uint16_t kind;                          /* of the block admitted last */
-    uint64_t next_number;                   /* of the next block of that kind, at least */
-    bool has_all[NGI_BLOCK_ATTRIBUTES + 1]; /* every block that a kind must have was admitted */
+    uint16_t kind;                       /* of the block admitted last */
+    uint64_t next_number;                /* of the next block of that kind, at least */
+    bool has_all[NGI_BLOCK_INDEXES + 1]; /* every block that a kind must have was admitted */
 
     atomic_uint_fast64_t token_count, active_token_count;
     atomic_uint_fast64_t connection_count, active_connection_count;
@@ -187,7 +187,8 @@ static ng_status admit_collections(store_loader *loader, const ngi_block *block)
 
 static ng_status admit_single(store_loader *loader, const ngi_block *block)
 {
-    if (block->first != 0 || block->count != 1 || loader->has_all[block->kind])
+    uint32_t count = block->kind == NGI_BLOCK_INDEXES ? loader->head.index_count : 1;
+    if (block->first != 0 || block->count != count || loader->has_all[block->kind])
         return loader_refuse("a block from number", block->first);
     loader->has_all[block->kind] = true;
     return NG_OK;
@@ -447,6 +448,22 @@ static ng_status accept_attributes(store_loader *loader, const ngi_block *block)
     return ngi_op_list_close(&reader);
 }
 
+/* Built over the payloads, which are there: the kind before has been accepted. */
+static ng_status accept_indexes(store_loader *loader, const ngi_block *block)
+{
+    ng_store *store = loader->store;
+    const uint8_t *at = block->payload, *end = at + block->bytes;
+    for (uint32_t i = 0; i < block->count; i++) {
+        size_t used;
+        ng_status status = ngi_store_prepare_index_put(store, at, (size_t)(end - at), &used);
+        if (status != NG_OK)
+            return status;
+        ngi_fields_install(&store->attributes.fields, ngi_get_u32(at));
+        at += used;
+    }
+    return at == end ? NG_OK : loader_refuse("size of the indexes", block->bytes);
+}
+
 /* --- the rest -------------------------------------------------------------------------------- */
 
 static ng_status accept_collections(store_loader *loader, const ngi_block *block)
@@ -519,6 +536,8 @@ ng_status ngi_loader_accept(store_loader *loader, const ngi_block *block)
         return accept_cdna(loader, block);
     case NGI_BLOCK_ATTRIBUTES:
         return accept_attributes(loader, block);
+    case NGI_BLOCK_INDEXES:
+        return accept_indexes(loader, block);
     default:
         return accept_projection(loader, block);
     }
@@ -560,6 +579,7 @@ static ng_status end_check_complete(const store_loader *loader)
     NGI_TRY(end_compare("labels", head->label_count, loader->label_count));
     NGI_TRY(end_compare("vectors", head->vector_count, loader->vector_count));
     NGI_TRY(end_compare("attributes", head->attribute_count, loader->attribute_count));
+    NGI_TRY(end_compare("indexes", head->index_count, loader->store->attributes.fields.count));
 out:
     return status;
 }

@@ -603,6 +603,15 @@ static ng_status prepare_op(ng_store *store, const ngi_op *op, bool foreign)
         return prepare_cdna_put(op);
     case NGI_OP_PROJECTION_PUT:
         return prepare_projection_put(store, op, foreign);
+    case NGI_OP_INDEX_PUT: {
+        size_t used;
+        ng_status status = ngi_store_prepare_index_put(store, op->body, op->body_bytes, &used);
+        if (status == NG_OK && used != op->body_bytes)
+            status = ngi_fail(NG_E_CORRUPT, "malformed op: bytes behind a declaration");
+        return status;
+    }
+    case NGI_OP_INDEX_DELETE:
+        return ngi_store_prepare_index_delete(store, op);
     default:
         return ngi_fail(NG_E_VERSION, "op of unknown kind %u", op->kind);
     }

@@ -330,6 +330,12 @@ NG_MUST_USE ng_status ngi_store_check_ids(const ng_store *store, const ng_token_
 bool ngi_fields_have_attributes(const ng_token_fields *fields);
 NG_MUST_USE ng_status ngi_fields_attribute_bytes(const ng_token_fields *fields, size_t *out);
 uint8_t *ngi_fields_attributes_encode(uint8_t *at, uint32_t slot, const ng_token_fields *fields);
+/** The two ops about declared fields: prepared, and the declarations of the store as the bodies of
+ *  INDEX_PUT one after the other, at most NGI_FIELDS_MAX * NGI_OP_INDEX_MAX bytes. */
+NG_MUST_USE ng_status ngi_store_prepare_index_put(ng_store *store, const uint8_t *body,
+                                                  size_t bytes, size_t *used);
+NG_MUST_USE ng_status ngi_store_prepare_index_delete(const ng_store *store, const ngi_op *op);
+size_t ngi_store_encode_indexes(const ng_store *store, uint8_t *out, uint32_t *count);
 /** Fills what ng_token_get says; the caller holds a lock. */
 void ngi_store_token_info(const ng_store *store, uint32_t slot, ng_token_info *out);
 /** A broken invariant: latches the store, dumps the black box and returns NG_E_INTERNAL. */

@@ -282,6 +282,7 @@ static void salvage_report(salvage *job, const ngi_stream_head *said)
     salvage_report_count(job, "vectors", said->vector_count, head->vector_count);
     salvage_report_count(job, "tags, payloads and expiries of tokens", said->attribute_count,
                          head->attribute_count);
+    salvage_report_count(job, "declared fields", said->index_count, head->index_count);
 }
 
 /* --- the steps ------------------------------------------------------------------------------- */

@@ -278,6 +278,27 @@ static ng_status salvage_vectors(salvage *job)
     return NG_OK;
 }
 
+/* Copies the payload of the first block of a kind; `*bytes` 0 if there is none. */
+static ng_status salvage_single(salvage *job, uint16_t kind, size_t *bytes)
+{
+    *bytes = 0;
+    for (size_t b = 0; b < job->block_count; b++) {
+        const salvage_block *block = &job->blocks[b];
+        const uint8_t *data;
+        size_t available;
+        if (block->kind != kind)
+            continue;
+        ng_status status =
+            ngi_repair_window_at(&job->window, block->offset, block->bytes, &data, &available);
+        if (status != NG_OK || available < block->bytes)
+            return status;
+        memcpy(job->payload, data, block->bytes);
+        *bytes = block->bytes;
+        return NG_OK;
+    }
+    return NG_OK;
+}
+
 /* --- attributes ------------------------------------------------------------------------------ */
 
 static bool salvage_keeps_attributes(const salvage *job, const ngi_op_attributes *item,
@@ -325,6 +346,22 @@ static ng_status salvage_attributes(salvage *job)
         if (job->blocks[b].kind == NGI_BLOCK_ATTRIBUTES)
             status = salvage_attribute_block(job, &job->blocks[b], &last);
     return status;
+}
+
+/* The declarations of the block, if they all are. */
+static ng_status salvage_indexes(salvage *job)
+{
+    size_t bytes, at = 0, used;
+    uint32_t count = 0, number;
+    ngi_field_spec spec;
+    ng_status status = salvage_single(job, NGI_BLOCK_INDEXES, &bytes);
+    if (status != NG_OK)
+        return status;
+    for (; at < bytes; at += used, count++)
+        if (ngi_op_index_decode(job->payload + at, bytes - at, &number, &spec, &used) != NG_OK)
+            return NG_OK;
+    job->head.index_count = count;
+    return count == 0 ? NG_OK : salvage_give(job, NGI_BLOCK_INDEXES, 0, count, bytes);
 }
 
 /* --- the rest -------------------------------------------------------------------------------- */
@@ -384,27 +421,6 @@ static ng_status salvage_collections(salvage *job)
     return NG_OK;
 }
 
-/* Copies the payload of the first block of a kind; `*bytes` 0 if there is none. */
-static ng_status salvage_single(salvage *job, uint16_t kind, size_t *bytes)
-{
-    *bytes = 0;
-    for (size_t b = 0; b < job->block_count; b++) {
-        const salvage_block *block = &job->blocks[b];
-        const uint8_t *data;
-        size_t available;
-        if (block->kind != kind)
-            continue;
-        ng_status status =
-            ngi_repair_window_at(&job->window, block->offset, block->bytes, &data, &available);
-        if (status != NG_OK || available < block->bytes)
-            return status;
-        memcpy(job->payload, data, block->bytes);
-        *bytes = block->bytes;
-        return NG_OK;
-    }
-    return NG_OK;
-}
-
 static ng_status salvage_cdna(salvage *job)
 {
     size_t bytes;
@@ -444,6 +460,7 @@ ng_status ngi_salvage_pass(salvage *job)
     ngi_stream_head *head = &job->head;
     head->token_count = head->connection_count = head->label_count = head->vector_count = 0;
     head->attribute_count = 0;
+    head->index_count = 0;
     job->dropped_connections = 0;
     ng_status status;
     NGI_TRY(salvage_table(job, NGI_BLOCK_TOKENS, head->slot_end));
@@ -455,6 +472,7 @@ ng_status ngi_salvage_pass(salvage *job)
     NGI_TRY(salvage_cdna(job));
     NGI_TRY(salvage_projection(job));
     NGI_TRY(salvage_attributes(job));
+    NGI_TRY(salvage_indexes(job));
 out:
     return status;
 }

@@ -50,6 +50,7 @@ void ngi_snapshot_head(const ng_view *view, ngi_stream_head *out)
         .label_count = view->label_count,
         .vector_count = view->vector_count,
         .attribute_count = view->attribute_count,
+        .index_count = view->index_count,
         .after = view->seq,
     };
     out->identity.encoding.clip = false; /* chosen anew each time a store is opened */
@@ -310,6 +311,16 @@ out:
     return status;
 }
 
+static ng_status snapshot_indexes(snapshot_job *job)
+{
+    const ng_view *view = job->view;
+    const ngi_block block = {.kind = NGI_BLOCK_INDEXES,
+                             .count = view->index_count,
+                             .bytes = (uint32_t)view->indexes.bytes,
+                             .payload = view->indexes.data};
+    return view->index_count > 0 ? ngi_stream_block(job->writer, &block) : NG_OK;
+}
+
 ng_status ngi_snapshot_write(const ng_view *view, ngi_stream_writer *writer,
                              store_progress *progress)
 {
@@ -337,6 +348,7 @@ ng_status ngi_snapshot_write(const ng_view *view, ngi_stream_writer *writer,
     NGI_TRY(snapshot_cdna(&job));
     NGI_TRY(snapshot_projection(&job));
     NGI_TRY(snapshot_attributes(&job));
+    NGI_TRY(snapshot_indexes(&job));
     NGI_TRY(ngi_progress_step(progress, total, total));
 out:
     ngi_free(mem, block, NGI_STREAM_BLOCK_BYTES);

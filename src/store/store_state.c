@@ -91,7 +91,8 @@ ng_status ngi_store_info(const ng_store *store, ng_info *out)
     out->label_count = store->labels.used_count;
     out->vector_count = ngi_vectors_count(store->vectors);
     out->attribute_count = store->attributes.count;
-    out->tag_count = store->attributes.terms.used_count;
+    out->tag_count = store->attributes.tags.texts.used_count;
+    out->index_count = store->attributes.fields.count;
     out->expiring_count = store->attributes.expiring.count;
     out->collection_count = store->collection_count;
     out->dimensions = ngi_vectors_dimensions(store->vectors);

@@ -149,7 +149,7 @@ static void test_ops_that_do_not_fit(void **state)
     assert_int_equal(ngi_store_token_delete(f->store, 2, NULL), NG_OK);
 
     assert_int_equal(offer(f, 99, body, 8), NG_E_VERSION);
-    for (uint16_t kind = 1; kind <= 9; kind++)
+    for (uint16_t kind = 1; kind <= 12; kind++)
         for (size_t bytes = 0; bytes < 100; bytes++)
             assert_int_not_equal(offer(f, kind, body, bytes), NG_OK);
 

@@ -3,11 +3,17 @@
  * source is smallest, in slices under the shared lock; the filter decides about each.
  *
  * Sources: the tokens of the rarest tag that must be there; those of every tag of which one must be
- * there, merged; or all. The source is chosen anew for each slice, because tags come and go between
- * them; where the search stands is the id of the next candidate, whatever the source. */
+ * there, merged; those whose field has a value that is asked for, if they are few; or all. The source
+ * by tag is chosen anew for each slice, because tags come and go between them; where the search
+ * stands is the id of the next candidate, whatever the source. Candidates by field stand in the order
+ * of their values, so they are gathered and sorted once; what a writer does meanwhile may be missed. */
 #include "store/store_filter.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#define GATHER_SHARE 8u         /* candidates by field are worth it up to a share of all tokens */
+#define GATHER_MAX (256u << 10) /* gathered under one hold of the lock: about a millisecond */
 
 typedef struct token_search {
     const ng_store *store;
@@ -20,6 +26,8 @@ typedef struct token_search {
     size_t capacity, count;
     bool counts; /* all, not only those that are written */
     uint64_t total;
+    uint32_t *gathered; /* candidates by field, ascending; NULL = another source */
+    size_t gathered_count, gathered_at, gathered_capacity;
 } token_search;
 
 /* The ordered candidates of some tags. */
@@ -128,6 +136,115 @@ static uint32_t source_next(const store_attributes *attributes, tag_source *sour
     return least;
 }
 
+/* --- by field -------------------------------------------------------------------------------- */
+
+/* The keys of one predicate as ranges: of its values, or its bounds. Returns how many. */
+static size_t predicate_ranges(const store_fields *fields, const store_field *field,
+                               const ng_predicate *predicate,
+                               uint64_t ranges[NGI_PREDICATE_VALUES_MAX][2])
+{
+    for (size_t i = 0; i < predicate->any_of_count; i++)
+        ranges[i][0] = ranges[i][1] = ngi_fields_key(fields, field, &predicate->any_of[i]);
+    if (predicate->any_of_count > 0)
+        return predicate->any_of_count;
+    ranges[0][0] = predicate->by_low ? ngi_fields_key(fields, field, &predicate->low) : 1;
+    ranges[0][1] =
+        predicate->by_high ? ngi_fields_key(fields, field, &predicate->high) : UINT64_MAX;
+    return 1;
+}
+
+/* How many tokens a predicate leaves, counted up to `most`; a key of 0 is nobody's. */
+static uint64_t predicate_count(const store_fields *fields, const ng_predicate *predicate,
+                                uint64_t most)
+{
+    uint64_t ranges[NGI_PREDICATE_VALUES_MAX][2], count = 0;
+    const store_field *field = ngi_fields_find(fields, predicate->index);
+    size_t range_count = predicate_ranges(fields, field, predicate, ranges);
+    for (size_t i = 0; i < range_count && count < most; i++)
+        if (ranges[i][0] != 0 && ranges[i][0] <= ranges[i][1])
+            count += ngi_ordered_count(&field->by_key, ranges[i][0], ranges[i][1], most - count);
+    return count;
+}
+
+static int compare_slots(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static void gather_range(token_search *search, const store_field *field, uint64_t low,
+                         uint64_t high)
+{
+    ngi_ordered_entry entry;
+    ngi_ordered_cursor cursor = ngi_ordered_seek(&field->by_key, low, 0);
+    while (search->gathered_count < search->gathered_capacity &&
+           ngi_ordered_next(&field->by_key, &cursor, &entry) && entry.key <= high)
+        search->gathered[search->gathered_count++] = entry.slot;
+}
+
+static ng_status gather(token_search *search, const ng_predicate *predicate, uint64_t count)
+{
+    const store_fields *fields = &search->store->attributes.fields;
+    const store_field *field = ngi_fields_find(fields, predicate->index);
+    uint64_t ranges[NGI_PREDICATE_VALUES_MAX][2];
+    void *block;
+    ng_status status = ngi_alloc(search->store->mem, ((size_t)count + 1) * sizeof(uint32_t),
+                                 "candidates of a search", &block);
+    if (status != NG_OK)
+        return status;
+    search->gathered = block;
+    search->gathered_capacity = (size_t)count + 1;
+    size_t range_count = predicate_ranges(fields, field, predicate, ranges);
+    for (size_t i = 0; i < range_count; i++)
+        if (ranges[i][0] != 0)
+            gather_range(search, field, ranges[i][0], ranges[i][1]);
+    qsort(search->gathered, search->gathered_count, sizeof *search->gathered, compare_slots);
+    return NG_OK;
+}
+
+/* Gathers the candidates of the rarest predicate if that is worth it. */
+static ng_status search_gather(token_search *search)
+{
+    const ng_filter *filter = search->filter.filter;
+    const store_attributes *attributes = &search->store->attributes;
+    const ng_predicate *rarest = NULL;
+    uint64_t least = store_slot_end(search->store) / GATHER_SHARE;
+    if (filter == NULL || filter->predicate_count == 0)
+        return NG_OK;
+    if (least > GATHER_MAX)
+        least = GATHER_MAX;
+    for (size_t i = 0; i < filter->tags_all_count; i++) {
+        uint32_t uses =
+            ngi_attributes_uses(attributes,
+                                ngi_attributes_term(attributes, filter->tags_all[i].text,
+                                                    filter->tags_all[i].bytes));
+        least = uses < least ? uses : least;
+    }
+    for (size_t i = 0; i < filter->predicate_count; i++) {
+        uint64_t count = predicate_count(&attributes->fields, &filter->predicates[i], least);
+        if (count < least) {
+            rarest = &filter->predicates[i];
+            least = count;
+        }
+    }
+    return rarest != NULL ? gather(search, rarest, least) : NG_OK;
+}
+
+/* A slice of what was gathered, each once. */
+static bool gathered_slice(token_search *search)
+{
+    for (unsigned i = 0; i < NGI_SLICE_ITEMS && !search_is_full(search); i++) {
+        if (search->gathered_at >= search->gathered_count)
+            return false;
+        uint32_t slot = search->gathered[search->gathered_at++];
+        if (slot < search->next)
+            continue;
+        search_take(search, slot);
+        search->next = (uint64_t)slot + 1;
+    }
+    return !search_is_full(search);
+}
+
 /* --- slices ---------------------------------------------------------------------------------- */
 
 /* Looks at a slice of candidates; false when there are no more. */
@@ -135,6 +252,8 @@ static bool search_slice(token_search *search)
 {
     tag_source source;
     uint64_t end = store_slot_end(search->store);
+    if (search->gathered != NULL)
+        return gathered_slice(search);
     if (source_choose(search, &source)) {
         for (unsigned i = 0; i < NGI_SLICE_ITEMS && !search_is_full(search); i++) {
             uint32_t slot = source_next(&search->store->attributes, &source);
@@ -184,20 +303,22 @@ ng_status ngi_store_token_search(const ng_store *store, const ng_token_search_op
                            .counts = total != NULL};
     bool going = true, resolved = false;
     while (going) {
-        status = ngi_store_read_begin(store);
-        if (status != NG_OK)
-            return status;
+        NGI_TRY(ngi_store_read_begin(store));
         if (!resolved)
             status = ngi_filter_resolve(store, options->filter);
+        if (!resolved && status == NG_OK)
+            status = search_gather(&search);
         resolved = true;
         going = status == NG_OK && search.next < store_slot_end(store) &&
                 !search_is_full(&search) && search_slice(&search);
         ngi_store_read_end(store);
     }
     if (status != NG_OK)
-        return status;
+        goto out;
     *count = search.count;
     if (total != NULL)
         *total = search.total;
-    return NG_OK;
+out:
+    ngi_free(store->mem, search.gathered, search.gathered_capacity * sizeof *search.gathered);
+    return status;
 }

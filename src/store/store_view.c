@@ -225,6 +225,7 @@ static void view_free(ng_view *view)
     ngi_mem *mem = store_account_of(view->store, STORE_VIEWS);
     ngi_free(mem, view->collections, view->collection_count * sizeof *view->collections);
     ngi_buffer_release(mem, &view->projection);
+    ngi_buffer_release(mem, &view->indexes);
     ngi_free(mem, view->pages, sizeof *view->pages);
     ngi_free(mem, view, sizeof *view);
 }
@@ -271,6 +272,15 @@ static ng_status view_copy_state(ng_view *view)
         memcpy(view->projection.data, store->projection.data, store->projection.bytes);
         view->projection.bytes = store->projection.bytes;
     }
+    if (store->attributes.fields.count > 0) {
+        status =
+            ngi_buffer_reserve(mem, &view->indexes,
+                               (size_t)store->attributes.fields.count * NGI_OP_INDEX_MAX, "view");
+        if (status != NG_OK)
+            return status;
+        view->indexes.bytes =
+            ngi_store_encode_indexes(store, view->indexes.data, &view->index_count);
+    }
     view->cdna = store->cdna;
     view->seq = ngi_wal_applied(store->wal);
     view->time_us = ngi_wal_applied_time(store->wal);
@@ -284,7 +294,7 @@ static ng_status view_copy_state(ng_view *view)
     view->vector_count = ngi_vectors_count(store->vectors);
     view->attribute_count = store->attributes.count;
     view->unit_end = store->attributes.chains.unit_end;
-    view->term_end = store->attributes.term_end;
+    view->term_end = store->attributes.tags.end;
     return NG_OK;
 }
 
@@ -308,9 +318,9 @@ static ng_status view_attach(ng_view *view)
         [VIEW_NODES] = {&store->graph.nodes, view->node_end},
         [VIEW_ATTRIBUTES] = {&store->attributes.entries, view->slot_end},
         [VIEW_CHAINS] = {&store->attributes.chains.units, view->unit_end},
-        [VIEW_TERM_ENTRIES] = {&store->attributes.terms.entries, view->term_end},
-        [VIEW_TERM_TEXTS] = {&store->attributes.terms.arena,
-                             store->attributes.terms.arena_bytes / NGI_LABELS_UNIT_BYTES},
+        [VIEW_TERM_ENTRIES] = {&store->attributes.tags.texts.entries, view->term_end},
+        [VIEW_TERM_TEXTS] = {&store->attributes.tags.texts.arena,
+                             store->attributes.tags.texts.arena_bytes / NGI_LABELS_UNIT_BYTES},
     };
     ng_status status = NG_OK;
     for (int i = 0; i < VIEW_TABLE_COUNT && status == NG_OK; i++)

@@ -64,6 +64,8 @@ struct ng_view {
     uint32_t collection_count;
     ng_cdna cdna;
     ngi_buffer projection; /* body of PROJECTION_PUT; empty = none */
+    ngi_buffer indexes;    /* bodies of INDEX_PUT, likewise */
+    uint32_t index_count;
 };
 
 /** See ng_view_open; `own` views have no limits but memory, for checkpoint, backup and hash. */

@@ -321,6 +321,46 @@ ng_status ngi_op_attributes_next(ngi_op_reader *reader, bool deep, ngi_op_attrib
     return NG_OK;
 }
 
+/* --- declared fields ------------------------------------------------------------------------- */
+
+size_t ngi_op_index_encode(uint8_t *body, uint32_t number, const ngi_field_spec *spec)
+{
+    size_t name_bytes = strlen(spec->name), path_bytes = strlen(spec->path);
+    size_t bytes = op_pad(NGI_OP_INDEX_FIXED + name_bytes + path_bytes, 8);
+    memset(body, 0, bytes);
+    ngi_put_u32(body, number);
+    body[4] = (uint8_t)spec->type;
+    body[5] = NGI_FIELD_RULE;
+    body[6] = (uint8_t)name_bytes;
+    ngi_put_u16(body + 8, (uint16_t)path_bytes);
+    memcpy(body + NGI_OP_INDEX_FIXED, spec->name, name_bytes);
+    memcpy(body + NGI_OP_INDEX_FIXED + name_bytes, spec->path, path_bytes);
+    return bytes;
+}
+
+ng_status ngi_op_index_decode(const uint8_t *body, size_t bytes, uint32_t *number,
+                              ngi_field_spec *out, size_t *used)
+{
+    uint8_t again[NGI_OP_INDEX_MAX];
+    if (bytes < NGI_OP_INDEX_FIXED)
+        return op_malformed("a declaration is cut off");
+    size_t name_bytes = body[6], path_bytes = ngi_get_u16(body + 8);
+    if (body[5] > NGI_FIELD_RULE)
+        return ngi_fail(NG_E_VERSION, "a field declared by rule %u, this library knows up to %u",
+                        body[5], NGI_FIELD_RULE);
+    if (name_bytes > NGI_COLLECTION_NAME_MAX || path_bytes > NGI_FIELD_PATH_MAX ||
+        op_pad(NGI_OP_INDEX_FIXED + name_bytes + path_bytes, 8) > bytes)
+        return op_malformed("a declaration");
+    *out = (ngi_field_spec){.type = (ng_index_type)body[4]};
+    *number = ngi_get_u32(body);
+    memcpy(out->name, body + NGI_OP_INDEX_FIXED, name_bytes);
+    memcpy(out->path, body + NGI_OP_INDEX_FIXED + name_bytes, path_bytes);
+    *used = ngi_op_index_encode(again, *number, out);
+    if (*number >= NGI_FIELDS_MAX || *used > bytes || memcmp(again, body, *used) != 0)
+        return op_malformed("a declaration");
+    return ngi_field_validate(out) == NG_OK ? NG_OK : ngi_fail_prefix(NG_E_CORRUPT, "malformed op");
+}
+
 /* --- transactions ---------------------------------------------------------------------------- */
 
 /* Where a kind of op stands among the parts of a transaction, from 1; 0 = it is no part of one. */

@@ -26,12 +26,17 @@
  *                       u16 tag_bytes, u32 data_bytes, u32 0, u64 expires_us, the tags (u8 bytes,
  *                       text), the data, 1 to 8 zeroes up to a multiple of 8
  *
+ *   INDEX_PUT           u32 number, u8 type, u8 rule, u8 name_bytes, u8 0, u16 path_bytes, u16 0, u32 0,
+ *                       name, path, padded to a multiple of 8
+ *   INDEX_DELETE        u32 number, u32 0
+ *
  * Padding is zero, so the same effects are the same bytes. */
 #ifndef NGI_WAL_OP_H
 #define NGI_WAL_OP_H
 
 #include "base/base_bytes.h"
 #include "base/base_limits.h"
+#include "model/model_fields.h"
 #include "wal/wal.h"
 
 typedef enum ngi_op_kind {
@@ -44,7 +49,9 @@ typedef enum ngi_op_kind {
     NGI_OP_PROJECTION_PUT = 7,
     NGI_OP_TRANSACTION = 8,
     NGI_OP_ATTRIBUTES_PUT = 9,
-    NGI_OP_COLLECTION_DROP = 10
+    NGI_OP_COLLECTION_DROP = 10,
+    NGI_OP_INDEX_PUT = 11,
+    NGI_OP_INDEX_DELETE = 12
 } ngi_op_kind;
 
 #define NGI_OP_LIST_HEADER 8u
@@ -52,6 +59,8 @@ typedef enum ngi_op_kind {
 #define NGI_OP_SPACE_BYTES 6u
 #define NGI_OP_CONNECTION_BYTES 72u
 #define NGI_OP_PROJECTION_HEADER (24u + 8u * 24u)
+#define NGI_OP_INDEX_FIXED 16u
+#define NGI_OP_INDEX_MAX (NGI_OP_INDEX_FIXED + NGI_COLLECTION_NAME_MAX + NGI_FIELD_PATH_MAX + 8)
 #define NGI_OP_LABEL_KEEP 0xFFFFu
 #define NGI_OP_PARTS_HEADER 8u
 #define NGI_OP_PART_HEADER 8u
@@ -147,6 +156,12 @@ void ngi_op_attributes_merge(ngi_op_attributes *item, const ngi_op_attributes *b
 /** Decodes an item that this library has encoded and nobody has changed. */
 void ngi_op_attributes_decode(const uint8_t *at, ngi_op_attributes *out);
 
+/** Encodes a declaration; returns its bytes, at most NGI_OP_INDEX_MAX. */
+size_t ngi_op_index_encode(uint8_t *body, uint32_t number, const ngi_field_spec *spec);
+/** Decodes and validates a declaration at the begin of `body`; `*used` receives its bytes.
+ *  NG_E_CORRUPT; NG_E_VERSION (a later rule). */
+NG_MUST_USE ng_status ngi_op_index_decode(const uint8_t *body, size_t bytes, uint32_t *number,
+                                          ngi_field_spec *out, size_t *used);
 /** Begins a TRANSACTION; returns where the body of the first part goes. */
 uint8_t *ngi_op_parts_begin(uint8_t *body);
 /** Ends the part whose body of `bytes` bytes stands at `part`, and returns where the body of the next

@@ -48,6 +48,7 @@ enum {
     AT_LABELS = 104,
     AT_VECTORS = 112,
     AT_ATTRIBUTES = 120,
+    AT_INDEXES = 128,
     AT_SCALE = 136,
     AT_ORIGIN = 232
 };
@@ -87,6 +88,7 @@ static void head_encode(const ngi_stream_head *head, uint8_t out[NGI_STREAM_HEAD
         ngi_put_u64(out + AT_LABELS, head->label_count);
         ngi_put_u64(out + AT_VECTORS, head->vector_count);
         ngi_put_u64(out + AT_ATTRIBUTES, head->attribute_count);
+        ngi_put_u32(out + AT_INDEXES, head->index_count);
     }
     for (int i = 0; i < AXES; i++) {
         const ngi_encoding *encoding = &head->identity.encoding;
@@ -125,6 +127,8 @@ static ng_status head_check_state(const ngi_stream_head *head)
         return head_refuse("number of vectors", head->vector_count);
     if (head->attribute_count > head->token_count)
         return head_refuse("number of attributes", head->attribute_count);
+    if (head->index_count > NGI_FIELDS_MAX)
+        return head_refuse("number of indexes", head->index_count);
     if (head->after != head->state_seq)
         return head_refuse("seq of the state", head->state_seq);
     return NG_OK;
@@ -155,6 +159,7 @@ static void head_read(const uint8_t in[NGI_STREAM_HEAD_BYTES], ngi_stream_head *
         .label_count = ngi_get_u64(in + AT_LABELS),
         .vector_count = ngi_get_u64(in + AT_VECTORS),
         .attribute_count = ngi_get_u64(in + AT_ATTRIBUTES),
+        .index_count = ngi_get_u32(in + AT_INDEXES),
         .after = ngi_get_u64(in + AT_AFTER),
     };
     memcpy(out->identity.uuid, in + AT_UUID, sizeof out->identity.uuid);
@@ -186,7 +191,7 @@ ng_status ngi_stream_head_decode(const uint8_t in[NGI_STREAM_HEAD_BYTES], ngi_st
     ngi_stream_head head;
     head_read(in, &head);
     NGI_TRY(head_check_zeroes(in, AT_COLLECTIONS + 4, AT_TOKENS));
-    NGI_TRY(head_check_zeroes(in, AT_ATTRIBUTES + 8, AT_SCALE));
+    NGI_TRY(head_check_zeroes(in, AT_INDEXES + 4, AT_SCALE));
     NGI_TRY(head_check_zeroes(in, AT_ORIGIN + 4 * AXES, NGI_STREAM_HEAD_BYTES));
     if (head.whole) {
         NGI_TRY(head_check_state(&head));
@@ -220,7 +225,7 @@ bool ngi_block_header_decode(const uint8_t in[NGI_BLOCK_HEADER_BYTES], ngi_block
                        .first = ngi_get_u64(in + 24),
                        .count = ngi_get_u32(in + 12),
                        .bytes = ngi_get_u32(in + 16)};
-    if (block.kind < NGI_BLOCK_TOKENS || block.kind > NGI_BLOCK_ATTRIBUTES || block.count == 0 ||
+    if (block.kind < NGI_BLOCK_TOKENS || block.kind > NGI_BLOCK_INDEXES || block.count == 0 ||
         block.bytes == 0 || block.bytes > NGI_STREAM_BLOCK_BYTES)
         return false;
     *out = block;

@@ -26,7 +26,8 @@ typedef enum ngi_block_kind {
     NGI_BLOCK_COLLECTIONS = 6, /* u32 name_bytes, name, of collections first.. */
     NGI_BLOCK_CDNA = 7,        /* 384 bytes */
     NGI_BLOCK_PROJECTION = 8,  /* body of PROJECTION_PUT */
-    NGI_BLOCK_ATTRIBUTES = 9   /* items of ATTRIBUTES_PUT, of slots ascending */
+    NGI_BLOCK_ATTRIBUTES = 9,  /* items of ATTRIBUTES_PUT, of slots ascending */
+    NGI_BLOCK_INDEXES = 10     /* bodies of INDEX_PUT */
 } ngi_block_kind;
 
 /** What a stream is of. */
@@ -40,7 +41,8 @@ typedef struct ngi_stream_head {
     uint32_t collection_count;
     uint64_t token_count, connection_count, label_count, vector_count;
     uint64_t attribute_count; /* tokens that have any */
-    ng_seq after;             /* its ops are those after this one; state_seq if whole */
+    uint32_t index_count;
+    ng_seq after; /* its ops are those after this one; state_seq if whole */
 } ngi_stream_head;
 
 typedef struct ngi_block {

@@ -326,31 +326,19 @@ static void test_hostile_heads(void **state)
         uint64_t value;
         ng_status status;
     } cases[] = {
-        {8, 4, 0, NG_E_CORRUPT},
-        {8, 4, 2, NG_E_VERSION},
-        {40, 4, 3, NG_E_CORRUPT},
-        {44, 4, 1, NG_E_CORRUPT},
-        {44, 4, 4097, NG_E_CORRUPT},
-        {44, 4, 0, NG_E_CORRUPT}, /* with vectors */
-        {48, 8, 40, NG_E_CORRUPT},
-        {64, 8, 42, NG_E_CORRUPT},
-        {72, 4, 0, NG_E_CORRUPT},
-        {72, 4, 7, NG_E_CORRUPT}, /* as many as tokens */
-        {72, 4, UINT32_MAX, NG_E_CORRUPT},
-        {76, 4, 0, NG_E_CORRUPT},
-        {76, 4, 4, NG_E_CORRUPT},
-        {76, 4, UINT32_MAX, NG_E_CORRUPT},
-        {80, 4, 1, NG_E_CORRUPT},
-        {80, 4, 65537, NG_E_CORRUPT},
-        {84, 4, 1, NG_E_CORRUPT},
-        {88, 8, UINT64_MAX, NG_E_CORRUPT},
-        {96, 8, 5, NG_E_CORRUPT},
-        {104, 8, 8, NG_E_CORRUPT},
-        {112, 8, 8, NG_E_CORRUPT},
-        {120, 8, 8, NG_E_CORRUPT},
-        {128, 8, 1, NG_E_CORRUPT},
-        {136, 4, 0, NG_E_CORRUPT},
-        {232, 4, 0x7FC00000, NG_E_CORRUPT}, /* NaN */
+        {8, 4, 0, NG_E_CORRUPT},           {8, 4, 2, NG_E_VERSION},
+        {40, 4, 3, NG_E_CORRUPT},          {44, 4, 1, NG_E_CORRUPT},
+        {44, 4, 4097, NG_E_CORRUPT},       {44, 4, 0, NG_E_CORRUPT}, /* with vectors */
+        {48, 8, 40, NG_E_CORRUPT},         {64, 8, 42, NG_E_CORRUPT},
+        {72, 4, 0, NG_E_CORRUPT},          {72, 4, 7, NG_E_CORRUPT}, /* as many as tokens */
+        {72, 4, UINT32_MAX, NG_E_CORRUPT}, {76, 4, 0, NG_E_CORRUPT},
+        {76, 4, 4, NG_E_CORRUPT},          {76, 4, UINT32_MAX, NG_E_CORRUPT},
+        {80, 4, 1, NG_E_CORRUPT},          {80, 4, 65537, NG_E_CORRUPT},
+        {84, 4, 1, NG_E_CORRUPT},          {88, 8, UINT64_MAX, NG_E_CORRUPT},
+        {96, 8, 5, NG_E_CORRUPT},          {104, 8, 8, NG_E_CORRUPT},
+        {112, 8, 8, NG_E_CORRUPT},         {120, 8, 8, NG_E_CORRUPT},
+        {128, 4, 33, NG_E_CORRUPT},        {132, 4, 1, NG_E_CORRUPT},
+        {136, 4, 0, NG_E_CORRUPT},         {232, 4, 0x7FC00000, NG_E_CORRUPT}, /* NaN */
         {504, 8, 1, NG_E_CORRUPT},
     };
     memory_stream m = {0};

@@ -53,8 +53,9 @@ static void nth_fill(const twin_state *twin, ng_token_fields *fields, const char
         snprintf(tag, sizeof tag, "fault %zu", i);
         tags[i] = (ng_text){nth_copy(tag, strlen(tag)), strlen(tag)};
     }
-    static const char data[] = "{\"what\": \"more than one unit of a chain has room for, so that a "
-                               "second one is needed, and a third\", \"n\": 7}";
+    static const char data[] =
+        "{\"n\": 7, \"word\": \"w3\", \"rest\": \"more than one unit of a chain "
+        "has room for, so that a second one is needed, and a third\"}";
     fields->set |= NG_FIELD_TAGS | NG_FIELD_DATA | NG_FIELD_EXPIRY;
     fields->tags = tags;
     fields->tag_count = NTH_TAGS;
@@ -289,6 +290,13 @@ static void build_projection(const twin_state *twin, twin_op *op)
     op->projection.components[1] = 1;
 }
 
+static void build_index(const twin_state *twin, twin_op *op)
+{
+    (void)twin;
+    op->kind = TWIN_INDEX;
+    op->index = 1; /* of keywords */
+}
+
 void nth_create_one(fault_run *run)
 {
     twin_op op = {0};
@@ -341,6 +349,70 @@ static ng_status act_grid(fault_run *run)
         ng_grid_range(run->store, NG_SPACE_PHYSICAL, center, 1000, NULL, hits, 50, &count);
     if (status == NG_OK)
         status = ng_grid_nearest(run->store, NG_SPACE_TEMPORAL, center, NULL, hits, 50, &count);
+    return status;
+}
+
+/* One that all sources of candidates serve, and one that none does. */
+static ng_status act_find(fault_run *run)
+{
+    const ng_text tag = {"fault 1", 7};
+    const ng_predicate predicate = {.index = "n"};
+    ng_filter filter = {.struct_size = sizeof filter, .tags_all = &tag, .tags_all_count = 1};
+    ng_token_search_options options = {.struct_size = sizeof options, .filter = &filter};
+    ng_token_id ids[16];
+    size_t count;
+    uint64_t total;
+    ng_status status = ng_token_search(run->store, &options, ids, 16, &count, &total);
+    filter = (ng_filter){.struct_size = sizeof filter};
+    if (run->twin.indexes[0]) {
+        filter.predicates = &predicate;
+        filter.predicate_count = 1;
+    }
+    options.prefix = "label";
+    options.prefix_bytes = 5;
+    if (status == NG_OK)
+        status = ng_token_search(run->store, &options, ids, 16, &count, &total);
+    return status;
+}
+
+static void prepare_indexed(fault_run *run)
+{
+    for (unsigned i = 0; i < TWIN_INDEXES; i++) {
+        twin_op op = {.kind = TWIN_INDEX, .index = i};
+        assert_int_equal(fault_run_op(run, &op, 0), NG_OK);
+    }
+    nth_create_one(run);
+}
+
+static void prepare_indexed_snapshot(fault_run *run)
+{
+    assert_int_equal(fault_run_open(run), NG_OK);
+    prepare_indexed(run);
+    assert_int_equal(ng_checkpoint(run->store, NULL, NULL, NULL), NG_OK);
+    assert_int_equal(fault_run_close(run), NG_OK);
+}
+
+/* With a payload, so that values are taken from it. */
+static ng_status act_create_indexed(fault_run *run)
+{
+    twin_op op = {0};
+    build_batch(&run->twin, &op);
+    return fault_run_op(run, &op, 0);
+}
+
+static ng_status act_drop_index(fault_run *run)
+{
+    twin_op op = {.kind = TWIN_INDEX, .index = 1, .drops = true};
+    return fault_run_op(run, &op, 0);
+}
+
+/* Nothing has expired: the clock of the simulated disk is before every expiry of the twin. */
+static ng_status act_expire(fault_run *run)
+{
+    uint64_t count = 9;
+    ng_status status = ng_token_expire(run->store, 100, NULL, &count);
+    if (status == NG_OK)
+        assert_int_equal(count, 0);
     return status;
 }
 
@@ -497,6 +569,15 @@ const nth_scenario nth_scenarios[] = {
     {.name = "drop", .build = build_drop, .prepare = prepare_drop},
     {.name = "constitution", .build = build_cdna},
     {.name = "projection", .build = build_projection},
+    {.name = "declare an index", .build = build_index},
+    {.name = "create with indexes", .act = act_create_indexed, .prepare = prepare_indexed},
+    {.name = "drop an index", .act = act_drop_index, .prepare = prepare_indexed},
+    {.name = "reopen with indexes",
+     .act = act_open,
+     .begins_closed = true,
+     .prepare = prepare_indexed_snapshot},
+    {.name = "expire", .act = act_expire},
+    {.name = "search of tokens", .act = act_find, .prepare = prepare_indexed},
     {.name = "grid search", .act = act_grid},
     {.name = "vector search", .act = act_vectors},
     {.name = "path", .act = act_path},

@@ -208,7 +208,11 @@ static ng_status sample_attributes(ng_store *store, sample_state *sample)
     ng_token_id *ids = &sample->tokens[sample->token_count];
     for (unsigned i = 0; i < 4; i++)
         fields[i] = sample_attribute_fields(i + 2);
-    ng_status status = ngi_store_token_put(store, NULL, fields, 4, NULL, ids);
+    ng_status status = ngi_store_index_declare(store, "kind", "kind", NG_INDEX_KEYWORD, NULL);
+    if (status == NG_OK)
+        status = ngi_store_index_declare(store, "at", "at", NG_INDEX_TIME, NULL);
+    if (status == NG_OK)
+        status = ngi_store_token_put(store, NULL, fields, 4, NULL, ids);
     if (status != NG_OK)
         return status;
     sample->token_count += 4;
@@ -226,6 +230,10 @@ static ng_status sample_attributes(ng_store *store, sample_state *sample)
     status = ngi_txn_commit(txn, NULL);
     txn = NULL;
     sample->token_count += status == NG_OK;
+    if (status == NG_OK)
+        status = ngi_store_index_declare(store, "count", "count", NG_INDEX_INTEGER, NULL);
+    if (status == NG_OK)
+        status = ngi_store_index_drop(store, "at", NULL);
 out:
     ngi_txn_rollback(txn);
     return status;

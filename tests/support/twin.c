@@ -424,6 +424,9 @@ void twin_apply(twin_state *twin, const twin_op *op)
     case TWIN_PROJECTION:
         twin_project(twin, &op->projection);
         break;
+    case TWIN_INDEX:
+        twin->indexes[op->index] = !op->drops;
+        break;
     case TWIN_TRANSACTION:
         twin_take_effects(twin, &op->effects);
         break;
@@ -455,6 +458,6 @@ const char *twin_kind_name(twin_kind kind)
     static const char *const names[] = {"create",   "update",     "upsert",     "delete",
                                         "connect",  "disconnect", "relink",     "join",
                                         "activate", "collection", "clear",      "drop",
-                                        "cdna",     "projection", "transaction"};
+                                        "cdna",     "projection", "index",      "transaction"};
     return names[kind];
 }

@@ -18,6 +18,7 @@
 #define TWIN_COLLECTIONS_MAX 16
 #define TWIN_DIFFERENCE_BYTES 512
 #define TWIN_BATCH_MAX 12
+#define TWIN_INDEXES 2 /* "n" of integers, "word" of keywords */
 
 typedef struct twin_token {
     ng_token_id id;
@@ -61,7 +62,8 @@ typedef struct twin_state {
     uint32_t scales[NG_SPACE_COUNT][NG_AXIS_COUNT];
     float origins[NG_SPACE_COUNT][NG_AXIS_COUNT];
     size_t live_tokens, live_connections;
-    ng_seq seq; /* of the newest op */
+    bool indexes[TWIN_INDEXES]; /* declared */
+    ng_seq seq;                 /* of the newest op */
 } twin_state;
 
 typedef enum twin_kind {
@@ -79,6 +81,7 @@ typedef enum twin_kind {
     TWIN_DROP,  /* likewise */
     TWIN_CDNA,
     TWIN_PROJECTION,
+    TWIN_INDEX,      /* declares or drops `index` */
     TWIN_TRANSACTION /* see twin_transact */
 } twin_kind;
 
@@ -128,6 +131,8 @@ typedef struct twin_op {
     ng_collection_id collection;
     char name[65];
     ng_cdna cdna;
+    unsigned index;
+    bool drops; /* the index */
     twin_projection projection;
     twin_effects effects;
 } twin_op;
@@ -173,6 +178,11 @@ const char *twin_kind_name(twin_kind kind);
 
 /* twin_attributes.c: tags, data and expiry */
 
+/** The values of a payload in the form that random payloads have: whether it has any. */
+bool twin_data_values(const twin_token *token, unsigned *n, char word[16]);
+extern const char *const twin_index_names[TWIN_INDEXES];
+ng_status twin_perform_index(ng_store *store, const twin_op *op, const ng_write_options *write);
+const char *twin_compare_indexes(const twin_state *twin, const ng_store *store, char *out);
 /** Takes those that `fields` sets. */
 void twin_take_attributes(twin_token *token, const ng_token_fields *fields);
 /** Makes up some. */

@@ -49,6 +49,46 @@ static void take_tags(twin_token *token, const ng_token_fields *fields)
     }
 }
 
+const char *const twin_index_names[TWIN_INDEXES] = {"n", "word"};
+
+bool twin_data_values(const twin_token *token, unsigned *n, char word[16])
+{
+    size_t bytes = token->data_bytes;
+    return bytes > 0 && token->data[bytes - 1] == '}' &&
+           sscanf(token->data, "{\"n\": %u, \"word\": \"%15[^\"]", n, word) == 2;
+}
+
+ng_status twin_perform_index(ng_store *store, const twin_op *op, const ng_write_options *write)
+{
+    static const ng_index_type types[TWIN_INDEXES] = {NG_INDEX_INTEGER, NG_INDEX_KEYWORD};
+    const char *name = twin_index_names[op->index];
+    return op->drops ? ng_index_drop(store, name, write)
+                     : ng_index_declare(store, name, name, types[op->index], write);
+}
+
+const char *twin_compare_indexes(const twin_state *twin, const ng_store *store, char *out)
+{
+    ng_index_info infos[TWIN_INDEXES];
+    size_t count = 0, declared = 0;
+    uint64_t values = 0;
+    unsigned n;
+    char word[16];
+    for (size_t i = 0; i < twin->token_count; i++)
+        values += twin->tokens[i].alive && twin_data_values(&twin->tokens[i], &n, word);
+    ng_status status = ng_index_list(store, infos, TWIN_INDEXES, &count);
+    for (int i = 0; i < TWIN_INDEXES; i++)
+        declared += twin->indexes[i];
+    if (status != NG_OK || count != declared)
+        return TWIN_DIFFER(out, "%zu indexes (%s), expected %zu", count, ng_status_name(status),
+                           declared);
+    for (size_t i = 0; i < count; i++) {
+        if (infos[i].count != values)
+            return TWIN_DIFFER(out, "index %s has %" PRIu64 " values, expected %" PRIu64,
+                               infos[i].name, infos[i].count, values);
+    }
+    return NULL;
+}
+
 void twin_take_attributes(twin_token *token, const ng_token_fields *fields)
 {
     if (fields->set & NG_FIELD_TAGS)

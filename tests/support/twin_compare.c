@@ -408,6 +408,8 @@ const char *twin_compare_all(const twin_state *twin, const ng_store *store, char
         difference = compare_collection_list(twin, store, out);
     if (difference == NULL)
         difference = compare_cdna(twin, store, out);
+    if (difference == NULL)
+        difference = twin_compare_indexes(twin, store, out);
     for (size_t i = 0; i < twin->token_count && difference == NULL; i++) {
         const twin_token *token = &twin->tokens[i];
         difference = twin_compare_token(twin, store, token, out);

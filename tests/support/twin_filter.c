@@ -58,10 +58,38 @@ static bool is_as_wanted(ng_presence wanted, bool is_there)
     return wanted == NG_EITHER || (wanted == NG_WITH) == is_there;
 }
 
+static bool takes_value(const ng_predicate *predicate, const twin_token *token)
+{
+    unsigned n;
+    char word[16];
+    if (!twin_data_values(token, &n, word))
+        return false;
+    bool is_word = strcmp(predicate->index, "word") == 0;
+    bool is_one = predicate->any_of_count == 0;
+    for (size_t i = 0; i < predicate->any_of_count; i++) {
+        const ng_value *value = &predicate->any_of[i];
+        is_one = is_one || (is_word ? strlen(word) == value->keyword.bytes &&
+                                          memcmp(word, value->keyword.text, strlen(word)) == 0
+                                    : value->integer == n);
+    }
+    return is_one && (!predicate->by_low || predicate->low.integer <= n) &&
+           (!predicate->by_high || n <= predicate->high.integer);
+}
+
+static bool takes_values(const ng_filter *filter, const twin_token *token)
+{
+    for (size_t i = 0; i < filter->predicate_count; i++) {
+        if (!takes_value(&filter->predicates[i], token))
+            return false;
+    }
+    return true;
+}
+
 bool twin_filter_takes(const ng_filter *filter, const twin_token *token)
 {
-    return token->id != filter->exclude && in_collections(filter, token->collection) &&
-           takes_record(filter, token) && token->updated_us >= filter->updated_min_us &&
+    return takes_values(filter, token) && token->id != filter->exclude &&
+           in_collections(filter, token->collection) && takes_record(filter, token) &&
+           token->updated_us >= filter->updated_min_us &&
            (filter->updated_max_us == 0 || token->updated_us <= filter->updated_max_us) &&
            is_as_wanted(filter->label, token->label != NULL) &&
            is_as_wanted(filter->vector, token->vector != NULL) &&
@@ -79,6 +107,9 @@ typedef struct filter_texts {
     ng_text tags[3][3];
     char texts[3][3][66];
     ng_collection_id collections[3];
+    ng_predicate predicates[3];
+    ng_value values[3][2];
+    char words[3][2][8];
 } filter_texts;
 
 static size_t random_tags(test_random *random, ng_text *tags, char texts[3][66], size_t most)
@@ -129,6 +160,39 @@ static void random_ranges(const twin_token *token, test_random *random, ng_filte
         filter->updated_max_us = token->updated_us;
 }
 
+static void random_predicate(test_random *random, filter_texts *texts, size_t at, unsigned index)
+{
+    ng_predicate *predicate = &texts->predicates[at];
+    ng_value *values = texts->values[at];
+    memset(predicate, 0, sizeof *predicate);
+    predicate->index = twin_index_names[index];
+    if (index == 0 && test_random_chance(random, 60)) {
+        predicate->by_low = test_random_chance(random, 60);
+        predicate->by_high = test_random_chance(random, 60);
+        predicate->low.integer = (int64_t)test_random_below(random, 40) - 2;
+        predicate->high.integer = predicate->low.integer + (int64_t)test_random_below(random, 20);
+        return;
+    }
+    predicate->any_of = values;
+    predicate->any_of_count = test_random_below(random, 3);
+    for (int i = 0; i < 2; i++) {
+        snprintf(texts->words[at][i], 8, "w%u", (unsigned)test_random_below(random, 11));
+        values[i] = (ng_value){.keyword = {texts->words[at][i], strlen(texts->words[at][i])},
+                               .integer = (int64_t)test_random_below(random, 55)};
+    }
+}
+
+static void random_predicates(const twin_state *twin, test_random *random, filter_texts *texts,
+                              ng_filter *filter)
+{
+    filter->predicates = texts->predicates;
+    for (int i = 0; i < 3; i++) {
+        unsigned index = (unsigned)test_random_below(random, TWIN_INDEXES);
+        if (twin->indexes[index] && test_random_chance(random, 15))
+            random_predicate(random, texts, filter->predicate_count++, index);
+    }
+}
+
 void twin_random_filter(const twin_state *twin, test_random *random, ng_filter *filter)
 {
     static _Thread_local filter_texts texts;
@@ -165,6 +229,7 @@ void twin_random_filter(const twin_state *twin, test_random *random, ng_filter *
     filter->data = test_random_chance(random, 10) ? 1 + test_random_below(random, 2) : NG_EITHER;
     random_ranges(token, random, filter);
     random_tag_members(random, &texts, filter);
+    random_predicates(twin, random, &texts, filter);
 }
 
 /* --- searches -------------------------------------------------------------------------------- */

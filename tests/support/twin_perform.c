@@ -176,6 +176,8 @@ ng_status twin_perform(ng_store *store, twin_op *op, uint32_t write_flags)
         return ng_cdna_set(store, &op->cdna, &write);
     case TWIN_PROJECTION:
         return perform_projection(store, op, &write);
+    case TWIN_INDEX:
+        return twin_perform_index(store, op, &write);
     case TWIN_TRANSACTION:
         break; /* is done by twin_transact, step by step */
     }
@@ -341,6 +343,7 @@ bool twin_learn(const twin_state *twin, const ng_store *store, twin_op *op, bool
     case TWIN_CLEAR:
     case TWIN_DROP:
     case TWIN_PROJECTION:
+    case TWIN_INDEX:
         return true;
     }
     return false;

@@ -469,6 +469,7 @@ static void random_spoil(const twin_state *twin, test_random *random, twin_op *o
         op->expected = NG_E_INVALID;
         break;
     case TWIN_PROJECTION:
+    case TWIN_INDEX:
     case TWIN_TRANSACTION:
         break;
     }
@@ -532,7 +533,13 @@ void twin_random_op(const twin_state *twin, const twin_mix *mix, test_random *ra
     bool is_crowded = twin->live_tokens >= mix->target_tokens;
     const twin_token *token = twin_random_token(twin, random);
     const twin_connection *connection = twin_random_connection(twin, random);
-    if (roll < 2 && twin->collection_count < TWIN_COLLECTIONS_MAX) {
+    if (test_random_chance(random, 1)) {
+        op->kind = TWIN_INDEX;
+        op->index = (unsigned)test_random_below(random, TWIN_INDEXES);
+        op->drops = test_random_chance(random, 30);
+        if (op->drops && !twin->indexes[op->index])
+            op->expected = NG_E_NOT_FOUND;
+    } else if (roll < 2 && twin->collection_count < TWIN_COLLECTIONS_MAX) {
         op->kind = TWIN_COLLECTION;
         snprintf(op->name, sizeof op->name, "c-%llu_%zu.x",
                  (unsigned long long)test_random_below(random, 1000), twin->collection_count);

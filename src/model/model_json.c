@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The JSON reader. A token never has to be put together from two chunks: before one is read, the
  * reader makes the most that it can take contiguous; only strings are read piece by piece. */
-#include "mind/mind_json.h"
+#include "model/model_json.h"
 
-#include "mind/mind_number.h"
-#include "mind/mind_text.h"
+#include "model/model_number.h"
+#include "model/model_text.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -309,8 +309,11 @@ static ng_status json_value(ngi_json *json, char c, ngi_json_event *out)
     case '9':
         *out = NGI_JSON_NUMBER;
         status = json_number_at(json, reader->data + reader->at, &end, &json->number);
-        if (status == NG_OK)
+        if (status == NG_OK) {
+            json->number_text = reader->data + reader->at;
+            json->number_bytes = (size_t)(end - json->number_text);
             reader->at = (size_t)(end - reader->data);
+        }
         return status;
     default:
         return json_fail_token(json, "a JSON value");

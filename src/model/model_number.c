@@ -2,7 +2,7 @@
 /* Clinger's fast path: an integer below 2^53 and a power of ten up to 10^22 are exact doubles, so
  * one multiplication or division rounds once and gives the correctly rounded result (W. Clinger,
  * "How to read floating point numbers accurately", 1990). Everything else goes to the system. */
-#include "mind/mind_number.h"
+#include "model/model_number.h"
 
 #include "os/os.h"
 

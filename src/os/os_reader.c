@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The reader: one buffer of a chunk, whose unread rest moves to the front before each read. */
-#include "mind/mind_reader.h"
+#include "os/os_reader.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -24,6 +24,15 @@ out:
     if (status != NG_OK)
         ngi_reader_close(reader);
     return status;
+}
+
+void ngi_reader_of_memory(ngi_reader *reader, const char *data, size_t bytes, const char *name)
+{
+    *reader = (ngi_reader){.path = name,
+                           .is_drained = true,
+                           .data = (char *)(uintptr_t)data,
+                           .end = bytes,
+                           .size_bytes = bytes};
 }
 
 void ngi_reader_close(ngi_reader *reader)

@@ -8,8 +8,8 @@
  *             2. data[end] == 0, so that scanning for a delimiter needs no bound.
  *             3. data[0] is the byte at file offset `base`.
  * Threads: one reader is used by one thread. */
-#ifndef NGI_MIND_READER_H
-#define NGI_MIND_READER_H
+#ifndef NGI_OS_READER_H
+#define NGI_OS_READER_H
 
 #include "base/base_mem.h"
 #include "os/os.h"
@@ -34,6 +34,9 @@ typedef struct ngi_reader {
  *  Errors: those of file_open and file_read, NG_E_NOMEM. */
 NG_MUST_USE ng_status ngi_reader_open(ngi_reader *reader, ngi_os *os, ngi_mem *mem,
                                       const char *path);
+/** Reads bytes in memory instead, which a zero byte follows and which outlive the reader; it need not be
+ *  closed, and has no lines. `name` for messages. */
+void ngi_reader_of_memory(ngi_reader *reader, const char *data, size_t bytes, const char *name);
 /** A reader that is all zero bytes is allowed. */
 void ngi_reader_close(ngi_reader *reader);
 /** Makes [at, at + want) readable if the file has that many bytes; want <= NGI_READER_CHUNK.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* A pull reader of JSON (RFC 8259) for files larger than memory: one event a call, no tree, no
+/* A pull reader of JSON (RFC 8259) for payloads, and for files larger than memory: one event a call, no tree, no
  * recursion, a fixed amount of memory whatever the input.
  *
  * States (`expect`), each with the events that leave it:
@@ -11,10 +11,10 @@
  *
  * Invariants: 1. depth <= NGI_JSON_DEPTH_MAX; bit `depth - 1` of `nesting` is 1 inside an object.
  *             2. every byte of the file is looked at, and refused where the grammar forbids it. */
-#ifndef NGI_MIND_JSON_H
-#define NGI_MIND_JSON_H
+#ifndef NGI_MODEL_JSON_H
+#define NGI_MODEL_JSON_H
 
-#include "mind/mind_reader.h"
+#include "os/os_reader.h"
 
 #define NGI_JSON_DEPTH_MAX 64    /* a bit each in one word */
 #define NGI_JSON_TEXT_MAX 8192   /* a label has 1024 bytes; longer strings are skipped, not kept */
@@ -49,6 +49,8 @@ typedef struct ngi_json {
     ngi_json_expect expect;
     uint64_t event_offset; /* file offset where the last event began */
     double number;
+    const char *number_text; /* as it stands in the input; valid until the next call */
+    size_t number_bytes;
     size_t text_bytes; /* decoded; at most NGI_JSON_TEXT_MAX are kept */
     bool is_text_cut;
     char text[NGI_JSON_TEXT_MAX];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Decimal text to number, equal to strtod of the C locale and several times faster for the short
  * numbers that embeddings consist of. */
-#ifndef NGI_MIND_NUMBER_H
-#define NGI_MIND_NUMBER_H
+#ifndef NGI_MODEL_NUMBER_H
+#define NGI_MODEL_NUMBER_H
 
 #include <stdbool.h>
 
