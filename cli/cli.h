@@ -93,6 +93,8 @@ extern const cli_command cli_command_connection;
 extern const cli_command cli_command_connections;
 extern const cli_command cli_command_ls;
 extern const cli_command cli_command_count;
+extern const cli_command cli_command_find;
+extern const cli_command cli_command_index;
 extern const cli_command cli_command_neighbors;
 extern const cli_command cli_command_apply;
 extern const cli_command cli_command_stats;
@@ -119,7 +121,7 @@ void cli_help_exit_codes(const cli_context *context);
 /** All commands, ends with NULL. */
 extern const cli_command *const cli_commands[];
 /** NULL if there is none of that name. */
-const cli_command *cli_command_find(const char *name);
+const cli_command *cli_command_named(const char *name);
 /** Prints "unknown command" with the nearest name. */
 int cli_command_unknown(const cli_context *context, const char *name);
 

@@ -23,6 +23,10 @@ typedef struct get_request {
 typedef struct get_answer {
     ng_token_info info;
     char label[CLI_LABEL_ROOM];
+    char tags[2081]; /* each followed by NUL */
+    size_t tag_bytes;
+    char *data; /* [data_bytes + 1] */
+    size_t data_bytes;
     char collection[65];
     float *vector;
     size_t dimensions;
@@ -67,6 +71,24 @@ static int get_read_vector(const cli_context *context, ng_token_id id, get_answe
     return status == NG_OK ? CLI_OK : cli_fail_status(context, status);
 }
 
+static int get_read_attributes(const cli_context *context, ng_token_id id, get_answer *answer)
+{
+    ng_status status;
+
+    status =
+        ng_token_tags(context->store, id, answer->tags, sizeof answer->tags, &answer->tag_bytes);
+    if (status == NG_OK)
+        status = ng_token_data(context->store, id, NULL, 0, &answer->data_bytes);
+    if (status != NG_OK)
+        return cli_fail_status(context, status);
+    size_t capacity = answer->data_bytes + 1;
+    answer->data = cli_allocate(capacity, 1);
+    status = ng_token_data(context->store, id, answer->data, capacity, &answer->data_bytes);
+    if (answer->data_bytes >= capacity)
+        answer->data_bytes = capacity - 1; /* another process made it longer meanwhile */
+    return status == NG_OK ? CLI_OK : cli_fail_status(context, status);
+}
+
 static int get_read(const cli_context *context, ng_token_id id, get_answer *answer)
 {
     ng_status status = ng_token_get(context->store, id, &answer->info);
@@ -78,6 +100,8 @@ static int get_read(const cli_context *context, ng_token_id id, get_answer *answ
     if (cli_token_label(context, id, answer->label) == NULL)
         answer->label[0] = '\0';
     code = get_read_vector(context, id, answer);
+    if (code == CLI_OK)
+        code = get_read_attributes(context, id, answer);
     if (code == CLI_OK)
         code = cli_edges_read(context, id, &answer->edges, &answer->edge_count);
     for (size_t i = 0; i < answer->edge_count; i++) {
@@ -141,6 +165,15 @@ static void get_json(const cli_context *context, const get_request *request, cli
     cli_json_text(json, "label", answer->label[0] != '\0' ? answer->label : NULL);
     cli_json_text(json, "collection", answer->collection);
     get_json_record(context, json, answer);
+    cli_json_array(json, "tags");
+    for (size_t at = 0; at < answer->tag_bytes; at += strlen(answer->tags + at) + 1)
+        cli_json_text(json, NULL, answer->tags + at);
+    cli_json_close(json);
+    cli_json_text(json, "data", answer->data_bytes > 0 ? answer->data : NULL);
+    if (answer->info.expires_us != 0)
+        cli_json_u64(json, "expires_us", answer->info.expires_us);
+    else
+        cli_json_null(json, "expires_us");
     cli_json_u64(json, "out_degree", answer->info.out_degree);
     cli_json_u64(json, "in_degree", answer->info.in_degree);
     get_json_types(json, "outgoing_by_type", answer->outgoing);
@@ -258,6 +291,18 @@ static void get_text(const cli_context *context, const get_request *request,
     cli_table_cell(&table, "collection");
     cli_table_cell(&table, "%s", answer->collection);
     get_text_record(context, &table, answer);
+    for (size_t at = 0; at < answer->tag_bytes; at += strlen(answer->tags + at) + 1) {
+        cli_table_cell(&table, "tag");
+        cli_table_cell(&table, "%s", answer->tags + at);
+    }
+    if (answer->data_bytes > 0) {
+        cli_table_cell(&table, "data");
+        cli_table_cell(&table, "%s", answer->data);
+    }
+    if (answer->info.expires_us != 0) {
+        cli_table_cell(&table, "expires (Unix seconds)");
+        cli_table_cell(&table, "%" PRIu64, answer->info.expires_us / 1000000);
+    }
     cli_table_cell(&table, "vector dimensions");
     cli_table_cell(&table, "%zu", answer->dimensions);
     cli_table_cell(&table, "out degree");

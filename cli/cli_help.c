@@ -209,7 +209,7 @@ static int help_run(cli_context *context, int argc, char **argv)
         return cli_fail(context, CLI_USAGE, "one topic at a time, not %d", args.operand_count);
     if (args.operand_count == 1) {
         exit_codes = strcmp(args.operands[0], "exit-codes") == 0;
-        topic = cli_command_find(args.operands[0]);
+        topic = cli_command_named(args.operands[0]);
         if (topic == NULL && !exit_codes)
             return cli_command_unknown(context, args.operands[0]);
     }

@@ -26,7 +26,8 @@ const cli_command *const cli_commands[] = {
     &cli_command_link,       &cli_command_unlink,
     &cli_command_connection, &cli_command_connections,
     &cli_command_apply,      &cli_command_ls,
-    &cli_command_count,      &cli_command_neighbors,
+    &cli_command_count,      &cli_command_find,
+    &cli_command_index,      &cli_command_neighbors,
     &cli_command_stats,      &cli_command_hash,
     &cli_command_check,      &cli_command_checkpoint,
     &cli_command_backup,     &cli_command_restore,
@@ -35,7 +36,7 @@ const cli_command *const cli_commands[] = {
     &cli_command_version,    NULL,
 };
 
-const cli_command *cli_command_find(const char *name)
+const cli_command *cli_command_named(const char *name)
 {
     for (const cli_command *const *each = cli_commands; *each != NULL; each++)
         if (strcmp((*each)->name, name) == 0)
@@ -116,7 +117,7 @@ static int main_run(cli_context *context, int argc, char **argv)
         return args.exit_code;
     if (args.operand_count == 0)
         return cli_fail(context, CLI_USAGE, "no command given; see 'neurograph help'");
-    command = cli_command_find(args.operands[0]);
+    command = cli_command_named(args.operands[0]);
     if (command == NULL)
         return cli_command_unknown(context, args.operands[0]);
     context->command = command;

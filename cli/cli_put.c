@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 enum {
     PUT_ID = CLI_OPTION_FIRST,
@@ -30,8 +31,15 @@ enum {
     PUT_NO_VECTOR,
     PUT_NO_LABEL,
     PUT_IF_VERSION,
-    PUT_IF_ABSENT
+    PUT_IF_ABSENT,
+    PUT_TAG,
+    PUT_NO_TAGS,
+    PUT_DATA,
+    PUT_NO_DATA,
+    PUT_TTL
 };
+
+#define PUT_TAGS_MAX 32
 
 typedef struct put_request {
     const char *label; /* NULL = none was given */
@@ -41,6 +49,8 @@ typedef struct put_request {
     uint64_t if_version; /* 0 = whichever it has */
     bool if_absent;
     float *vector;
+    ng_text tags[PUT_TAGS_MAX];
+    bool no_tags, no_data;
     ng_token_fields fields;
 } put_request;
 
@@ -139,6 +149,31 @@ static bool put_parse_vector(const cli_args *args, put_request *request)
     return true;
 }
 
+static bool put_parse_tag(const cli_args *args, put_request *request)
+{
+    ng_token_fields *fields = &request->fields;
+
+    if (fields->tag_count == PUT_TAGS_MAX) {
+        cli_fail(args->context, CLI_USAGE, "--tag: more than %d", PUT_TAGS_MAX);
+        return false;
+    }
+    request->tags[fields->tag_count++] = (ng_text){args->value, strlen(args->value)};
+    fields->tags = request->tags;
+    fields->set |= NG_FIELD_TAGS;
+    return true;
+}
+
+static bool put_parse_ttl(const cli_args *args, ng_token_fields *fields)
+{
+    uint64_t seconds;
+
+    if (!cli_parse_u64(args, 0, UINT32_MAX, &seconds))
+        return false;
+    fields->set |= NG_FIELD_EXPIRY;
+    fields->expires_us = seconds != 0 ? ((uint64_t)time(NULL) + seconds) * 1000000 : 0;
+    return true;
+}
+
 static bool put_option(const cli_args *args, int option, put_request *request)
 {
     ng_token_fields *fields = &request->fields;
@@ -177,6 +212,23 @@ static bool put_option(const cli_args *args, int option, put_request *request)
     case PUT_IF_ABSENT:
         request->if_absent = true;
         return true;
+    case PUT_TAG:
+        return put_parse_tag(args, request);
+    case PUT_NO_TAGS:
+        request->no_tags = true;
+        fields->set |= NG_FIELD_TAGS;
+        return true;
+    case PUT_DATA:
+        fields->data = args->value;
+        fields->data_bytes = strlen(args->value);
+        fields->set |= NG_FIELD_DATA;
+        return true;
+    case PUT_NO_DATA:
+        request->no_data = true;
+        fields->set |= NG_FIELD_DATA;
+        return true;
+    case PUT_TTL:
+        return put_parse_ttl(args, fields);
     default:
         fields->set |= NG_FIELD_LABEL;
         return true;
@@ -215,6 +267,9 @@ static int put_check(const cli_args *args, put_request *request)
         if (both & 1u << space)
             return cli_fail(args->context, CLI_USAGE, "--at and --leave both name %s",
                             ng_space_name((ng_space)space));
+    if ((request->no_tags && fields->tag_count > 0) || (request->no_data && fields->data != NULL))
+        return cli_fail(args->context, CLI_USAGE, "--%s excludes --no-%s",
+                        request->no_tags ? "tag" : "data", request->no_tags ? "tags" : "data");
     if (request->id != 0 && request->collection != NULL)
         return cli_fail(args->context, CLI_USAGE, "--collection: a token cannot move to another");
     if (no_label && (request->id == 0 || args->operand_count > 0))
@@ -391,6 +446,11 @@ static const cli_option put_options[] = {
     {"leave", PUT_LEAVE, "SPACE", "take it out of a space; once for each space"},
     {"vector", PUT_VECTOR, "X,Y,...", "its vector; every vector of a store has one length"},
     {"no-vector", PUT_NO_VECTOR, NULL, "remove its vector"},
+    {"tag", PUT_TAG, "TAG", "a tag; those given replace the ones it has"},
+    {"no-tags", PUT_NO_TAGS, NULL, "remove its tags"},
+    {"data", PUT_DATA, "TEXT", "its payload: text, or JSON whose fields can be indexed"},
+    {"no-data", PUT_NO_DATA, NULL, "remove its payload"},
+    {"ttl", PUT_TTL, "SECONDS", "when it expires, from now; 0 = never"},
     {"no-label", PUT_NO_LABEL, NULL, "remove the label of the token given by --id"},
     {"if-version", PUT_IF_VERSION, "N", "change the token only if this is its version"},
     {"if-absent", PUT_IF_ABSENT, NULL, "create it only if no token has the label"},
@@ -413,6 +473,7 @@ const cli_command cli_command_put = {
     .options = put_options,
     .examples = "neurograph put \"blue cup\" --weight 0.8 --at physical=1.5,0,0.9\n"
                 "neurograph put --id 12 --leave physical --entity object\n"
+                "neurograph put \"blue cup\" --tag cup --tag blue --data '{\"size\": 3}'\n"
                 "neurograph put --collection robot gripper --persistent --json\n"
                 "neurograph put \"blue cup\" --weight 0.9 --if-version 3",
     .exit_codes = put_exits,
