@@ -354,6 +354,7 @@ static int get_show(const cli_context *context, const get_request *request, cli_
         get_text(context, request, answer);
     free(answer->vector);
     free(answer->edges);
+    free(answer->data);
     free(answer);
     return code;
 }

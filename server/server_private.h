@@ -40,7 +40,7 @@ typedef struct ngs_backups ngs_backups;
 /* ---------------------------------------------------------------- limits, each with its reason */
 
 enum {
-    NGS_PARAMS_MAX = 16,   /* query parameters; no endpoint knows more than twelve */
+    NGS_PARAMS_MAX = 16,   /* query parameters; no endpoint knows more than thirteen */
     NGS_ID_TEXT_MAX = 71,  /* more than any id has; what is longer is wrong anyway */
     NGS_PROBLEMS_MAX = 16, /* problems reported for one body; more help nobody */
     NGS_PAGE_MAX = 100,    /* rows of a list, as the original */
@@ -257,6 +257,7 @@ typedef struct ngs_token_body {
     bool persistent_given;
     bool persistent;
     float *vector;
+    ng_text *tags; /* [fields.tag_count] */
     ngs_json_parser *parser;
 } ngs_token_body;
 
@@ -283,6 +284,10 @@ bool ngs_param_collection(ngs_request *request, const ngs_param *param, bool any
 
 void ngs_token_create(ngs_request *request);
 void ngs_token_list(ngs_request *request);
+void ngs_token_search(ngs_request *request);
+void ngs_index_list(ngs_request *request);
+void ngs_index_declare(ngs_request *request);
+void ngs_index_drop(ngs_request *request);
 void ngs_token_get(ngs_request *request);
 void ngs_token_update(ngs_request *request);
 void ngs_token_delete(ngs_request *request);

@@ -9,6 +9,7 @@
 
 static const ngs_route routes[] = {
     {NGS_GET, "/", ngs_system_root, 0},
+    {NGS_GET, API "/tokens/search", ngs_token_search, NGS_ROUTE_PARAMS | NGS_ROUTE_POOL},
     {NGS_GET, API "/tokens/{id}", ngs_token_get, 0},
     {NGS_POST, API "/tokens", ngs_token_create, NGS_ROUTE_BODY},
     {NGS_GET, API "/tokens", ngs_token_list, NGS_ROUTE_PARAMS},
@@ -33,6 +34,9 @@ static const ngs_route routes[] = {
     {NGS_GET, API "/connections/{id}/force", ngs_connection_force, NGS_ROUTE_PARAMS},
     {NGS_POST, API "/connections", ngs_connection_create, NGS_ROUTE_BODY | NGS_ROUTE_PARAMS},
     {NGS_GET, API "/connections", ngs_connection_list, NGS_ROUTE_PARAMS},
+    {NGS_GET, API "/indexes", ngs_index_list, 0},
+    {NGS_POST, API "/indexes", ngs_index_declare, NGS_ROUTE_BODY | NGS_ROUTE_POOL},
+    {NGS_DELETE, API "/indexes/{id}", ngs_index_drop, NGS_ROUTE_POOL},
     {NGS_POST, API "/query", ngs_query, NGS_ROUTE_BODY | NGS_ROUTE_POOL},
     {NGS_GET, API "/feed", ngs_feed_get, NGS_ROUTE_PARAMS},
     {NGS_GET, API "/admin/backup", ngs_backup_get, NGS_ROUTE_PARAMS},

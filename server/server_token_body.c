@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "server_private.h"
 
@@ -18,7 +19,9 @@ typedef struct body_reader {
     bool create;
 } body_reader;
 
-#define BODY_PATH_BYTES 160 /* two names of 64 characters and what is between them */
+#define BODY_TAGS_MAX 32
+#define BODY_SECONDS_MAX 1e12 /* more than any clock will show */
+#define BODY_PATH_BYTES 160   /* two names of 64 characters and what is between them */
 
 typedef void (*body_read_fn)(const body_reader *reader, ngs_json_value value);
 
@@ -86,6 +89,82 @@ static void body_label(const body_reader *reader, ngs_json_value value)
         }
     }
     fields->set |= NG_FIELD_LABEL;
+}
+
+static void body_tags(const body_reader *reader, ngs_json_value value)
+{
+    ng_token_fields *fields = &reader->body->fields;
+    ngs_json_walk walk;
+    ngs_json_value element;
+    if (ngs_json_type_of(value) == NGS_JSON_NULL) {
+        fields->set |= NG_FIELD_TAGS;
+        return;
+    }
+    if (ngs_json_type_of(value) != NGS_JSON_ARRAY || !ngs_json_begin(value, &walk)) {
+        ngs_wrong_type(reader->request, value, reader->path, "an array of strings");
+        return;
+    }
+    reader->body->tags = malloc(BODY_TAGS_MAX * sizeof *reader->body->tags);
+    if (reader->body->tags == NULL) {
+        ngs_problem(reader->request, reader->path, "memory", "no memory for tags");
+        return;
+    }
+    while (ngs_json_next(&walk, NULL, NULL, &element)) {
+        char path[BODY_PATH_BYTES];
+        ng_text *tag = &reader->body->tags[fields->tag_count];
+        snprintf(path, sizeof path, "%s[%zu]", reader->path, fields->tag_count);
+        if (fields->tag_count == BODY_TAGS_MAX) {
+            ngs_problem(reader->request, reader->path, "value_error", "more than %d tags",
+                        BODY_TAGS_MAX);
+            return;
+        }
+        if (!ngs_read_string(reader->request, element, path, &tag->text, &tag->bytes))
+            return;
+        fields->tag_count++;
+    }
+    fields->tags = reader->body->tags;
+    fields->set |= NG_FIELD_TAGS;
+}
+
+static void body_data(const body_reader *reader, ngs_json_value value)
+{
+    ng_token_fields *fields = &reader->body->fields;
+    if (ngs_json_type_of(value) != NGS_JSON_NULL &&
+        !ngs_read_string(reader->request, value, reader->path, &fields->data, &fields->data_bytes))
+        return;
+    fields->set |= NG_FIELD_DATA;
+}
+
+static void body_ttl(const body_reader *reader, ngs_json_value value)
+{
+    ng_token_fields *fields = &reader->body->fields;
+    uint32_t seconds = 0;
+    if (ngs_json_type_of(value) != NGS_JSON_NULL &&
+        !ngs_read_u32(reader->request, value, reader->path, 1, UINT32_MAX, &seconds))
+        return;
+    if (fields->set & NG_FIELD_EXPIRY)
+        ngs_problem(reader->request, reader->path, "value_error",
+                    "ttl_seconds and expires_at exclude each other");
+    fields->expires_us = seconds != 0 ? ((uint64_t)time(NULL) + seconds) * 1000000 : 0;
+    fields->set |= NG_FIELD_EXPIRY;
+}
+
+/* Unix seconds, with a fraction if need be. */
+static void body_expires(const body_reader *reader, ngs_json_value value)
+{
+    ng_token_fields *fields = &reader->body->fields;
+    double seconds = 0;
+    if (ngs_json_type_of(value) != NGS_JSON_NULL &&
+        (!ngs_json_double(value, &seconds) || seconds <= 0 || seconds > BODY_SECONDS_MAX)) {
+        ngs_problem(reader->request, reader->path, "value_error",
+                    "Unix seconds above 0 are expected; null means never");
+        return;
+    }
+    if (fields->set & NG_FIELD_EXPIRY)
+        ngs_problem(reader->request, reader->path, "value_error",
+                    "ttl_seconds and expires_at exclude each other");
+    fields->expires_us = (uint64_t)(seconds * 1e6);
+    fields->set |= NG_FIELD_EXPIRY;
 }
 
 static void body_collection(const body_reader *reader, ngs_json_value value)
@@ -224,6 +303,10 @@ static const body_field body_fields[] = {
     {"label", body_label, 0},
     {"collection", body_collection, 0},
     {"vector", body_vector, 0},
+    {"tags", body_tags, 0},
+    {"data", body_data, 0},
+    {"ttl_seconds", body_ttl, 0},
+    {"expires_at", body_expires, 0},
     {"l1_physical", body_space, NG_SPACE_PHYSICAL},
     {"l2_sensory", body_space, NG_SPACE_SENSORY},
     {"l3_motor", body_space, NG_SPACE_MOTOR},
@@ -366,6 +449,8 @@ void ngs_token_body_release(ngs_request *request, ngs_token_body *body)
     if (body->parser != NULL)
         ngs_parser_give(request->server, body->parser);
     free(body->vector);
+    free(body->tags);
+    body->tags = NULL;
     body->parser = NULL;
     body->vector = NULL;
 }

@@ -10,6 +10,8 @@
 
 #include "server_private.h"
 
+#define NGS_TAGS_ROOM 2081 /* all tags of a token with their NULs, and one more */
+
 void ngs_out_coordinates(ngs_out *out, const ng_store *store, const ng_token *record, unsigned mask)
 {
     char separator = '{';
@@ -87,6 +89,46 @@ static void token_out_label(ngs_out *out, const ng_store *store, ng_token_id id)
         ngs_out_text(out, "null");
 }
 
+static void token_out_tags(ngs_out *out, const ng_store *store, const ng_token_info *info)
+{
+    char tags[NGS_TAGS_ROOM];
+    size_t bytes = 0;
+    ngs_out_char(out, '[');
+    if (info->tag_count > 0 && ng_token_tags(store, info->id, tags, sizeof tags, &bytes) != NG_OK)
+        bytes = 0;
+    for (size_t at = 0; at < bytes; at += strlen(tags + at) + 1) {
+        if (at > 0)
+            ngs_out_char(out, ',');
+        ngs_out_string_z(out, tags + at);
+    }
+    ngs_out_char(out, ']');
+}
+
+static void token_out_data(ngs_out *out, const ng_store *store, const ng_token_info *info)
+{
+    size_t bytes = 0, capacity = (size_t)info->data_bytes + 1;
+    char *data = info->data_bytes > 0 ? malloc(capacity) : NULL;
+    if (data != NULL && ng_token_data(store, info->id, data, capacity, &bytes) == NG_OK &&
+        bytes > 0 && bytes < capacity)
+        ngs_out_string(out, data, bytes);
+    else
+        ngs_out_text(out, "null"); /* none, or it was replaced by a longer one just now */
+    free(data);
+}
+
+static void token_out_attributes(ngs_out *out, const ng_store *store, const ng_token_info *info)
+{
+    ngs_out_text(out, ",\"tags\":");
+    token_out_tags(out, store, info);
+    ngs_out_text(out, ",\"data\":");
+    token_out_data(out, store, info);
+    ngs_out_text(out, ",\"expires_at\":");
+    if (info->expires_us != 0)
+        ngs_out_time(out, info->expires_us);
+    else
+        ngs_out_text(out, "null");
+}
+
 static void token_out(ngs_out *out, const ng_store *store, const ng_token_info *info)
 {
     char collection[65];
@@ -102,6 +144,7 @@ static void token_out(ngs_out *out, const ng_store *store, const ng_token_info *
     token_out_member(out, ",\"version\":", info->version);
     ngs_out_text(out, ",\"updated_at\":");
     ngs_out_time(out, info->updated_us);
+    token_out_attributes(out, store, info);
     token_out_flag(out, ",\"has_vector\":", info->has_vector);
     token_out_member(out, ",\"out_degree\":", info->out_degree);
     token_out_member(out, ",\"in_degree\":", info->in_degree);
