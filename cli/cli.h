@@ -74,11 +74,14 @@ struct cli_context {
     bool quiet;
     bool terminal; /* stdout is one */
     bool color;
-    bool color_auto;     /* what --color auto means here */
-    uint32_t durability; /* ng_durability that the store is opened with */
-    ng_store *store;     /* closed by main */
+    bool color_auto;       /* what --color auto means here */
+    uint32_t durability;   /* ng_durability that the store is opened with */
+    const char *limits;    /* preset that it is opened with; NULL = default */
+    uint64_t memory_bytes; /* limit of memory; 0 = that of the preset */
+    ng_store *store;       /* closed by main */
 };
 
+#define CLI_MEMORY_BYTES_MIN (1u << 20) /* as the library says */
 #define CLI_STORE_DEFAULT "./neurograph-data"
 
 extern const cli_command cli_command_load;

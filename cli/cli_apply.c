@@ -619,6 +619,7 @@ static const cli_option apply_options[] = {
     {"batch", APPLY_BATCH, "N", "a transaction for every N lines, 1..4096; default one for all"},
     {"if-seq", APPLY_IF_SEQ, "N", "only if the newest op of the store has this seq"},
     CLI_DURABILITY_ROW,
+    CLI_LIMIT_ROWS,
     {NULL, 0, NULL, NULL},
 };
 

@@ -131,6 +131,26 @@ static int args_durability(cli_args *args)
                                     "--durability: '%s' is none of sync, interval, none", optarg));
 }
 
+static int args_limits(cli_args *args)
+{
+    ng_open_options options = {.struct_size = sizeof options};
+
+    if (ng_open_preset(optarg, &options) != NG_OK)
+        return args_stop(args, cli_fail(args->context, CLI_USAGE, "--limits: %s", ng_last_error()));
+    args->context->limits = optarg;
+    return 1;
+}
+
+static int args_memory(cli_args *args)
+{
+    if (cli_digits(optarg, &args->context->memory_bytes) &&
+        args->context->memory_bytes >= CLI_MEMORY_BYTES_MIN)
+        return 1;
+    return args_stop(args, cli_fail(args->context, CLI_USAGE,
+                                    "--memory: '%s' is not a number of bytes from %u on", optarg,
+                                    CLI_MEMORY_BYTES_MIN));
+}
+
 /* 1 if `option` was a general one, 0 if it is the command's, -1 to stop. */
 static int args_general(cli_args *args, int option)
 {
@@ -155,6 +175,10 @@ static int args_general(cli_args *args, int option)
         return args_color(args);
     case CLI_OPTION_DURABILITY:
         return args_durability(args);
+    case CLI_OPTION_LIMITS:
+        return args_limits(args);
+    case CLI_OPTION_MEMORY:
+        return args_memory(args);
     default:
         return 0;
     }

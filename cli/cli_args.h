@@ -43,6 +43,17 @@ typedef struct cli_args {
             "sync (default), interval or none: how soon a write is on disk"                        \
     }
 
+/** Rows for a command that may store much; likewise. */
+#define CLI_OPTION_LIMITS 1002
+#define CLI_OPTION_MEMORY 1003
+#define CLI_LIMIT_ROWS                                                                             \
+    {"limits", CLI_OPTION_LIMITS, "PRESET",                                                        \
+     "default, or seed: 10,000,000 tokens, 1,024,000,000 bytes, cleaning up"},                     \
+    {                                                                                              \
+        "memory", CLI_OPTION_MEMORY, "BYTES",                                                      \
+            "limit of memory; default 1 GB, or half of the machine's if more"                      \
+    }
+
 /** Options of `context->command`; before it is known, the general ones up to the first operand. */
 void cli_args_begin(cli_args *args, cli_context *context, int argc, char **argv);
 /** The next option of the command; 0 after the last; -1 when the command is to end with

@@ -385,6 +385,7 @@ static const cli_option load_options[] = {
     {"components", LOAD_COMPONENTS, "N", "components that become coordinates, 1..24; default 24"},
     {"collection", LOAD_COLLECTION, "NAME", "into this collection, made if new; default semantic"},
     CLI_DURABILITY_ROW,
+    CLI_LIMIT_ROWS,
     {NULL, 0, NULL, NULL},
 };
 

@@ -31,6 +31,10 @@ int cli_store_open(cli_context *context, uint32_t flags)
     ng_info info;
     char room[CLI_NUMBER_ROOM];
 
+    if (context->limits != NULL && (status = ng_open_preset(context->limits, &options)) != NG_OK)
+        return cli_fail_status(context, status);
+    if (context->memory_bytes != 0)
+        options.max_memory_bytes = context->memory_bytes;
     status = ng_open(path, &options, &context->store);
     if (status != NG_OK) {
         context->store = NULL;

@@ -123,6 +123,7 @@ static const cli_option serve_options[] = {
     {"any-host", SERVE_ANY_HOST, NULL, "answer whatever the Host header says, behind a proxy"},
     {"supervise", SERVE_SUPERVISE, NULL, "start the server again when it fails"},
     CLI_DURABILITY_ROW,
+    CLI_LIMIT_ROWS,
     {NULL, 0, NULL, NULL},
 };
 

@@ -119,6 +119,8 @@ static void stats_text_sizes(stats_text *text, const ng_info *info)
 
     stats_group(text, "Memory");
     stats_bytes(text, "all", info->memory_bytes);
+    if (info->memory_limit_bytes != NG_NEVER)
+        stats_bytes(text, "limit", info->memory_limit_bytes);
     stats_bytes(text, "tokens", info->memory_token_bytes);
     stats_bytes(text, "connections", info->memory_connection_bytes);
     stats_bytes(text, "labels", info->memory_label_bytes);
@@ -244,6 +246,13 @@ static void stats_json_store(cli_json *json, const stats_answer *answer)
 static void stats_json_sizes(cli_json *json, const ng_info *info)
 {
     cli_json_u64(json, "memory_bytes", info->memory_bytes);
+    if (info->memory_limit_bytes != NG_NEVER)
+        cli_json_u64(json, "memory_limit_bytes", info->memory_limit_bytes);
+    else
+        cli_json_null(json, "memory_limit_bytes");
+    cli_json_u64(json, "memory_refused_count", info->memory_refused_count);
+    cli_json_u64(json, "cleanup_count", info->cleanup_count);
+    cli_json_u64(json, "evicted_connection_count", info->evicted_connection_count);
     cli_json_u64(json, "memory_token_bytes", info->memory_token_bytes);
     cli_json_u64(json, "memory_connection_bytes", info->memory_connection_bytes);
     cli_json_u64(json, "memory_label_bytes", info->memory_label_bytes);

@@ -288,7 +288,8 @@ typedef struct ng_open_options {
     uint32_t max_tokens;         /**< most tokens ever; 0 = 10,000,000 */
     uint32_t max_connections;    /**< most connections ever; 0 = 40,000,000 */
     uint32_t dimensions;         /**< length of vectors; 0 = that of the first vector stored */
-    uint64_t max_memory_bytes;   /**< refuse writes beyond this; 0 = no limit of our own */
+    uint64_t max_memory_bytes;   /**< writes that need more are refused; 0 = 1 GB, or half of the
+                                    memory of the machine if that is more; NG_NEVER = no limit */
     uint64_t segment_bytes;      /**< size of a log segment; 0 = 64 MiB */
     uint32_t durability;         /**< ng_durability of writes that do not say; 0 = sync */
     uint32_t interval_ms;        /**< of interval durability, 1..60,000; 0 = 100 */
@@ -310,7 +311,8 @@ typedef enum ng_open_flags {
     NG_OPEN_WARM = 1 << 2,       /**< derive what the first search would have to wait for */
     NG_OPEN_READ_ONLY = 1 << 3,  /**< change nothing on disk; several processes may do so at once */
     NG_OPEN_MANUAL = 1 << 4,     /**< no background thread: ng_tick does what is due */
-    NG_OPEN_LONG_TICKS = 1 << 5  /**< ng_tick may exceed its budget to write a checkpoint */
+    NG_OPEN_LONG_TICKS = 1 << 5, /**< ng_tick may exceed its budget to write a checkpoint */
+    NG_OPEN_CLEANUP = 1 << 6     /**< evict connections when memory runs short, see below */
 } ng_open_flags;
 
 #define NG_NEVER UINT64_MAX
@@ -323,6 +325,22 @@ typedef enum ng_durability {
     NG_DURABILITY_NONE = 3      /**< at once; on disk when a later write, a checkpoint or ng_close
                                      asks for it, or a segment is full */
 } ng_durability;
+
+/* Memory. The limit counts what the store has taken from the system for itself (ng_store_memory),
+ * and binds what users write: a write that needs more fails with NG_E_LIMIT, which names the memory
+ * used and the limit. Opening, reading, checkpoints, backups and deletions are not bound by it, so a
+ * full store can be opened, read, saved and emptied. A transaction may be staged up to an eighth
+ * beyond it.
+ *
+ * With NG_OPEN_CLEANUP, once more than 80 % is taken, the store deletes on its own until what its
+ * items need is 70 %, or nothing is left to delete: connections that are hypotheses, not active and
+ * have a confidence below 10 %, oldest first. Never: what is PERSISTENT, and connections between two
+ * tokens of `semantic`. An eviction is an op of actor NG_ACTOR_STORE, an event in the black box, and
+ * counted in ng_info. Ids are not used again, and what a deletion leaves free of a table stays taken. */
+
+/** Sets the limits of a preset, and leaves the other options: "default", or "seed" with 10,000,000
+ *  tokens, 1,024,000,000 bytes and NG_OPEN_CLEANUP. Errors: NG_E_INVALID lists the names. */
+NG_API NG_MUST_USE ng_status ng_open_preset(const char *name, ng_open_options *options);
 
 /** Opens the store in directory `path`, creating it if absent; NULL opens a store in memory only.
  *
@@ -355,6 +373,8 @@ typedef struct ng_write_options {
     ng_seq if_seq;       /**< only if the store's newest op has this seq; 0 = any */
     ng_txn *txn;         /**< part of this transaction: applied when it commits; NULL = by itself */
 } ng_write_options;
+
+#define NG_ACTOR_STORE UINT32_MAX /**< of ops that the store writes on its own */
 
 typedef enum ng_write_flags {
     NG_WRITE_NOWAIT = 1 << 0,   /**< return when applied; ng_wait_durable acknowledges it later */
@@ -411,8 +431,12 @@ typedef struct ng_info {
     uint32_t collection_count;   /**< ids of collections are below it; some may have been dropped */
     uint32_t dimensions;         /**< 0 = no vector yet */
     uint64_t ids_left;           /**< tokens that can still be created */
-    uint64_t memory_bytes;       /**< all of the below */
-    uint64_t memory_token_bytes; /**< records and side arrays */
+    uint64_t memory_bytes;       /**< all of the below, and more: see ng_store_memory */
+    uint64_t memory_limit_bytes; /**< NG_NEVER = none */
+    uint64_t memory_refused_count;     /**< writes refused for want of it since opening */
+    uint64_t evicted_connection_count; /**< since opening */
+    uint64_t cleanup_count;            /**< times that cleaning up began since opening */
+    uint64_t memory_token_bytes;       /**< records and side arrays */
     uint64_t memory_connection_bytes;
     uint64_t memory_label_bytes;
     uint64_t memory_vector_bytes;
@@ -493,8 +517,9 @@ typedef struct ng_memory_use {
 } ng_memory_use;
 
 typedef struct ng_memory {
-    uint64_t bytes;      /**< the sum of all parts */
-    uint64_t used_bytes; /**< likewise */
+    uint64_t bytes;       /**< the sum of all parts */
+    uint64_t used_bytes;  /**< likewise */
+    uint64_t limit_bytes; /**< NG_NEVER = none */
     ng_memory_use parts[NG_MEMORY_PART_COUNT];
 } ng_memory;
 

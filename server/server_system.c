@@ -254,10 +254,23 @@ static void memory_out_part(ngs_out *out, ng_memory_part part, const ng_memory_u
     ngs_out_char(out, '}');
 }
 
+static void memory_out_counts(ngs_out *out, const ng_info *info)
+{
+    ngs_out_text(out, ",\"refused_count\":");
+    ngs_out_u64(out, info->memory_refused_count);
+    ngs_out_text(out, ",\"cleanup_count\":");
+    ngs_out_u64(out, info->cleanup_count);
+    ngs_out_text(out, ",\"evicted_connection_count\":");
+    ngs_out_u64(out, info->evicted_connection_count);
+}
+
 void ngs_system_memory(ngs_request *request)
 {
     ng_memory memory;
+    ng_info info;
     ng_status status = ng_store_memory(request->server->store, &memory);
+    if (status == NG_OK)
+        status = ng_store_info(request->server->store, &info);
     if (status != NG_OK) {
         ngs_reply_status(request, status);
         return;
@@ -267,6 +280,12 @@ void ngs_system_memory(ngs_request *request)
     ngs_out_u64(out, memory.bytes);
     ngs_out_text(out, ",\"used_bytes\":");
     ngs_out_u64(out, memory.used_bytes);
+    ngs_out_text(out, ",\"limit_bytes\":");
+    if (memory.limit_bytes == NG_NEVER)
+        ngs_out_text(out, "null");
+    else
+        ngs_out_u64(out, memory.limit_bytes);
+    memory_out_counts(out, &info);
     ngs_out_text(out, ",\"parts\":{");
     for (int part = 0; part < NG_MEMORY_PART_COUNT; part++) {
         if (part > 0)

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* neurograph.h over the store and the mind: argument checks, and memory for stores opened here. */
 #include "api/api_private.h"
+#include "base/base_limits.h"
 #include "mind/mind.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 ng_status ngi_api_check_write(const ng_write_options *write)
 {
@@ -45,6 +47,20 @@ static void api_ground_free(api_ground *ground)
     free(ground);
 }
 
+ng_status ng_open_preset(const char *name, ng_open_options *options)
+{
+    API_REQUIRE(name);
+    API_REQUIRE(options);
+    bool seed = strcmp(name, "seed") == 0;
+    if (!seed && strcmp(name, "default") != 0)
+        return ngi_fail(NG_E_INVALID, "preset \"%.64s\" is neither default nor seed", name);
+    options->max_tokens = seed ? NGI_SEED_TOKENS_MAX : 0;
+    options->max_memory_bytes = seed ? NGI_SEED_MEMORY_BYTES : 0;
+    options->flags &= ~(uint32_t)NG_OPEN_CLEANUP;
+    options->flags |= seed ? NG_OPEN_CLEANUP : 0;
+    return NG_OK;
+}
+
 ng_status ng_open(const char *path, const ng_open_options *options, ng_store **out)
 {
     API_REQUIRE(out);
@@ -53,8 +69,7 @@ ng_status ng_open(const char *path, const ng_open_options *options, ng_store **o
     api_ground *ground = malloc(sizeof *ground);
     if (ground == NULL)
         return ngi_fail(NG_E_NOMEM, "store: out of memory");
-    uint64_t most = options != NULL ? options->max_memory_bytes : 0;
-    ngi_mem_init(&ground->mem, most > SIZE_MAX ? SIZE_MAX : (size_t)most);
+    ngi_mem_init(&ground->mem, 0); /* the store has a limit of its own */
     ngi_os *os = ngi_os_home_init(&ground->home, path);
     ng_status status = ngi_store_open(os, &ground->mem, path, options, out);
     if (status != NG_OK)

@@ -48,6 +48,16 @@
 #define NGI_VIEW_LIFETIME_MS_MAX 3600000u /* a forgotten view costs a copy of what writers touch */
 #define NGI_VIEW_COPIED_BYTES_DEFAULT (256ull << 20)
 #define NGI_EPOCH_SLOTS 128u /* readers at once with a cache line of their own; others share one */
-#define NGI_SLICE_ITEMS 4096 /* records scanned under one hold of the shared lock */
+#define NGI_MEMORY_BYTES_MIN 1000000000ull /* decision 21: the default is no less than 1 GB */
+#define NGI_MEMORY_LIMIT_MIN (1ull << 20)  /* an empty store takes up half of it */
+#define NGI_SEED_TOKENS_MAX 10000000u      /* of the preset "seed" */
+#define NGI_SEED_MEMORY_BYTES 1024000000ull
+#define NGI_CLEANUP_BEGIN_PERCENT 80u /* of the memory limit */
+#define NGI_CLEANUP_END_PERCENT 70u
+#define NGI_CLEANUP_CONFIDENCE_MAX 25u /* 10 % of 255 */
+#define NGI_CLEANUP_BATCH 1024u        /* evictions in one op: a millisecond under the write lock */
+#define NGI_CLEANUP_SCAN 16384u        /* records looked at under one hold of the write lock */
+#define NGI_CLEANUP_REST_S 60u /* before everything is looked at again, if it was not enough */
+#define NGI_SLICE_ITEMS 4096   /* records scanned under one hold of the shared lock */
 
 #endif

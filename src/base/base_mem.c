@@ -22,6 +22,7 @@ void ngi_mem_init(ngi_mem *mem, size_t max_bytes)
     atomic_init(&mem->used_bytes, 0);
     mem->max_bytes = max_bytes;
     mem->parent = NULL;
+    mem->bound_bytes = NULL;
 }
 
 static void *mem_resize_account(ngi_mem *account, void *block, size_t old_bytes, size_t new_bytes)
@@ -36,24 +37,29 @@ void ngi_mem_account_init(ngi_mem *account, ngi_mem *parent)
     account->parent = parent;
 }
 
-static ng_status mem_take(ngi_mem *mem, size_t bytes, const char *what)
+/* `most` 0 = no limit. */
+static ng_status mem_take(ngi_mem *mem, size_t bytes, size_t most, const char *what)
 {
     size_t before = atomic_fetch_add_explicit(&mem->used_bytes, bytes, memory_order_relaxed);
-    if (mem->max_bytes == 0 || before + bytes <= mem->max_bytes)
+    if (most == 0 || before + bytes <= most)
         return NG_OK;
     atomic_fetch_sub_explicit(&mem->used_bytes, bytes, memory_order_relaxed);
-    return ngi_fail(NG_E_LIMIT, "%s: %zu more bytes exceed the memory limit of %zu", what, bytes,
-                    mem->max_bytes);
+    return ngi_fail(NG_E_LIMIT, "%s: %zu more bytes exceed the memory limit of %zu; %zu are used",
+                    what, bytes, most, before);
 }
 
 ng_status ngi_mem_charge(ngi_mem *mem, size_t bytes, const char *what)
 {
-    ng_status status = mem_take(mem, bytes, what);
-    if (status != NG_OK || mem->parent == NULL)
-        return status;
-    status = mem_take(mem->parent, bytes, what);
-    if (status != NG_OK)
-        atomic_fetch_sub_explicit(&mem->used_bytes, bytes, memory_order_relaxed);
+    if (mem->parent == NULL)
+        return mem_take(mem, bytes, mem->max_bytes, what);
+    size_t most = mem->parent->max_bytes;
+    size_t bound =
+        mem->bound_bytes != NULL ? atomic_load_explicit(mem->bound_bytes, memory_order_relaxed) : 0;
+    if (bound != 0 && (most == 0 || bound < most))
+        most = bound;
+    ng_status status = mem_take(mem->parent, bytes, most, what);
+    if (status == NG_OK)
+        atomic_fetch_add_explicit(&mem->used_bytes, bytes, memory_order_relaxed);
     return status;
 }
 

@@ -19,6 +19,9 @@ struct ngi_mem {
     atomic_size_t used_bytes; /* sum of live blocks, committed tables included */
     size_t max_bytes;         /* 0 = no limit; immutable after init */
     ngi_mem *parent;          /* what an account is charged to as well; NULL = not an account */
+    /** Of an account: most that the parent may have after a charge here, 0 = no limit; whoever lends
+     *  it may change it at any time. NULL = none. Immutable once there are two threads. */
+    const atomic_size_t *bound_bytes;
 };
 
 /** A hook that uses malloc. */

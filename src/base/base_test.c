@@ -96,7 +96,8 @@ static void test_accounts_add_up(void **state)
     assert_int_equal(ngi_alloc(&first, 300, "a", &a), NG_OK);
     assert_int_equal(ngi_alloc(&second, 500, "b", &b), NG_OK);
     assert_int_equal(ngi_mem_charge(&first, 201, "c"), NG_E_LIMIT);
-    assert_string_equal(ng_last_error(), "c: 201 more bytes exceed the memory limit of 1000");
+    assert_string_equal(ng_last_error(),
+                        "c: 201 more bytes exceed the memory limit of 1000; 800 are used");
     assert_int_equal(ngi_mem_charge(&first, 200, "c"), NG_OK);
     assert_int_equal(ngi_resize(&second, &b, 500, 400, "b"), NG_OK);
     assert_int_equal(atomic_load(&first.used_bytes), 500);
@@ -104,6 +105,15 @@ static void test_accounts_add_up(void **state)
     assert_int_equal(atomic_load(&root.used_bytes), 900);
     assert_int_equal(ngi_resize(&second, &b, 400, 501, "b"), NG_E_LIMIT);
     assert_int_equal(atomic_load(&second.used_bytes), 400);
+    ngi_mem_uncharge(&first, 200);
+    atomic_size_t bound = 900;
+    first.bound_bytes = &bound; /* of all accounts together, asked when this one grows */
+    assert_int_equal(ngi_mem_charge(&first, 201, "d"), NG_E_LIMIT);
+    assert_string_equal(ng_last_error(),
+                        "d: 201 more bytes exceed the memory limit of 900; 700 are used");
+    assert_int_equal(ngi_mem_charge(&first, 200, "d"), NG_OK);
+    assert_int_equal(ngi_mem_charge(&second, 50, "e"), NG_OK);
+    ngi_mem_uncharge(&second, 50);
     ngi_mem_uncharge(&first, 200);
     ngi_free(&first, a, 300);
     ngi_free(&second, b, 400);
@@ -122,7 +132,8 @@ static void test_memory_is_counted_exactly(void **state)
     void *second = &mem;
     assert_int_equal(ngi_alloc(&mem, 401, "second", &second), NG_E_LIMIT);
     assert_null(second);
-    assert_string_equal(ng_last_error(), "second: 401 more bytes exceed the memory limit of 1000");
+    assert_string_equal(ng_last_error(),
+                        "second: 401 more bytes exceed the memory limit of 1000; 600 are used");
     assert_int_equal(ngi_resize(&mem, &block, 600, 1001, "first"), NG_E_LIMIT);
     assert_int_equal(ngi_resize(&mem, &block, 600, 1000, "first"), NG_OK);
     assert_int_equal(ngi_resize(&mem, &block, 1000, 10, "first"), NG_OK);

@@ -548,6 +548,12 @@ double ngi_os_parse_double(const char *text, const char **end)
     return value;
 }
 
+uint64_t ngi_os_memory_bytes(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
+    return pages > 0 && page_bytes > 0 ? (uint64_t)pages * (uint64_t)page_bytes : 0;
+}
+
 unsigned ngi_os_processor_count(void)
 {
     cpu_set_t set;

@@ -98,6 +98,8 @@ uint32_t ngi_os_thread_id(void);
 /** Correctly rounded decimal to double, always with '.', whatever the locale. `text` ends with NUL;
  *  `*end` receives where the number ends. */
 double ngi_os_parse_double(const char *text, const char **end);
+/** Memory of the machine; 0 if it cannot be told. */
+uint64_t ngi_os_memory_bytes(void);
 /** Number of processors this process may use, at least 1. */
 unsigned ngi_os_processor_count(void);
 

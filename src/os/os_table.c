@@ -44,6 +44,12 @@ ng_status ngi_table_reserve(ngi_table *table, size_t elements)
         target = table->reserved_bytes;
     size_t more = target - table->committed_bytes;
     ng_status status = ngi_mem_charge(table->mem, more, table->what);
+    if (status != NG_OK) {
+        /* Near a limit nothing is kept ahead. */
+        target = (wanted + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+        more = target - table->committed_bytes;
+        status = ngi_mem_charge(table->mem, more, table->what);
+    }
     if (status != NG_OK)
         return status;
     status = table->os->memory_commit(table->os, table->base + table->committed_bytes, more);

@@ -117,6 +117,18 @@ static ng_status write_reserve(ng_store *store, const ngi_op *op, const store_ro
     return ngi_store_reserve(store, room);
 }
 
+/* The memory limit binds users' writes and nothing else: not replay, not ops of another store. What
+ * deletes needs no more room than there is. */
+static ng_status write_reserve_bounded(ng_store *store, const ngi_op *op, const store_room *room)
+{
+    atomic_store_explicit(&store->write_bound, store->memory_limit, memory_order_relaxed);
+    ng_status status = write_reserve(store, op, room);
+    atomic_store_explicit(&store->write_bound, 0, memory_order_relaxed);
+    if (NGI_UNLIKELY(status == NG_E_LIMIT))
+        atomic_fetch_add_explicit(&store->memory_refused_count, 1, memory_order_relaxed);
+    return status;
+}
+
 /* `room` NULL: the op is to be prepared. */
 static ng_status write_commit(ng_store *store, ngi_op_kind kind, size_t body_bytes,
                               const store_room *room, const ng_write_options *write)
@@ -126,7 +138,7 @@ static ng_status write_commit(ng_store *store, ngi_op_kind kind, size_t body_byt
                  .kind = (uint16_t)kind};
     uint32_t actor = write != NULL ? write->actor : 0;
     ngi_rwlock_write(&store->index_lock);
-    ng_status status = write_reserve(store, &op, room);
+    ng_status status = write_reserve_bounded(store, &op, room);
     if (status == NG_OK) {
         ngi_wal_commit(store->wal, (uint16_t)kind, actor, body_bytes, &op);
         status = ngi_store_apply(store, &op);
@@ -402,15 +414,31 @@ out:
     return status;
 }
 
+static ng_status store_apply_memory(ng_store *store, uint64_t most)
+{
+    if (most != NG_NEVER && most != 0 && most < NGI_MEMORY_LIMIT_MIN)
+        return ngi_fail(NG_E_INVALID, "max_memory_bytes %llu is below %llu",
+                        (unsigned long long)most, (unsigned long long)NGI_MEMORY_LIMIT_MIN);
+    if (most == 0) {
+        most = ngi_os_memory_bytes() / 2;
+        if (most < NGI_MEMORY_BYTES_MIN)
+            most = NGI_MEMORY_BYTES_MIN;
+    }
+    store->memory_limit = most < SIZE_MAX / 2 ? (size_t)most : 0;
+    atomic_store(&store->stage_bound, store->memory_limit + store->memory_limit / 8);
+    return NG_OK;
+}
+
 static ng_status store_apply_options(ng_store *store, const ng_open_options *given)
 {
     const uint32_t known = NG_OPEN_MUST_EXIST | NG_OPEN_CLIP | NG_OPEN_WARM | NG_OPEN_READ_ONLY |
-                           NG_OPEN_MANUAL | NG_OPEN_LONG_TICKS;
+                           NG_OPEN_MANUAL | NG_OPEN_LONG_TICKS | NG_OPEN_CLEANUP;
     ng_status status = NG_OK;
     store->dimensions_wanted = given->dimensions;
     store->read_only = (given->flags & NG_OPEN_READ_ONLY) != 0;
     store->manual = (given->flags & NG_OPEN_MANUAL) != 0;
     store->long_ticks = (given->flags & NG_OPEN_LONG_TICKS) != 0;
+    store->cleans = (given->flags & NG_OPEN_CLEANUP) != 0;
     if ((given->flags & ~known) != 0)
         return ngi_fail(NG_E_INVALID, "flags 0x%X has unknown bits", given->flags);
     if (store->read_only && store->path == NULL)
@@ -419,6 +447,7 @@ static ng_status store_apply_options(ng_store *store, const ng_open_options *giv
         store_limit_u64("dimensions", given->dimensions, NGI_DIMENSIONS_MIN, NGI_DIMENSIONS_MAX));
     NGI_TRY(store_limit_u64("segment_bytes", given->segment_bytes, NGI_SEGMENT_BYTES_MIN,
                             NGI_SEGMENT_BYTES_LIMIT));
+    NGI_TRY(store_apply_memory(store, given->max_memory_bytes));
     NGI_TRY(store_apply_upkeep(store, given));
     NGI_TRY(store_limit("max_tokens", given->max_tokens, NGI_TOKENS_MAX_DEFAULT,
                         NGI_TOKENS_MAX_LIMIT, &store->max_tokens));
@@ -521,6 +550,11 @@ static ng_status store_init(ng_store *store, ngi_os *os, ngi_mem *mem)
     for (size_t i = 0; i < STORE_ACCOUNT_COUNT; i++)
         ngi_mem_account_init(&store->accounts[i], mem);
     store->mem = &store->accounts[STORE_OTHER];
+    atomic_init(&store->write_bound, 0);
+    atomic_init(&store->stage_bound, 0);
+    for (size_t i = STORE_TOKENS; i <= STORE_COLLECTIONS; i++)
+        store->accounts[i].bound_bytes = &store->write_bound;
+    store->accounts[STORE_TRANSACTIONS].bound_bytes = &store->stage_bound;
     store->head.token_read = ngi_store_choose_reader();
     store->given.slot_given = store->given.id_given = 1;
     atomic_init(&store->slot_end, 1);
@@ -529,6 +563,12 @@ static ng_status store_init(ng_store *store, ngi_os *os, ngi_mem *mem)
     atomic_init(&store->commit_count, 0);
     atomic_init(&store->conflict_count, 0);
     atomic_init(&store->expired_view_count, 0);
+    atomic_init(&store->memory_refused_count, 0);
+    atomic_init(&store->cleanup.running, false);
+    atomic_init(&store->cleanup.cursor, 1);
+    atomic_init(&store->cleanup.rest_until_ns, 0);
+    atomic_init(&store->cleanup.count, 0);
+    atomic_init(&store->cleanup.evicted_connections, 0);
     atomic_init(&store->upkeep.flush_due, false);
     atomic_init(&store->upkeep.stopping, false);
     atomic_init(&store->upkeep.next_job, 0);

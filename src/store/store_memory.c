@@ -67,7 +67,7 @@ static void memory_rest(const ng_store *store, ng_memory_use *parts)
 void ngi_memory_of(const ng_store *store, ng_memory *out)
 {
     ng_memory_use *parts = out->parts;
-    *out = (ng_memory){0};
+    *out = (ng_memory){.limit_bytes = store->memory_limit != 0 ? store->memory_limit : NG_NEVER};
     memory_tokens(store, parts);
     ngi_labels_memory(&store->labels, &parts[NG_MEMORY_LABEL_INDEX], &parts[NG_MEMORY_LABEL_TEXTS]);
     ngi_vectors_memory(store->vectors, &parts[NG_MEMORY_VECTORS], &parts[NG_MEMORY_VECTOR_IMAGES],

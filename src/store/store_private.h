@@ -108,6 +108,15 @@ typedef struct store_upkeep {
     uint64_t checkpoint_failures;
 } store_upkeep;
 
+/* Evictions when memory runs short (store_cleanup.c). */
+typedef struct store_cleanup {
+    atomic_bool running;
+    atomic_uint cursor;                 /* connections below have been looked at in this pass */
+    atomic_uint_fast64_t rest_until_ns; /* no new pass before */
+    atomic_uint_fast64_t count;
+    atomic_uint_fast64_t evicted_connections;
+} store_cleanup;
+
 /* Whose memory is counted apart. What a part splits into further is known to the part itself. */
 typedef enum store_account {
     STORE_TOKENS,
@@ -134,12 +143,16 @@ struct ng_store {
     ngi_mem *root; /* the caller's hook: the store itself, and all accounts */
     ngi_mem *mem;  /* the account STORE_OTHER */
     ngi_mem accounts[STORE_ACCOUNT_COUNT];
+    size_t memory_limit;       /* 0 = none; immutable */
+    atomic_size_t write_bound; /* memory_limit while a user's write reserves, else 0 */
+    atomic_size_t stage_bound; /* for what transactions stage */
     ngi_wal *wal;
     char *path; /* NULL: memory only; immutable */
     ngi_blackbox *box;
     bool read_only;           /* immutable */
     bool manual;              /* NG_OPEN_MANUAL; immutable */
     bool long_ticks;          /* NG_OPEN_LONG_TICKS; immutable */
+    bool cleans;              /* NG_OPEN_CLEANUP; immutable */
     bool follows;             /* of another store; immutable after open */
     ng_durability durability; /* never DEFAULT; immutable */
     ngi_encoding encoding;    /* immutable */
@@ -184,7 +197,9 @@ struct ng_store {
     atomic_uint_fast64_t commit_count;
     atomic_uint_fast64_t conflict_count;
     atomic_uint_fast64_t expired_view_count;
+    atomic_uint_fast64_t memory_refused_count;
 
+    store_cleanup cleanup;
     store_upkeep upkeep;
 
     atomic_uint stripes[STORE_STRIPES]; /* odd while what belongs to a token of it is changed */
@@ -365,6 +380,10 @@ NG_MUST_USE ng_status ngi_space_put(ng_store *store, uint32_t slot, const ng_tok
 NG_MUST_USE ng_status ngi_space_rebuild(ng_store *store, uint32_t slot_end, unsigned spaces);
 /** Whether the trees hold what the records say; NG_E_INTERNAL. For the holder of the log's lock. */
 NG_MUST_USE ng_status ngi_space_check(const ng_store *store);
+
+/** The job that evicts, see store_cleanup.c. */
+bool ngi_cleanup_is_due(ng_store *store);
+NG_MUST_USE ng_status ngi_cleanup_step(ng_store *store, uint64_t deadline_ns);
 
 /** Starts and stops the background threads. */
 NG_MUST_USE ng_status ngi_upkeep_start(ng_store *store);

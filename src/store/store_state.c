@@ -37,6 +37,7 @@ static void info_memory(const ng_store *store, ng_info *out)
     ngi_memory_of(store, &memory);
     const ng_memory_use *parts = memory.parts;
     out->memory_bytes = memory.bytes;
+    out->memory_limit_bytes = memory.limit_bytes;
     out->memory_token_bytes = parts[NG_MEMORY_TOKENS].bytes + parts[NG_MEMORY_TOKEN_SIDES].bytes;
     out->memory_connection_bytes = parts[NG_MEMORY_CONNECTIONS].bytes +
                                    parts[NG_MEMORY_CONNECTION_LISTS].bytes +
@@ -68,6 +69,11 @@ static void info_upkeep(const ng_store *store, ng_info *out)
     out->conflict_count = atomic_load_explicit(&store->conflict_count, memory_order_relaxed);
     out->expired_view_count =
         atomic_load_explicit(&store->expired_view_count, memory_order_relaxed);
+    out->memory_refused_count =
+        atomic_load_explicit(&store->memory_refused_count, memory_order_relaxed);
+    out->cleanup_count = atomic_load_explicit(&store->cleanup.count, memory_order_relaxed);
+    out->evicted_connection_count =
+        atomic_load_explicit(&store->cleanup.evicted_connections, memory_order_relaxed);
     out->disk_bytes += out->snapshot_bytes;
 }
 

@@ -172,6 +172,7 @@ static ng_status upkeep_checkpoint_step(ng_store *store, uint64_t deadline_ns)
 static const store_job upkeep_jobs[] = {
     {.due = upkeep_flush_is_due, .step = upkeep_flush_step},
     {.due = ngi_view_any_due, .step = upkeep_expire_step},
+    {.due = ngi_cleanup_is_due, .step = ngi_cleanup_step},
     {.due = upkeep_checkpoint_is_due, .step = upkeep_checkpoint_step, .is_long = true},
 };
 
@@ -280,9 +281,10 @@ ng_status ngi_upkeep_start(ng_store *store)
 {
     store_upkeep *upkeep = &store->upkeep;
     upkeep->opened_us = store->os->clock_us(store->os);
-    if (store->manual || store->read_only || store->path == NULL)
+    if (store->manual || store->read_only || (store->path == NULL && !store->cleans))
         return NG_OK; /* views of such a store expire when the next one is opened or read */
-    ngi_wal_on_pressure(store->wal, upkeep_press, store);
+    if (store->path != NULL)
+        ngi_wal_on_pressure(store->wal, upkeep_press, store);
     ng_status status = ngi_thread_start(&upkeep->thread, upkeep_run, store);
     upkeep->has_thread = status == NG_OK;
     return status;

@@ -366,6 +366,18 @@ class StatsTest(CliTest):
         self.assertEqual(rows[0][2:4], ["64", "1"])
         self.assertEqual(rows[-1][1], str(sum(int(row[1]) for row in rows[:-1])))
 
+    def test_limits(self):
+        def tokens(first):
+            return "".join(json.dumps({"op": "create", "label": f"token {i}"}) + "\n"
+                           for i in range(first, first + 8000)).encode()
+        batch = ("apply", "-", "--batch", "1000")
+        self.ok(*batch, "--limits", "seed", stdin=tokens(0))
+        self.fails(7, "memory limit of 1200000", *batch, "--memory", "1200000", stdin=tokens(8000))
+        self.assertGreaterEqual(self.json("stats")["token_count"], 8000)
+        self.ok("rm", "token 7")
+        self.fails(2, "neither default nor seed", *batch, "--limits", "none")
+        self.fails(2, "from 1048576 on", *batch, "--memory", "10")
+
     def test_the_store_by_environment_and_by_default(self):
         self.ok("put", "cup", store=None, cwd=self.directory)
         self.assertTrue(os.path.isdir(self.path("neurograph-data")))

@@ -62,6 +62,8 @@ class System(ServerTest):
             self.create()
         memory = self.get("/stats/memory").data
         self.assertEqual(memory["bytes"], sum(p["bytes"] for p in memory["parts"].values()))
+        self.assertGreaterEqual(memory["limit_bytes"], 10**9)
+        self.assertEqual((memory["refused_count"], memory["evicted_connection_count"]), (0, 0))
         tokens = memory["parts"]["tokens"]
         self.assertEqual((tokens["items"], tokens["used_bytes"]), (3, 192))
         self.assertAlmostEqual(tokens["bytes_per_item"], tokens["bytes"] / 3, places=2)
