@@ -336,7 +336,8 @@ typedef enum ng_durability {
  * items need is 70 %, or nothing is left to delete: connections that are hypotheses, not active and
  * have a confidence below 10 %, oldest first. Never: what is PERSISTENT, and connections between two
  * tokens of `semantic`. An eviction is an op of actor NG_ACTOR_STORE, an event in the black box, and
- * counted in ng_info. Ids are not used again, and what a deletion leaves free of a table stays taken. */
+ * counted in ng_info. Ids are not used again; memory of records goes back to the system when all 4096
+ * neighbours by id are gone, with the next tick or when a write would not fit. */
 
 /** Sets the limits of a preset, and leaves the other options: "default", or "seed" with 10,000,000
  *  tokens, 1,024,000,000 bytes and NG_OPEN_CLEANUP. Errors: NG_E_INVALID lists the names. */

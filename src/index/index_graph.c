@@ -397,15 +397,17 @@ void ngi_graph_memory(const ngi_graph *graph, ng_memory_use *records, ng_memory_
                       ng_memory_use *heads)
 {
     uint64_t slots = graph->node_end == 0 ? 0 : graph->node_end - 1; /* slot 0 is no token */
-    *records = (ng_memory_use){.bytes = graph->records.committed_bytes,
+    *records = (ng_memory_use){.bytes = ngi_table_bytes(&graph->records),
                                .used_bytes = graph->count * sizeof(ng_connection),
                                .items = graph->count};
-    *links = (ng_memory_use){.bytes = graph->links.committed_bytes,
+    *links = (ng_memory_use){.bytes = ngi_table_bytes(&graph->links),
                              .used_bytes = graph->count * sizeof(ngi_graph_links),
                              .items = graph->count};
-    *heads = (ng_memory_use){.bytes = graph->nodes.committed_bytes,
+    *heads = (ng_memory_use){.bytes = ngi_table_bytes(&graph->nodes),
                              .used_bytes = slots * sizeof(ngi_graph_node),
                              .items = slots};
+    if (heads->used_bytes > heads->bytes) /* heads of tokens that have gone were given back */
+        heads->used_bytes = heads->bytes;
 }
 
 /* How far ahead memory is fetched while rebuilding: first the nodes of both ends, later the links

@@ -529,13 +529,13 @@ static size_t labels_retired_bytes(const ngi_labels *labels)
 void ngi_labels_memory(const ngi_labels *labels, ng_memory_use *index, ng_memory_use *texts)
 {
     const size_t item_bytes = sizeof(ngi_labels_entry) + sizeof *labels->buckets;
-    *index =
-        (ng_memory_use){.bytes =
-                            labels->entries.committed_bytes + labels->bucket_table.committed_bytes +
-                            labels_retired_bytes(labels) + ngi_epoch_memory_bytes(labels->readers),
-                        .used_bytes = labels->used_count * item_bytes,
-                        .items = labels->used_count};
-    *texts = (ng_memory_use){.bytes = labels->arena.committed_bytes,
+    *index = (ng_memory_use){.bytes = ngi_table_bytes(&labels->entries) +
+                                      ngi_table_bytes(&labels->bucket_table) +
+                                      labels_retired_bytes(labels) +
+                                      ngi_epoch_memory_bytes(labels->readers),
+                             .used_bytes = labels->used_count * item_bytes,
+                             .items = labels->used_count};
+    *texts = (ng_memory_use){.bytes = ngi_table_bytes(&labels->arena),
                              .used_bytes = labels->arena_bytes - labels->wasted_bytes,
                              .items = labels->used_count};
 }

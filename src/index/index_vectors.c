@@ -81,22 +81,22 @@ void ngi_vectors_memory(const ngi_vectors *vectors, ng_memory_use *floats, ng_me
 {
     uint64_t count = vectors->count;
     size_t image_bytes = (size_t)vectors->pair_count * 2 + sizeof(float);
-    *floats = (ng_memory_use){.bytes = vectors->rows.committed_bytes,
+    *floats = (ng_memory_use){.bytes = ngi_table_bytes(&vectors->rows),
                               .used_bytes = count * vectors->dimensions * sizeof(float),
                               .items = count};
-    *images =
-        (ng_memory_use){.bytes = vectors->panels.committed_bytes + vectors->errors.committed_bytes,
-                        .used_bytes = count * image_bytes,
-                        .items = count};
+    *images = (ng_memory_use){.bytes = ngi_table_bytes(&vectors->panels) +
+                                       ngi_table_bytes(&vectors->errors),
+                              .used_bytes = count * image_bytes,
+                              .items = count};
     size_t fixed = sizeof *vectors + vectors->projection_capacity * sizeof(float);
     *rows =
-        (ng_memory_use){.bytes = fixed + vectors->row_infos.committed_bytes +
-                                 vectors->slot_rows.committed_bytes,
+        (ng_memory_use){.bytes = fixed + ngi_table_bytes(&vectors->row_infos) +
+                                 ngi_table_bytes(&vectors->slot_rows),
                         .used_bytes = fixed + count * (sizeof(ngi_vectors_row) + sizeof(uint32_t)),
                         .items = count};
     for (uint32_t i = 0; i < VECTORS_SETTING_COUNT; i++) {
         const ngi_vectors_setting *setting = &vectors->settings[i];
-        rows->bytes += setting->bounds.committed_bytes + setting->inverses.committed_bytes;
+        rows->bytes += ngi_table_bytes(&setting->bounds) + ngi_table_bytes(&setting->inverses);
         rows->used_bytes +=
             setting->derived_count * (sizeof(double) + sizeof(ngi_panel_bounds) / NGI_PANEL_ROWS);
     }

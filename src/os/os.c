@@ -422,6 +422,13 @@ static ng_status os_memory_commit(ngi_os *os, void *address, size_t bytes)
     return ngi_fail(NG_E_NOMEM, "out of memory for %zu bytes: %s", bytes, strerror(errno));
 }
 
+static void os_memory_discard(ngi_os *os, void *address, size_t bytes)
+{
+    (void)os;
+    /* If the system will not have it back, the pages are zero all the same: the caller says so. */
+    (void)madvise(address, bytes, MADV_DONTNEED);
+}
+
 static void os_memory_release(ngi_os *os, void *address, size_t bytes)
 {
     (void)os;
@@ -503,6 +510,7 @@ ngi_os *ngi_os_system(void)
         .list_directory = os_list_directory,
         .memory_reserve = os_memory_reserve,
         .memory_commit = os_memory_commit,
+        .memory_discard = os_memory_discard,
         .memory_release = os_memory_release,
         .memory_map_sparse = os_memory_map_sparse,
         .clock_us = os_clock_us,

@@ -60,6 +60,9 @@ struct ngi_os {
     ng_status (*memory_reserve)(ngi_os *os, size_t bytes, void **out);
     /** Zeroed memory behind [address, address + bytes), page-aligned, inside a reservation. */
     ng_status (*memory_commit)(ngi_os *os, void *address, size_t bytes);
+    /** Gives the memory behind [address, address + bytes) back; it stays committed, reads as zeroes,
+     *  and takes up room again where it is written. */
+    void (*memory_discard)(ngi_os *os, void *address, size_t bytes);
     void (*memory_release)(ngi_os *os, void *address, size_t bytes);
     /** Zeroed memory that takes up room only where it is touched, in small pages; given back with
      *  memory_release. */

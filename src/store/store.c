@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The life of a store, and the frame of every read and write. */
+#include "store/store_shrink.h"
 #include "store/store_snapshot.h"
 
 #include <assert.h>
@@ -119,12 +120,22 @@ static ng_status write_reserve(ng_store *store, const ngi_op *op, const store_ro
 
 /* The memory limit binds users' writes and nothing else: not replay, not ops of another store. What
  * deletes needs no more room than there is. */
-static ng_status write_reserve_bounded(ng_store *store, const ngi_op *op, const store_room *room)
+static ng_status write_reserve_once(ng_store *store, const ngi_op *op, const store_room *room)
 {
     atomic_store_explicit(&store->write_bound, store->memory_limit, memory_order_relaxed);
     ng_status status = write_reserve(store, op, room);
     atomic_store_explicit(&store->write_bound, 0, memory_order_relaxed);
-    if (NGI_UNLIKELY(status == NG_E_LIMIT))
+    return status;
+}
+
+static ng_status write_reserve_bounded(ng_store *store, const ngi_op *op, const store_room *room)
+{
+    ng_status status = write_reserve_once(store, op, room);
+    if (NGI_LIKELY(status != NG_E_LIMIT))
+        return status;
+    if (ngi_shrink_groups(store, UINT32_MAX) > 0)
+        status = write_reserve_once(store, op, room);
+    if (status == NG_E_LIMIT)
         atomic_fetch_add_explicit(&store->memory_refused_count, 1, memory_order_relaxed);
     return status;
 }
@@ -331,6 +342,8 @@ static void store_release_tables(ng_store *store)
     ngi_table_release(&store->records);
     ngi_table_release(&store->sides);
     ngi_labels_release(&store->labels);
+    ngi_groups_release(store_account_of(store, STORE_TOKENS), &store->token_groups);
+    ngi_groups_release(store_account_of(store, STORE_GRAPH), &store->connection_groups);
     ngi_graph_release(&store->graph);
     ngi_grid_destroy(store->grid);
     store->grid = NULL;

@@ -9,7 +9,7 @@
  *
  * The parts of a transaction are applied one after the other; store_prepare.c has seen to it that
  * each finds what it needs. */
-#include "store/store_private.h"
+#include "store/store_shrink.h"
 
 #include <string.h>
 
@@ -36,6 +36,7 @@ static void apply_record(ng_store *store, const ngi_op_token *token, bool is_new
     store_collection *collection = &store->collections[token->collection];
     if (is_new || old->slot == 0) {
         store->token_count++;
+        ngi_groups_add(&store->token_groups, slot);
         collection->token_count++;
     } else if (old->flags & NG_TOKEN_ACTIVE) {
         store->active_token_count--;
@@ -179,9 +180,12 @@ static ng_status apply_connection_remove(ng_store *store, uint32_t id)
     apply_ends ends = apply_ends_begin(store, record);
     ng_status status = ngi_graph_remove(&store->graph, id);
     apply_ends_end(&ends);
-    if (status == NG_OK && is_active)
+    if (status != NG_OK)
+        return status;
+    ngi_groups_remove(&store->connection_groups, id);
+    if (is_active)
         store->active_connection_count--;
-    return status;
+    return NG_OK;
 }
 
 static ng_status apply_connection_delete(ng_store *store, uint32_t id)
@@ -204,6 +208,7 @@ static ng_status apply_token_delete_inside(ng_store *store, uint32_t slot)
     store_collection *collection = &store->collections[store_sides(store)[slot].collection];
     NGI_TRY(ngi_attributes_remove(&store->attributes, slot));
     store->token_count--;
+    ngi_groups_remove(&store->token_groups, slot);
     collection->token_count--;
     if (old->flags & NG_TOKEN_ACTIVE) {
         store->active_token_count--;
@@ -232,12 +237,15 @@ static ng_status apply_token_delete(ng_store *store, uint32_t slot)
 static ng_status apply_connection(ng_store *store, uint32_t id, const ng_connection *record)
 {
     const ng_connection *old = ngi_graph_get(&store->graph, id);
+    bool is_new = old == NULL;
     bool was_active = old != NULL && (old->flags & NG_CONNECTION_ACTIVE);
     apply_ends ends = apply_ends_begin(store, record);
     ng_status status = ngi_graph_put(&store->graph, id, record);
     apply_ends_end(&ends);
     if (status != NG_OK)
         return status;
+    if (is_new)
+        ngi_groups_add(&store->connection_groups, id);
     if (was_active)
         store->active_connection_count--;
     if (record->flags & NG_CONNECTION_ACTIVE)

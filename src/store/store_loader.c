@@ -9,6 +9,7 @@
  *   3. What is loaded is what a store can write: records of empty slots are zero, blocks have the
  *      sizes that writing gives them, nothing is missing and nothing is there twice. */
 #include "store/store_loader.h"
+#include "store/store_shrink.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -688,6 +689,7 @@ ng_status ngi_loader_end(store_loader *loader)
     NGI_TRY(end_check_complete(loader));
     NGI_TRY(end_check_collections(loader));
     NGI_TRY(end_derive(loader));
+    NGI_TRY(ngi_shrink_recount(loader->store, loader->head.slot_end, loader->head.id_end));
     end_install(loader);
 out:
     ngi_loader_abandon(loader);

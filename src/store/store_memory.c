@@ -22,12 +22,19 @@ static ng_memory_use memory_whole(const ng_store *store, store_account which)
 static void memory_tokens(const ng_store *store, ng_memory_use *parts)
 {
     uint64_t count = store->token_count;
-    parts[NG_MEMORY_TOKENS] = (ng_memory_use){.bytes = store->records.committed_bytes,
+    parts[NG_MEMORY_TOKENS] = (ng_memory_use){.bytes = ngi_table_bytes(&store->records),
                                               .used_bytes = count * sizeof(ng_token),
                                               .items = count};
-    parts[NG_MEMORY_TOKEN_SIDES] = (ng_memory_use){.bytes = store->sides.committed_bytes,
+    parts[NG_MEMORY_TOKEN_SIDES] = (ng_memory_use){.bytes = ngi_table_bytes(&store->sides),
                                                    .used_bytes = count * sizeof(store_side),
                                                    .items = count};
+}
+
+/* The counts of neighbours (store_shrink.h) stand beside what they count. */
+static void memory_groups(const store_groups *groups, ng_memory_use *part)
+{
+    part->bytes += groups->capacity * sizeof(uint32_t);
+    part->used_bytes += groups->capacity * sizeof(uint32_t);
 }
 
 void ngi_store_grid_memory(const ng_store *store, ng_memory_use *out)
@@ -74,6 +81,8 @@ void ngi_memory_of(const ng_store *store, ng_memory *out)
                        &parts[NG_MEMORY_VECTOR_ROWS]);
     ngi_graph_memory(&store->graph, &parts[NG_MEMORY_CONNECTIONS],
                      &parts[NG_MEMORY_CONNECTION_LISTS], &parts[NG_MEMORY_CONNECTION_HEADS]);
+    memory_groups(&store->token_groups, &parts[NG_MEMORY_TOKEN_SIDES]);
+    memory_groups(&store->connection_groups, &parts[NG_MEMORY_CONNECTION_LISTS]);
     ngi_store_grid_memory(store, &parts[NG_MEMORY_GRID]);
     ngi_store_attributes_memory(store, &parts[NG_MEMORY_ATTRIBUTES]);
     memory_rest(store, parts);

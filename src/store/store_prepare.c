@@ -19,7 +19,7 @@
  *  1. Everything is verified before anything is reserved, and vectors are reserved last, for their
  *     first reserve fixes the dimensions of the store. So a failure leaves no trace.
  *  2. No slot and no id is put twice by an op: the label of each is put once. */
-#include "store/store_private.h"
+#include "store/store_shrink.h"
 
 #include <string.h>
 #include <xxhash.h>
@@ -449,13 +449,18 @@ ng_status ngi_store_reserve(ng_store *store, const store_room *room)
     if (room->max_slot > 0) {
         NGI_TRY(ngi_table_reserve(&store->records, (size_t)room->max_slot + 1));
         NGI_TRY(ngi_table_reserve(&store->sides, (size_t)room->max_slot + 1));
+        NGI_TRY(ngi_groups_reserve(&store->accounts[STORE_TOKENS], &store->token_groups,
+                                   room->max_slot));
     }
     if (room->label_count > 0)
         NGI_TRY(ngi_labels_reserve(&store->labels, room->label_count, room->label_bytes,
                                    room->max_slot));
     NGI_TRY(ngi_space_reserve(store, room->moved));
-    if (room->max_id > 0)
+    if (room->max_id > 0) {
         NGI_TRY(ngi_graph_reserve(&store->graph, room->max_id, room->max_end));
+        NGI_TRY(ngi_groups_reserve(&store->accounts[STORE_GRAPH], &store->connection_groups,
+                                   room->max_id));
+    }
     NGI_TRY(ngi_attributes_reserve(&store->attributes, &room->attributes));
     if (room->vector_count > 0)
         NGI_TRY(ngi_vectors_reserve(store->vectors, room->dimensions, room->vector_count,
@@ -464,11 +469,50 @@ out:
     return status;
 }
 
+/* Ids that were given long ago may lie where memory was given back since. */
+static ng_status fill_list(ng_store *store, const ngi_op *op)
+{
+    ngi_op_reader reader;
+    ng_status status = NG_OK;
+    if (op->kind != NGI_OP_TOKENS_PUT && op->kind != NGI_OP_CONNECTIONS_PUT)
+        return NG_OK;
+    NGI_TRY(ngi_op_list_open(op, &reader));
+    while (reader.left > 0) {
+        ngi_op_token_key key;
+        ng_connection record;
+        uint32_t id;
+        if (op->kind == NGI_OP_TOKENS_PUT) {
+            NGI_TRY(ngi_op_token_skip(&reader, &key));
+            NGI_TRY(ngi_shrink_fill_token(store, key.slot));
+        } else {
+            NGI_TRY(ngi_op_connection_next(&reader, &id, &record));
+            NGI_TRY(ngi_shrink_fill_connection(store, id));
+        }
+    }
+out:
+    return status;
+}
+
+static ng_status prepare_fill(ng_store *store, const ngi_op *op)
+{
+    ngi_op_parts parts;
+    if (NGI_LIKELY(store->records.hole_count == 0 && store->graph.records.hole_count == 0))
+        return NG_OK;
+    if (op->kind != NGI_OP_TRANSACTION)
+        return fill_list(store, op);
+    ng_status status = ngi_op_parts_decode(op, &parts);
+    for (uint32_t i = 0; status == NG_OK && i < parts.count; i++)
+        status = fill_list(store, &parts.part[i]);
+    return status;
+}
+
 static ng_status prepare_lists(ng_store *store, const ngi_op *op, bool foreign)
 {
     prepare_job job = {.store = store, .foreign = foreign};
     ng_status status =
         op->kind == NGI_OP_TRANSACTION ? check_transaction(&job, op) : check_list(&job, op);
+    if (status == NG_OK)
+        status = prepare_fill(store, op);
     if (status == NG_OK)
         status = ngi_store_reserve(store, &job.room);
     set_release(&job, &job.deleted_connections);

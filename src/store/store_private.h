@@ -62,6 +62,15 @@ typedef struct store_room {
     store_attributes_need attributes;
 } store_room;
 
+/* How many of 4096 neighbours are there (store_shrink.h). */
+#define STORE_GROUP_BITS 12u /* of 4096: whole units of every table */
+#define STORE_GROUP_EMPTIED (1u << 31)
+
+typedef struct store_groups {
+    uint32_t *counts;
+    uint32_t capacity;
+} store_groups;
+
 typedef struct store_collection {
     char name[NGI_COLLECTION_NAME_MAX + 1]; /* empty: it was dropped */
     uint64_t token_count;
@@ -185,6 +194,7 @@ struct ng_store {
     uint64_t cdna_version;       /* counts changes since opening */
     ngi_buffer projection;       /* body of the last PROJECTION_PUT; empty = none */
     uint64_t projection_version; /* counts them, so that a search sees that its norms changed */
+    store_groups token_groups, connection_groups;
     uint64_t token_count;
     uint64_t active_token_count;
     uint64_t active_connection_count;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The store as a whole: information, verification, constitution. */
 #include "store/store_memory.h"
+#include "store/store_shrink.h"
 #include "store/store_snapshot.h"
 
 #include <stdio.h>
@@ -299,6 +300,8 @@ static ng_status check_tables(ng_store *store, ng_check_report *report)
     memset(per_collection, 0, bytes);
     check_tokens(store, per_collection, report);
     check_connections(store, report);
+    if (!ngi_shrink_is_consistent(store))
+        check_problem(report, "a count of neighbouring tokens or connections is wrong");
     check_index(report, ngi_labels_check(&store->labels));
     check_index(report, ngi_graph_check(&store->graph));
     check_index(report, ngi_space_check(store));

@@ -12,6 +12,7 @@
  *
  * A flush is due from the first op of interval durability that is appended; `flush_due` is set once
  * and cleared before the flush, so an op appended during it makes the next one due. */
+#include "store/store_shrink.h"
 #include "store/store_snapshot.h"
 
 #define UPKEEP_IDLE_MS 1000u /* views expire, and checkpoints by age fall due, as late as this */
@@ -173,6 +174,7 @@ static const store_job upkeep_jobs[] = {
     {.due = upkeep_flush_is_due, .step = upkeep_flush_step},
     {.due = ngi_view_any_due, .step = upkeep_expire_step},
     {.due = ngi_cleanup_is_due, .step = ngi_cleanup_step},
+    {.due = ngi_shrink_is_due, .step = ngi_shrink_step},
     {.due = upkeep_checkpoint_is_due, .step = upkeep_checkpoint_step, .is_long = true},
 };
 

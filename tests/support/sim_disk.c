@@ -499,6 +499,7 @@ const ngi_os sim_disk_table = {
     .file_unmap = sim_os_unmap,
     .memory_reserve = sim_os_memory_reserve,
     .memory_commit = sim_os_memory_commit,
+    .memory_discard = sim_os_memory_discard,
     .memory_release = sim_os_memory_release,
     .memory_map_sparse = sim_os_memory_map_sparse,
     .clock_us = sim_os_clock_us,

@@ -133,6 +133,7 @@ ng_status sim_os_map(ngi_os *os, ngi_file file, size_t bytes, void **out);
 void sim_os_unmap(ngi_os *os, void *address, size_t bytes);
 ng_status sim_os_memory_reserve(ngi_os *os, size_t bytes, void **out);
 ng_status sim_os_memory_commit(ngi_os *os, void *address, size_t bytes);
+void sim_os_memory_discard(ngi_os *os, void *address, size_t bytes);
 void sim_os_memory_release(ngi_os *os, void *address, size_t bytes);
 ng_status sim_os_memory_map_sparse(ngi_os *os, size_t bytes, void **out);
 uint64_t sim_os_clock_us(ngi_os *os);

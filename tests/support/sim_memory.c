@@ -118,6 +118,12 @@ ng_status sim_os_memory_map_sparse(ngi_os *os, size_t bytes, void **out)
     return sim_disk_leave(disk, &event, "memory");
 }
 
+void sim_os_memory_discard(ngi_os *os, void *address, size_t bytes)
+{
+    (void)os;
+    ngi_os_system()->memory_discard(ngi_os_system(), address, bytes);
+}
+
 void sim_os_memory_release(ngi_os *os, void *address, size_t bytes)
 {
     (void)os;
