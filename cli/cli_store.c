@@ -253,6 +253,7 @@ static void stats_json_sizes(cli_json *json, const ng_info *info)
     cli_json_u64(json, "memory_refused_count", info->memory_refused_count);
     cli_json_u64(json, "cleanup_count", info->cleanup_count);
     cli_json_u64(json, "evicted_connection_count", info->evicted_connection_count);
+    cli_json_u64(json, "evicted_token_count", info->evicted_token_count);
     cli_json_u64(json, "memory_token_bytes", info->memory_token_bytes);
     cli_json_u64(json, "memory_connection_bytes", info->memory_connection_bytes);
     cli_json_u64(json, "memory_label_bytes", info->memory_label_bytes);

@@ -332,11 +332,12 @@ typedef enum ng_durability {
  * full store can be opened, read, saved and emptied. A transaction may be staged up to an eighth
  * beyond it.
  *
- * With NG_OPEN_CLEANUP, once more than 80 % is taken, the store deletes on its own until what its
- * items need is 70 %, or nothing is left to delete: connections that are hypotheses, not active and
- * have a confidence below 10 %, oldest first. Never: what is PERSISTENT, and connections between two
- * tokens of `semantic`. An eviction is an op of actor NG_ACTOR_STORE, an event in the black box, and
- * counted in ng_info. Ids are not used again; memory of records goes back to the system when all 4096
+ * With NG_OPEN_CLEANUP the store deletes on its own: tokens that have expired, as soon as the thread
+ * or a tick finds them; and, once more than 80 % is taken, connections that are hypotheses, not
+ * active and have a confidence below 10 %, oldest first, until what the items need is 70 % or
+ * nothing is left to delete. Never: what is PERSISTENT, tokens of `semantic`, and connections between
+ * two of them. An eviction is an op of actor NG_ACTOR_STORE, an event in the black box, and counted
+ * in ng_info. Ids are not used again; memory of records goes back to the system when all 4096
  * neighbours by id are gone, with the next tick or when a write would not fit. */
 
 /** Sets the limits of a preset, and leaves the other options: "default", or "seed" with 10,000,000
@@ -436,6 +437,7 @@ typedef struct ng_info {
     uint64_t memory_limit_bytes; /**< NG_NEVER = none */
     uint64_t memory_refused_count;     /**< writes refused for want of it since opening */
     uint64_t evicted_connection_count; /**< since opening */
+    uint64_t evicted_token_count;      /**< likewise: those that had expired */
     uint64_t cleanup_count;            /**< times that cleaning up began since opening */
     uint64_t memory_token_bytes;       /**< records and side arrays */
     uint64_t memory_connection_bytes;

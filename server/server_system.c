@@ -262,6 +262,8 @@ static void memory_out_counts(ngs_out *out, const ng_info *info)
     ngs_out_u64(out, info->cleanup_count);
     ngs_out_text(out, ",\"evicted_connection_count\":");
     ngs_out_u64(out, info->evicted_connection_count);
+    ngs_out_text(out, ",\"evicted_token_count\":");
+    ngs_out_u64(out, info->evicted_token_count);
 }
 
 void ngs_system_memory(ngs_request *request)

@@ -582,6 +582,7 @@ static ng_status store_init(ng_store *store, ngi_os *os, ngi_mem *mem)
     atomic_init(&store->cleanup.rest_until_ns, 0);
     atomic_init(&store->cleanup.count, 0);
     atomic_init(&store->cleanup.evicted_connections, 0);
+    atomic_init(&store->cleanup.evicted_tokens, 0);
     atomic_init(&store->upkeep.flush_due, false);
     atomic_init(&store->upkeep.stopping, false);
     atomic_init(&store->upkeep.next_job, 0);

@@ -332,6 +332,53 @@ static void test_without_memory(void **state)
     assert_int_equal(ngi_store_close(store), NG_OK);
 }
 
+/* --- expiry ---------------------------------------------------------------------------------- */
+
+static void make_expiring(ng_store *store, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const ng_token_fields fields = {.struct_size = sizeof fields,
+                                        .collection = i % 7 == 3 ? NG_COLLECTION_SEMANTIC
+                                                                 : NG_COLLECTION_RUNTIME,
+                                        .set = NG_FIELD_EXPIRY | NG_FIELD_FLAGS,
+                                        .flags = i % 5 == 2 ? NG_TOKEN_PERSISTENT : 0,
+                                        .expires_us = i % 2 == 0 ? 1 + i : UINT64_MAX - 1};
+        assert_int_equal(ngi_store_token_put(store, NULL, &fields, 1, NULL, NULL), NG_OK);
+    }
+}
+
+/* Expired tokens go, in steps, whatever memory is taken; those that are never evicted stay. */
+static void test_expired_tokens(void **state)
+{
+    fixture *f = *state;
+    const uint32_t count = 5000;
+    ng_store *store = open_limited(f, f->directory, NG_NEVER, 0);
+    make_expiring(store, count);
+    bool more = true;
+    assert_int_equal(ngi_store_tick(store, 0, &more), NG_OK);
+    assert_false(more);
+    assert_int_equal(store->token_count, count); /* not unless it is asked for */
+    store->cleans = true;
+    unsigned ticks = 0;
+    for (more = true; more; ticks++)
+        assert_int_equal(ngi_store_tick(store, 1, &more), NG_OK);
+    uint32_t gone = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        bool goes = i % 2 == 0 && i % 5 != 2 && i % 7 != 3;
+        assert_int_equal(store_live_slot(store, i + 1) == 0, goes);
+        gone += goes;
+    }
+    assert_true(ticks > 1 && gone > NGI_CLEANUP_BATCH);
+    ng_info info;
+    assert_int_equal(ngi_store_info(store, &info), NG_OK);
+    assert_int_equal(info.evicted_token_count, gone);
+    uint64_t all;
+    assert_int_equal(ngi_store_expire(store, UINT64_MAX, NULL, &all), NG_OK);
+    assert_int_equal(all, count / 2 - gone); /* the caller may delete those as well */
+    check_clean(store);
+    assert_int_equal(ngi_store_close(store), NG_OK);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -344,6 +391,7 @@ int main(void)
         TEST(test_only_when_asked),
         TEST(test_in_steps),
         TEST(test_without_memory),
+        TEST(test_expired_tokens),
     };
     return cmocka_run_group_tests_name("memory limit and evictions", tests, NULL, NULL);
 }

@@ -51,6 +51,7 @@ void ngi_store_attributes_memory(const ng_store *store, ng_memory_use *out)
 {
     *out = memory_whole(store, STORE_ATTRIBUTES);
     out->items = store->attributes.count;
+    out->items = store->attributes.count;
     out->used_bytes = ngi_attributes_used_bytes(&store->attributes);
 }
 

@@ -124,6 +124,7 @@ typedef struct store_cleanup {
     atomic_uint_fast64_t rest_until_ns; /* no new pass before */
     atomic_uint_fast64_t count;
     atomic_uint_fast64_t evicted_connections;
+    atomic_uint_fast64_t evicted_tokens; /* that had expired */
 } store_cleanup;
 
 /* Whose memory is counted apart. What a part splits into further is known to the part itself. */
@@ -391,6 +392,9 @@ NG_MUST_USE ng_status ngi_space_rebuild(ng_store *store, uint32_t slot_end, unsi
 /** Whether the trees hold what the records say; NG_E_INTERNAL. For the holder of the log's lock. */
 NG_MUST_USE ng_status ngi_space_check(const ng_store *store);
 
+/** The job that deletes expired tokens, if cleaning up was asked for. */
+bool ngi_store_expiry_is_due(ng_store *store);
+NG_MUST_USE ng_status ngi_store_expiry_step(ng_store *store, uint64_t deadline_ns);
 /** The job that evicts, see store_cleanup.c. */
 bool ngi_cleanup_is_due(ng_store *store);
 NG_MUST_USE ng_status ngi_cleanup_step(ng_store *store, uint64_t deadline_ns);

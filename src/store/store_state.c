@@ -73,6 +73,8 @@ static void info_upkeep(const ng_store *store, ng_info *out)
     out->memory_refused_count =
         atomic_load_explicit(&store->memory_refused_count, memory_order_relaxed);
     out->cleanup_count = atomic_load_explicit(&store->cleanup.count, memory_order_relaxed);
+    out->evicted_token_count =
+        atomic_load_explicit(&store->cleanup.evicted_tokens, memory_order_relaxed);
     out->evicted_connection_count =
         atomic_load_explicit(&store->cleanup.evicted_connections, memory_order_relaxed);
     out->disk_bytes += out->snapshot_bytes;

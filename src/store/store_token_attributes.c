@@ -101,10 +101,34 @@ static ng_status expire_any(const ng_store *store, uint64_t now_us, bool *any)
     return NG_OK;
 }
 
+/* What the store deletes on its own leaves out what is never evicted. The caller holds a lock. */
+static bool expire_spares(const ng_store *store, uint32_t slot)
+{
+    return (store_records(store)[slot].flags & NG_TOKEN_PERSISTENT) != 0 ||
+           store_sides(store)[slot].collection == NG_COLLECTION_SEMANTIC;
+}
+
+bool ngi_store_expiry_is_due(ng_store *store)
+{
+    ngi_ordered_entry entry;
+    bool due = false;
+    uint64_t now_us = store->os->clock_us(store->os);
+    if (!store->cleans || store->read_only || store->follows ||
+        ngi_store_read_begin(store) != NG_OK)
+        return false;
+    const ngi_ordered *expiring = &store->attributes.expiring;
+    ngi_ordered_cursor cursor = ngi_ordered_seek(expiring, 0, 0);
+    while (!due && ngi_ordered_next(expiring, &cursor, &entry) && entry.key <= now_us)
+        due = !expire_spares(store, entry.slot);
+    ngi_store_read_end(store);
+    return due;
+}
+
 /* One op. `*count` receives how many tokens it deleted. */
 static ng_status expire_batch(ng_store *store, uint64_t now_us, uint32_t most,
                               const ng_write_options *write, uint32_t *count)
 {
+    bool spares = write->actor == NG_ACTOR_STORE;
     ngi_ordered_entry entry;
     *count = 0;
     ng_status status = ngi_store_write_begin(store, NGI_OP_LIST_HEADER + 4 * (size_t)most, write);
@@ -115,6 +139,8 @@ static ng_status expire_batch(ng_store *store, uint64_t now_us, uint32_t most,
     uint8_t *body = ngi_wal_body(store->wal);
     uint8_t *at = body + NGI_OP_LIST_HEADER;
     while (*count < most && ngi_ordered_next(expiring, &cursor, &entry) && entry.key <= now_us) {
+        if (spares && expire_spares(store, entry.slot))
+            continue;
         ngi_put_u32(at, entry.slot);
         at += 4;
         ++*count;
@@ -149,5 +175,25 @@ ng_status ngi_store_expire(ng_store *store, uint64_t limit, const ng_write_optio
     }
     if (count != NULL)
         *count = deleted;
+    return status;
+}
+
+ng_status ngi_store_expiry_step(ng_store *store, uint64_t deadline_ns)
+{
+    const ng_write_options write = {.struct_size = sizeof write,
+                                    .actor = NG_ACTOR_STORE,
+                                    .durability = NG_DURABILITY_NONE};
+    uint64_t now_us = store->os->clock_us(store->os);
+    uint32_t count = 0;
+    ng_status status;
+    do {
+        status = expire_batch(store, now_us, NGI_CLEANUP_BATCH, &write, &count);
+        if (count > 0) {
+            atomic_fetch_add_explicit(&store->cleanup.evicted_tokens, count, memory_order_relaxed);
+            ngi_blackbox_note(store->box, "cleanup", ngi_wal_applied(store->wal),
+                              "deleted %u tokens that had expired", count);
+        }
+    } while (status == NG_OK && count == NGI_CLEANUP_BATCH &&
+             store->os->monotonic_ns(store->os) < deadline_ns);
     return status;
 }

@@ -173,6 +173,7 @@ static ng_status upkeep_checkpoint_step(ng_store *store, uint64_t deadline_ns)
 static const store_job upkeep_jobs[] = {
     {.due = upkeep_flush_is_due, .step = upkeep_flush_step},
     {.due = ngi_view_any_due, .step = upkeep_expire_step},
+    {.due = ngi_store_expiry_is_due, .step = ngi_store_expiry_step},
     {.due = ngi_cleanup_is_due, .step = ngi_cleanup_step},
     {.due = ngi_shrink_is_due, .step = ngi_shrink_step},
     {.due = upkeep_checkpoint_is_due, .step = upkeep_checkpoint_step, .is_long = true},
