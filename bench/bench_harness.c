@@ -247,6 +247,13 @@ double bench_clock_seconds(void)
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
+double bench_cpu_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
 void bench_sleep_until(double seconds)
 {
     struct timespec moment = {.tv_sec = (time_t)seconds};

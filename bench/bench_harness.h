@@ -71,7 +71,8 @@ void bench_sides_release(bench_side *sides, size_t side_count);
 
 typedef enum bench_better { BENCH_HIGHER_IS_BETTER, BENCH_LOWER_IS_BETTER } bench_better;
 
-/** Prints the row and returns its ratio; NAN, and nothing printed, if one of the two did not run. */
+/** Prints the row and returns its ratio; NAN, and nothing is printed, if one of the two did not
+ *  run. */
 double bench_row_print(const char *name, const char *unit, bench_better better,
                        const bench_side *ours, const bench_side *rival, uint64_t n);
 /** A '#' line that says whether the ratio of a row reaches `target`; nothing for a NAN. */
@@ -89,6 +90,9 @@ const char *bench_simd_level(void);
 
 /** Seconds of the monotonic clock. */
 double bench_clock_seconds(void);
+/** Seconds of processor time of the calling thread: what a time would be on a machine that nobody
+ *  shares. For '#' lines; rows are by the clock. */
+double bench_cpu_seconds(void);
 /** Sleeps until that moment of the monotonic clock. */
 void bench_sleep_until(double seconds);
 

@@ -19,8 +19,8 @@ void bench_tokens_fill(ng_token_fields *fields, size_t count, unsigned spaces, u
 /** Creates `count` tokens in batches of BENCH_BATCH, waiting for the disk as `durability` says. */
 bool bench_tokens_create(ng_store *store, uint64_t count, unsigned spaces, ng_durability durability,
                          uint64_t *random);
-/** Gives `count` records the labels of tokens first, first + 1, ... `labels` holds the text and must
- *  stay as long as the records. */
+/** Gives `count` records the labels of tokens first, first + 1, ... `labels` holds the text and
+ *  must stay as long as the records. */
 void bench_tokens_label(ng_token_fields *fields, bench_label *labels, size_t count, uint64_t first);
 /** As bench_tokens_create, durability none, with labels for tokens 1, 2, 3, ... */
 bool bench_tokens_create_labelled(ng_store *store, uint64_t count, unsigned spaces,
