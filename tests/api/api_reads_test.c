@@ -307,7 +307,8 @@ static void read_passing(reader *r)
     if (id == 0)
         return;
     /* It came with all that it has, and goes with all of it, for ever. */
-    ng_status status = ng_token_connections(w->store, id, NG_OUTGOING, NULL, edges, 4, &count);
+    const ng_edge_options options = {.struct_size = sizeof options, .direction = NG_OUTGOING};
+    ng_status status = ng_token_connections(w->store, id, &options, edges, 4, &count);
     EXPECT(status == NG_OK ? count == 1 && edges[0].source == id && edges[0].target == w->fixed[at]
                            : status == NG_E_NOT_FOUND);
     bool is_gone = status != NG_OK;
