@@ -1,214 +1,289 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* The command `neighbors`: what is near a token or a point in one of the spaces. */
+/* The command `neighbors`: what is near a token or a point, in one of the spaces or in several. */
 #include "cli_args.h"
-#include "cli_json.h"
+#include "cli_near.h"
 #include "cli_output.h"
 
-#include <inttypes.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
-enum { NEAR_SPACE = CLI_OPTION_FIRST, NEAR_RADIUS, NEAR_AT, NEAR_COLLECTION, NEAR_IN };
+enum {
+    NEAR_SPACE = CLI_OPTION_FIRST,
+    NEAR_WEIGHT,
+    NEAR_RADIUS,
+    NEAR_AT,
+    NEAR_BOX,
+    NEAR_MAX_DISTANCE,
+    NEAR_METRIC,
+    NEAR_COUNT,
+    NEAR_DENSITY,
+    NEAR_INFLUENCE,
+    NEAR_COLLECTION,
+    NEAR_IN
+};
 
-typedef struct near_request {
+typedef struct near_options {
+    cli_near_request request;
     const char *collection; /* of the token's label */
     const char *in;         /* collection of the answers */
-    ng_space space;
-    bool by_radius, at_given;
-    float radius;
-    float at[NG_AXIS_COUNT];
-    uint64_t limit; /* 0 = not given */
-    ng_token_id token;
-    ng_filter filter;
-} near_request;
+    unsigned placed;        /* a bit for each space that --at SPACE=X,Y,Z named */
+    bool named;             /* a space was named */
+    bool at_given;          /* --at X,Y,Z */
+    bool weighted;
+} near_options;
 
-static bool near_option(const cli_args *args, int option, near_request *request)
+static bool near_name_space(const cli_args *args, const char *text, near_options *near)
 {
-    ng_status status;
+    ng_status status = ng_space_parse(text, &near->request.space);
 
+    if (status != NG_OK) {
+        cli_fail(args->context, cli_exit_of(status), "--%s: %s", args->name, ng_last_error());
+        return false;
+    }
+    near->named = true;
+    near->request.query.spaces |= (uint8_t)(1u << (unsigned)near->request.space);
+    return true;
+}
+
+/* "X,Y,Z" or "SPACE=X,Y,Z". */
+static bool near_parse_at(const cli_args *args, near_options *near)
+{
+    const char *sign = strchr(args->value, '=');
+    char name[32];
+
+    if (sign == NULL) {
+        near->at_given = true;
+        return cli_parse_triple(args, args->value, near->request.at);
+    }
+    snprintf(name, sizeof name, "%.*s", (int)(sign - args->value), args->value);
+    if (!near_name_space(args, name, near))
+        return false;
+    near->placed |= 1u << (unsigned)near->request.space;
+    return cli_parse_triple(args, sign + 1, near->request.query.centers[near->request.space]);
+}
+
+/* "X,Y,Z:X,Y,Z" */
+static bool near_parse_box(const cli_args *args, near_options *near)
+{
+    const char *sign = strchr(args->value, ':');
+    char low[128];
+
+    near->request.by_box = true;
+    if (sign == NULL || (size_t)(sign - args->value) >= sizeof low) {
+        cli_fail(args->context, CLI_USAGE, "--box: '%s' is not two corners X,Y,Z:X,Y,Z",
+                 args->value);
+        return false;
+    }
+    snprintf(low, sizeof low, "%.*s", (int)(sign - args->value), args->value);
+    return cli_parse_triple(args, low, near->request.low) &&
+           cli_parse_triple(args, sign + 1, near->request.high);
+}
+
+/* Of the space that was named last. */
+static bool near_parse_weight(const cli_args *args, near_options *near)
+{
+    float *weight = &near->request.query.weights[near->request.space];
+
+    if (!near->named) {
+        cli_fail(args->context, CLI_USAGE, "--weight: comes after the --space that it is for");
+        return false;
+    }
+    if (!cli_parse_float(args, weight))
+        return false;
+    if (*weight <= 0) {
+        cli_fail(args->context, CLI_USAGE, "--weight: %g is not above 0", (double)*weight);
+        return false;
+    }
+    near->weighted = true;
+    return true;
+}
+
+static bool near_parse_metric(const cli_args *args, near_options *near)
+{
+    static const char *const names[] = {"euclidean", "manhattan", "chebyshev"};
+
+    for (uint32_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(args->value, names[i]) == 0) {
+            near->request.options.metric = i;
+            return true;
+        }
+    }
+    cli_fail(args->context, CLI_USAGE, "--metric: '%s' is not euclidean, manhattan or chebyshev",
+             args->value);
+    return false;
+}
+
+static bool near_parse_distance(const cli_args *args, float *out)
+{
+    if (!cli_parse_float(args, out))
+        return false;
+    if (*out >= 0)
+        return true;
+    cli_fail(args->context, CLI_USAGE, "--%s: %g is less than 0", args->name, (double)*out);
+    return false;
+}
+
+static bool near_set_kind(const cli_args *args, near_options *near, cli_near_kind kind)
+{
+    if (near->request.kind != CLI_NEAR_HITS && near->request.kind != kind) {
+        cli_fail(args->context, CLI_USAGE, "give one of --count, --density and --influence");
+        return false;
+    }
+    near->request.kind = kind;
+    return true;
+}
+
+static bool near_option(const cli_args *args, int option, near_options *near)
+{
     switch (option) {
     case NEAR_SPACE:
-        status = ng_space_parse(args->value, &request->space);
-        if (status != NG_OK)
-            cli_fail(args->context, cli_exit_of(status), "--space: %s", ng_last_error());
-        return status == NG_OK;
+        return near_name_space(args, args->value, near);
+    case NEAR_WEIGHT:
+        return near_parse_weight(args, near);
     case NEAR_RADIUS:
-        request->by_radius = true;
-        return cli_parse_float(args, &request->radius);
+        near->request.by_radius = true;
+        return near_parse_distance(args, &near->request.radius);
+    case NEAR_MAX_DISTANCE:
+        return near_parse_distance(args, &near->request.options.max_distance);
     case NEAR_AT:
-        request->at_given = true;
-        return cli_parse_triple(args, args->value, request->at);
+        return near_parse_at(args, near);
+    case NEAR_BOX:
+        return near_parse_box(args, near);
+    case NEAR_METRIC:
+        return near_parse_metric(args, near);
+    case NEAR_COUNT:
+        return near_set_kind(args, near, CLI_NEAR_COUNT);
+    case NEAR_DENSITY:
+        return near_set_kind(args, near, CLI_NEAR_DENSITY);
+    case NEAR_INFLUENCE:
+        return near_set_kind(args, near, CLI_NEAR_INFLUENCE);
     case NEAR_COLLECTION:
-        request->collection = args->value;
+        near->collection = args->value;
         return true;
     case NEAR_IN:
-        request->in = args->value;
+        near->in = args->value;
         return true;
     default:
-        return cli_parse_u64(args, 1, UINT32_MAX, &request->limit);
+        return cli_parse_u64(args, 1, UINT32_MAX, &near->request.limit);
     }
 }
 
-static int near_resolve(const cli_context *context, const cli_args *args, near_request *request)
-{
-    ng_collection_id collection;
-    ng_token record;
-    ng_status status;
-    int code = cli_collection_resolve(context, request->in, &request->filter.collection);
+/* ---- what the options mean together ---- */
 
-    request->filter.by_collection = request->in != NULL;
-    if (code != CLI_OK || request->at_given)
-        return code;
-    code = cli_collection_resolve(context, request->collection, &collection);
-    if (code == CLI_OK)
-        code = cli_token_resolve(context, args->operands[0], collection, &request->token);
-    if (code != CLI_OK)
-        return code;
-    request->filter.exclude = request->token;
-    status = ng_token_read(context->store, request->token, &record);
-    if (status != NG_OK)
-        return cli_fail_status(context, status);
-    if (!ng_token_coordinates(context->store, &record, request->space, request->at))
-        return cli_fail(context, CLI_NOT_FOUND, "token %s has no coordinates in the %s space",
-                        args->operands[0], ng_space_name(request->space));
+static int near_check(const cli_context *context, const cli_args *args, near_options *near)
+{
+    cli_near_request *request = &near->request;
+    bool point = near->at_given || near->placed != 0;
+    unsigned spaces = request->query.spaces;
+
+    request->several = (spaces & (spaces - 1)) != 0;
+    if (args->operand_count + point + request->by_box != 1)
+        return cli_fail(context, CLI_USAGE, "give one token, --at X,Y,Z or --box X,Y,Z:X,Y,Z");
+    if (near->at_given && (request->several || near->placed != 0))
+        return cli_fail(context, CLI_USAGE, "with several spaces: --at SPACE=X,Y,Z for each");
+    if (point && !near->at_given && near->placed != spaces)
+        return cli_fail(context, CLI_USAGE, "a space is named without --at SPACE=X,Y,Z");
+    if (near->weighted && !request->several)
+        return cli_fail(context, CLI_USAGE, "--weight: goes with several spaces");
+    if (request->several && (request->by_box || request->kind != CLI_NEAR_HITS))
+        return cli_fail(context, CLI_USAGE, "%s: goes with one space",
+                        request->by_box ? "--box" : "--count, --density, --influence");
+    if (request->by_box && (request->by_radius || request->kind > CLI_NEAR_COUNT))
+        return cli_fail(context, CLI_USAGE, "--box: goes without %s",
+                        request->by_radius ? "--radius" : "--density and --influence");
+    if (request->kind != CLI_NEAR_HITS && !request->by_radius && !request->by_box)
+        return cli_fail(context, CLI_USAGE,
+                        "--count, --density, --influence: within which "
+                        "--radius?");
+    if (request->options.max_distance > 0 && (request->by_radius || request->by_box))
+        return cli_fail(context, CLI_USAGE, "--max-distance: goes without --radius and --box");
     return CLI_OK;
 }
 
-static ng_status near_search(const cli_context *context, const near_request *request, ng_hit *out,
-                             size_t capacity, size_t *count)
-{
-    const ng_search_options options = {.struct_size = sizeof options, .filter = &request->filter};
+/* ---- where it is ---- */
 
-    if (request->by_radius)
-        return ng_grid_range(context->store, request->space, request->at, request->radius, &options,
-                             out, capacity, count);
-    if (request->at_given)
-        return ng_grid_nearest(context->store, request->space, request->at, &options, out, capacity,
-                               count);
-    return ng_token_neighbors(context->store, request->token, request->space, &options, out,
-                              capacity, count);
+static int near_place(const cli_context *context, const char *name, near_options *near)
+{
+    cli_near_request *request = &near->request;
+    ng_token record;
+    ng_status status = ng_token_read(context->store, request->token, &record);
+
+    if (status != NG_OK)
+        return cli_fail_status(context, status);
+    for (int space = 0; space < NG_SPACE_COUNT; space++) {
+        if ((request->query.spaces >> space & 1) == 0)
+            continue;
+        if (!ng_token_coordinates(context->store, &record, (ng_space)space,
+                                  request->query.centers[space]))
+            return cli_fail(context, CLI_NOT_FOUND, "token %s has no coordinates in the %s space",
+                            name, ng_space_name((ng_space)space));
+    }
+    return CLI_OK;
 }
 
-static void near_print_json(const cli_context *context, const near_request *request,
-                            const ng_hit *hits, size_t shown, size_t total)
+static int near_resolve(const cli_context *context, const cli_args *args, near_options *near)
 {
-    cli_json json;
+    cli_near_request *request = &near->request;
+    ng_collection_id collection;
+    int code = cli_collection_resolve(context, near->in, &request->filter.collection);
 
-    cli_json_begin(&json, stdout);
-    cli_json_object(&json, NULL);
-    cli_json_text(&json, "space", ng_space_name(request->space));
-    cli_json_array(&json, "at");
-    for (int axis = 0; axis < NG_AXIS_COUNT; axis++)
-        cli_json_float(&json, NULL, request->at[axis]);
-    cli_json_close(&json);
-    if (request->token != 0)
-        cli_json_u64(&json, "token", request->token);
-    else
-        cli_json_null(&json, "token");
-    if (request->by_radius) {
-        cli_json_float(&json, "radius", request->radius);
-        cli_json_u64(&json, "total", total);
+    request->filter.by_collection = near->in != NULL;
+    if (code == CLI_OK && args->operand_count == 1) {
+        code = cli_collection_resolve(context, near->collection, &collection);
+        if (code == CLI_OK)
+            code = cli_token_resolve(context, args->operands[0], collection, &request->token);
+        if (code == CLI_OK)
+            code = near_place(context, args->operands[0], near);
+        request->filter.exclude = request->token;
     }
-    cli_json_array(&json, "hits");
-    for (size_t i = 0; i < shown; i++) {
-        char label[CLI_LABEL_ROOM];
-
-        cli_json_object(&json, NULL);
-        cli_json_u64(&json, "id", hits[i].id);
-        cli_json_text(&json, "label", cli_token_label(context, hits[i].id, label));
-        cli_json_float(&json, "distance", hits[i].distance);
-        cli_json_close(&json);
-    }
-    cli_json_close(&json);
-    cli_json_close(&json);
-    cli_json_end(&json);
-}
-
-static void near_print_text(const cli_context *context, const ng_hit *hits, size_t shown)
-{
-    static const cli_column columns[] = {{"id", true}, {"label", false}, {"distance", true}};
-    cli_table table;
-
-    cli_table_init(&table, columns, 3);
-    for (size_t i = 0; i < shown; i++) {
-        char label[CLI_LABEL_ROOM], number[CLI_NUMBER_ROOM];
-
-        if (cli_token_label(context, hits[i].id, label) == NULL)
-            label[0] = '\0';
-        cli_table_cell(&table, "%" PRIu64, hits[i].id);
-        cli_table_cell(&table, "%s", label);
-        cli_table_cell(&table, "%s", cli_show_float(hits[i].distance, number));
-    }
-    cli_table_print(context, &table);
-}
-
-static int near_answer(const cli_context *context, const near_request *request)
-{
-    size_t capacity = request->limit > 0 ? (size_t)request->limit : CLI_LIMIT_DEFAULT;
-    ng_hit *hits = NULL;
-    size_t count = 0, shown;
-    ng_status status = NG_OK;
-    int code = CLI_NOTHING;
-
-    if (request->by_radius) {
-        /* Without a limit all within the radius are wanted, so they are counted first. */
-        status = near_search(context, request, NULL, 0, &count);
-        if (request->limit == 0 || count < capacity)
-            capacity = count;
-    }
-    if (status == NG_OK) {
-        hits = cli_allocate(capacity, sizeof *hits);
-        status = near_search(context, request, hits, capacity, &count);
-    }
-    shown = count < capacity ? count : capacity;
-    if (status != NG_OK) {
-        code = cli_fail_status(context, status);
-    } else {
-        if (context->json)
-            near_print_json(context, request, hits, shown, count);
-        else
-            near_print_text(context, hits, shown);
-        if (request->by_radius && count > shown)
-            cli_note(context, "%zu more within the radius; use --limit", count - shown);
-        if (shown > 0)
-            code = CLI_OK;
-        else
-            cli_note(context, "no token is there in the %s space", ng_space_name(request->space));
-    }
-    free(hits);
+    if (!near->at_given)
+        memcpy(request->at, request->query.centers[request->space], sizeof request->at);
     return code;
 }
 
 static int near_run(cli_context *context, int argc, char **argv)
 {
-    near_request request = {.space = NG_SPACE_ABSTRACT,
-                            .filter = {.struct_size = sizeof request.filter}};
+    near_options near = {.request = {.space = NG_SPACE_ABSTRACT,
+                                     .query = {.struct_size = sizeof near.request.query},
+                                     .filter = {.struct_size = sizeof near.request.filter},
+                                     .options = {.struct_size = sizeof near.request.options}}};
     cli_args args;
     int option, code;
 
+    near.request.options.filter = &near.request.filter;
     cli_args_begin(&args, context, argc, argv);
     while ((option = cli_args_next(&args)) > 0)
-        if (!near_option(&args, option, &request))
+        if (!near_option(&args, option, &near))
             return CLI_USAGE;
     if (option < 0)
         return args.exit_code;
-    if (args.operand_count > 1 || (args.operand_count == 1) == request.at_given)
-        return cli_fail(context, CLI_USAGE, "give either one token or --at x,y,z");
-    if (request.by_radius && request.radius < 0)
-        return cli_fail(context, CLI_USAGE, "--radius: %g is less than 0", (double)request.radius);
-    code = cli_store_open_reading(context);
+    if (!near.named)
+        near.request.query.spaces = 1u << (unsigned)NG_SPACE_ABSTRACT;
+    for (int space = 0; near.weighted && space < NG_SPACE_COUNT; space++)
+        if (near.request.query.weights[space] <= 0)
+            near.request.query.weights[space] = 1; /* of a space without one beside one that has */
+    code = near_check(context, &args, &near);
     if (code == CLI_OK)
-        code = near_resolve(context, &args, &request);
+        code = cli_store_open_reading(context);
     if (code == CLI_OK)
-        code = near_answer(context, &request);
+        code = near_resolve(context, &args, &near);
+    if (code == CLI_OK)
+        code = cli_near_answer(context, &near.request);
     return code;
 }
 
-static const cli_option near_options[] = {
-    {"space", NEAR_SPACE, "NAME", "the space; default abstract"},
-    {"at", NEAR_AT, "X,Y,Z", "near this point rather than a token"},
-    {"limit", 'n', "N", "at most N; default 10, with --radius all"},
+static const cli_option near_option_rows[] = {
+    {"space", NEAR_SPACE, "NAME", "the space; default abstract; several: near in all of them"},
+    {"weight", NEAR_WEIGHT, "W", "of the space just named among several; default 1"},
+    {"at", NEAR_AT, "[SPACE=]X,Y,Z", "near this point rather than a token"},
+    {"limit", 'n', "N", "at most N; default 10, with --radius or --box all"},
     {"radius", NEAR_RADIUS, "R", "all within this distance, in the units of the space"},
+    {"box", NEAR_BOX, "LOW:HIGH", "all between two corners X,Y,Z:X,Y,Z"},
+    {"max-distance", NEAR_MAX_DISTANCE, "D", "the nearest, but none farther than this"},
+    {"metric", NEAR_METRIC, "NAME", "euclidean (default), manhattan or chebyshev"},
+    {"count", NEAR_COUNT, NULL, "print only how many are within --radius or --box"},
+    {"density", NEAR_DENSITY, NULL, "print only how many there are for each unit of volume"},
+    {"influence", NEAR_INFLUENCE, NULL, "print only the sum of the fields that reach the place"},
     {"in", NEAR_IN, "NAME", "answer with tokens of this collection alone"},
     {"collection", NEAR_COLLECTION, "NAME", "look the label up in this collection alone"},
     {NULL, 0, NULL, NULL},
@@ -224,11 +299,15 @@ const cli_command cli_command_neighbors = {
     .description =
         "Nearest first, equal distances by id; the token itself is left out. The spaces\n"
         "are physical, sensory, motor, emotional, cognitive, social, temporal, abstract.\n"
+        "In several spaces the distance is sqrt(sum of weight x distance^2); without any\n"
+        "--weight the scales of the constitution are the weights.\n"
         "TOKEN is named as in 'neurograph help get'.",
-    .options = near_options,
+    .options = near_option_rows,
     .examples = "neurograph neighbors dog --limit 5\n"
                 "neurograph neighbors cup --space physical --radius 1.5\n"
-                "neurograph neighbors --at 0,0,1 --space physical --json",
+                "neurograph neighbors --at 0,0,1 --space physical --json\n"
+                "neurograph neighbors --box 0,0,0:2,2,1 --space physical --count\n"
+                "neurograph neighbors cup --space physical --weight 2 --space emotional",
     .exit_codes = near_exits,
     .run = near_run,
 };

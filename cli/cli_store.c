@@ -4,12 +4,13 @@
 #include "cli_json.h"
 #include "cli_memory.h"
 #include "cli_output.h"
+#include "cli_spaces.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { STATS_HASH = CLI_OPTION_FIRST, STATS_MEMORY };
+enum { STATS_HASH = CLI_OPTION_FIRST, STATS_MEMORY, STATS_SPACES };
 
 #define STATS_COMPONENTS_MAX 24u
 
@@ -20,6 +21,8 @@ typedef struct stats_answer {
     uint64_t hash;
     bool by_part;
     ng_memory memory;
+    bool by_space;
+    ng_grid_stats spaces[NG_SPACE_COUNT];
 } stats_answer;
 
 /* ---- stats as a text: groups of rows; in a pipe the group is the first column ---- */
@@ -336,8 +339,24 @@ static void stats_print_json(const cli_context *context, const stats_answer *ans
     stats_json_spaces(&json, &answer->info);
     if (answer->by_part)
         cli_memory_json(&json, &answer->memory);
+    if (answer->by_space)
+        cli_spaces_json(&json, answer->spaces);
     cli_json_close(&json);
     cli_json_end(&json);
+}
+
+static void stats_print(const cli_context *context, const stats_answer *answer)
+{
+    if (context->json) {
+        stats_print_json(context, answer);
+        return;
+    }
+    if (answer->by_part)
+        cli_memory_print(context, &answer->memory);
+    if (answer->by_space)
+        cli_spaces_print(context, answer->spaces);
+    if (!answer->by_part && !answer->by_space)
+        stats_print_text(context, answer);
 }
 
 static int stats_run(cli_context *context, int argc, char **argv)
@@ -351,6 +370,7 @@ static int stats_run(cli_context *context, int argc, char **argv)
     while ((option = cli_args_next(&args)) > 0) {
         answer.hashed = answer.hashed || option == STATS_HASH;
         answer.by_part = answer.by_part || option == STATS_MEMORY;
+        answer.by_space = answer.by_space || option == STATS_SPACES;
     }
     if (option < 0)
         return args.exit_code;
@@ -368,18 +388,17 @@ static int stats_run(cli_context *context, int argc, char **argv)
         status = ng_store_memory(context->store, &answer.memory);
     if (status != NG_OK)
         return cli_fail_status(context, status);
-    if (context->json)
-        stats_print_json(context, &answer);
-    else if (answer.by_part)
-        cli_memory_print(context, &answer.memory);
-    else
-        stats_print_text(context, &answer);
-    return CLI_OK;
+    if (answer.by_space)
+        code = cli_spaces_read(context, answer.spaces);
+    if (code == CLI_OK)
+        stats_print(context, &answer);
+    return code;
 }
 
 static const cli_option stats_options[] = {
     {"hash", STATS_HASH, NULL, "compute the hash of the whole state as well"},
     {"memory", STATS_MEMORY, NULL, "show only the memory, by part: bytes, in use, items"},
+    {"spaces", STATS_SPACES, NULL, "show only the spaces: tokens, bounds, and their indexes"},
     {NULL, 0, NULL, NULL},
 };
 
@@ -391,8 +410,9 @@ const cli_command cli_command_stats = {
     .summary = "Show what is in the store and how large it is",
     .description = "On a terminal sizes are rounded; in a pipe and with --json they are bytes.",
     .options = stats_options,
-    .examples = "neurograph stats\nneurograph stats --json | jq .token_count\n"
-                "neurograph stats --hash --json\nneurograph stats --memory",
+    .examples =
+        "neurograph stats\nneurograph stats --json | jq .token_count\n"
+        "neurograph stats --hash --json\nneurograph stats --memory\nneurograph stats --spaces",
     .exit_codes = stats_exits,
     .run = stats_run,
 };

@@ -89,7 +89,7 @@ typedef void (*ngs_handler)(ngs_request *request);
 
 typedef struct ngs_route {
     ngs_method method;
-    const char *pattern; /* one part may be "{id}" */
+    const char *pattern; /* two parts may be "{id}" */
     ngs_handler handler;
     unsigned flags;
 } ngs_route;
@@ -120,7 +120,8 @@ struct ngs_request {
     void *loop;       /* the event loop it belongs to */
     const ngs_route *route;
     ngs_method method;
-    char id_text[NGS_ID_TEXT_MAX + 1]; /* the part of the path at "{id}" */
+    char id_text[NGS_ID_TEXT_MAX + 1];     /* the part of the path at "{id}" */
+    char second_text[NGS_ID_TEXT_MAX + 1]; /* at the second one */
     ngs_param params[NGS_PARAMS_MAX];
     size_t param_count;
     bool params_overflow;
@@ -309,6 +310,16 @@ void ngs_connection_batch(ngs_request *request);
 void ngs_connection_between(ngs_request *request);
 void ngs_connection_types(ngs_request *request);
 void ngs_token_connections(ngs_request *request);
+void ngs_grid_status(ngs_request *request);
+void ngs_grid_get(ngs_request *request);
+void ngs_grid_neighbors(ngs_request *request);
+void ngs_grid_range(ngs_request *request);
+void ngs_grid_box(ngs_request *request);
+void ngs_grid_nearest(ngs_request *request);
+void ngs_grid_count(ngs_request *request);
+void ngs_grid_influence(ngs_request *request);
+void ngs_grid_density(ngs_request *request);
+void ngs_grid_query(ngs_request *request);
 void ngs_query(ngs_request *request);
 void ngs_feed_get(ngs_request *request);
 void ngs_backup_get(ngs_request *request);

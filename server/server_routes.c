@@ -6,6 +6,8 @@
 #include "server_private.h"
 
 #define API "/api/v1"
+#define ROUTE_SEARCH (NGS_ROUTE_PARAMS | NGS_ROUTE_POOL)
+#define ROUTE_ID "{id}"
 
 static const ngs_route routes[] = {
     {NGS_GET, "/", ngs_system_root, 0},
@@ -37,6 +39,16 @@ static const ngs_route routes[] = {
     {NGS_GET, API "/indexes", ngs_index_list, 0},
     {NGS_POST, API "/indexes", ngs_index_declare, NGS_ROUTE_BODY | NGS_ROUTE_POOL},
     {NGS_DELETE, API "/indexes/{id}", ngs_index_drop, NGS_ROUTE_POOL},
+    {NGS_GET, API "/grid/status", ngs_grid_status, 0},
+    {NGS_GET, API "/grid/{id}", ngs_grid_get, NGS_ROUTE_PARAMS},
+    {NGS_GET, API "/grid/{id}/neighbors/{id}", ngs_grid_neighbors, ROUTE_SEARCH},
+    {NGS_GET, API "/grid/{id}/range", ngs_grid_range, ROUTE_SEARCH},
+    {NGS_GET, API "/grid/{id}/box", ngs_grid_box, ROUTE_SEARCH},
+    {NGS_GET, API "/grid/{id}/nearest", ngs_grid_nearest, ROUTE_SEARCH},
+    {NGS_GET, API "/grid/{id}/count", ngs_grid_count, ROUTE_SEARCH},
+    {NGS_GET, API "/grid/{id}/influence", ngs_grid_influence, ROUTE_SEARCH},
+    {NGS_GET, API "/grid/{id}/density", ngs_grid_density, ROUTE_SEARCH},
+    {NGS_POST, API "/grid/{id}/query", ngs_grid_query, NGS_ROUTE_BODY | NGS_ROUTE_POOL},
     {NGS_POST, API "/query", ngs_query, NGS_ROUTE_BODY | NGS_ROUTE_POOL},
     {NGS_GET, API "/feed", ngs_feed_get, NGS_ROUTE_PARAMS},
     {NGS_GET, API "/admin/backup", ngs_backup_get, NGS_ROUTE_PARAMS},
@@ -49,22 +61,33 @@ static const ngs_route routes[] = {
     {NGS_GET, API "/stats/memory", ngs_system_memory, 0},
 };
 
-/* Whether `path` of `length` bytes is the pattern; "{id}" takes one part that is not empty: *bytes of
- * them at *id. */
-static bool route_matches(const char *pattern, const char *path, size_t length, size_t *id,
-                          size_t *bytes)
+/* Whether `path` of `length` bytes is the pattern. Each "{id}" takes one part that is not empty; the
+ * first goes to request->id_text, the second to request->second_text. */
+static bool route_matches(ngs_request *request, const char *pattern, const char *path,
+                          size_t length)
 {
-    *id = strcspn(pattern, "{");
-    *bytes = 0;
-    if (pattern[*id] == '\0')
-        return *id == length && memcmp(pattern, path, length) == 0;
-    const char *behind = pattern + *id + sizeof "{id}" - 1;
-    size_t behind_bytes = strlen(behind);
-    if (length <= *id + behind_bytes || memcmp(pattern, path, *id) != 0)
-        return false;
-    *bytes = length - *id - behind_bytes;
-    return memcmp(path + *id + *bytes, behind, behind_bytes) == 0 &&
-           memchr(path + *id, '/', *bytes) == NULL;
+    char *ids[] = {request->id_text, request->second_text};
+    for (size_t id = 0;; id++) {
+        size_t fixed = strcspn(pattern, "{");
+        if (length < fixed || memcmp(pattern, path, fixed) != 0)
+            return false;
+        pattern += fixed;
+        path += fixed;
+        length -= fixed;
+        if (*pattern == '\0' || id == sizeof ids / sizeof ids[0])
+            return *pattern == '\0' && length == 0;
+        size_t part = 0;
+        while (part < length && path[part] != '/')
+            part++;
+        if (part == 0)
+            return false;
+        size_t bytes = part < NGS_ID_TEXT_MAX ? part : NGS_ID_TEXT_MAX;
+        memcpy(ids[id], path, bytes);
+        ids[id][bytes] = '\0';
+        pattern += sizeof ROUTE_ID - 1;
+        path += part;
+        length -= part;
+    }
 }
 
 unsigned ngs_route_find(ngs_request *request, const char *path)
@@ -75,18 +98,12 @@ unsigned ngs_route_find(ngs_request *request, const char *path)
     if (length > 1 && path[length - 1] == '/')
         length--;
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
-        size_t id;
-        size_t bytes;
-        if (!route_matches(routes[i].pattern, path, length, &id, &bytes))
+        if (!route_matches(request, routes[i].pattern, path, length))
             continue;
         if (routes[i].method != method) {
             allow |= routes[i].method;
             continue;
         }
-        if (bytes > NGS_ID_TEXT_MAX)
-            bytes = NGS_ID_TEXT_MAX;
-        memcpy(request->id_text, path + id, bytes);
-        request->id_text[bytes] = '\0';
         request->route = &routes[i];
         return 0;
     }

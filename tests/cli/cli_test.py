@@ -321,6 +321,65 @@ class NeighborsTest(CliTest):
         answer = self.json("neighbors", "p0", "--space", "physical", "--in", "robot")
         self.assertEqual([h["label"] for h in answer["hits"]], ["robot arm"])
 
+    def test_box_metric_and_bound(self):
+        near = ("neighbors", "--space", "physical")
+        answer = self.json(*near, "--box", "1,-1,-1:3,1,1")
+        self.assertEqual([h["label"] for h in answer["hits"]], ["p2", "p1", "p3"])
+        self.assertEqual((answer["low"], answer["high"], answer["total"]),
+                         ([1, -1, -1], [3, 1, 1], 3))
+        self.assertEqual(self.ok(*near, "--box", "1,-1,-1:3,1,1", "--count"), "3\n")
+        rows = self.rows(*near, "--at", "1,1,0", "--metric", "manhattan", "--limit", "2")
+        self.assertEqual([row[1:] for row in rows], [["p1", "1"], ["robot arm", "1.5"]])
+        rows = self.rows(*near, "--at", "3,0,0", "--max-distance", "1")
+        self.assertEqual([row[1] for row in rows], ["p3", "p2", "p4"])
+
+    def test_numbers_of_a_place(self):
+        near = ("neighbors", "--space", "physical", "--at", "0,0,0", "--radius", "2")
+        self.assertEqual(self.ok(*near, "--count"), "4\n")
+        answer = self.json(*near, "--density")
+        self.assertEqual(answer["count"], 4)
+        self.assertAlmostEqual(answer["density"], 4 / (4 / 3 * 3.14159265358979 * 8))
+        self.assertEqual(self.ok("neighbors", "p0", "--space", "physical", "--radius", "1",
+                                 "--count"), "2\n")
+        self.ok("put", "p1", "--radius", "2", "--strength", "1")
+        alone = self.json("neighbors", "--space", "physical", "--at", "1,0,0", "--radius", "0.25",
+                          "--influence")
+        self.assertEqual((alone["influence"], alone["count"]), (1, 1))
+
+    def test_several_spaces(self):
+        self.ok("put", "a", "--at", "physical=10,0,0", "--at", "emotional=0.5,0,0")
+        self.ok("put", "b", "--at", "physical=12,0,0", "--at", "emotional=0.5,0,0")
+        rows = self.rows("neighbors", "a", "--space", "physical", "--weight", "4", "--space",
+                         "emotional")
+        self.assertEqual([row[1:] for row in rows], [["b", "4"]])
+        answer = self.json("neighbors", "--at", "physical=10,0,0", "--at", "emotional=0.5,0,0",
+                           "--weight", "2", "--radius", "1")
+        self.assertEqual([h["label"] for h in answer["hits"]], ["a"])
+        self.assertEqual(answer["spaces"], {"physical": {"at": [10, 0, 0], "weight": 1},
+                                            "emotional": {"at": [0.5, 0, 0], "weight": 2}})
+        for wrong in (("--at", "1,2,3", "--space", "physical", "--space", "motor"),
+                      ("--at", "physical=1,2,3", "--space", "motor"),
+                      ("p0", "--space", "physical", "--space", "motor", "--count", "--radius", "1"),
+                      ("p0", "--weight", "2"), ("p0", "--space", "physical", "--weight", "0"),
+                      ("p0", "--space", "physical", "--weight", "2"), ("p0", "--count"),
+                      ("p0", "--box", "0,0,0:1,1,1"), ("--box", "0,0,0"), ("--box", "0,0:1,1,1"),
+                      ("--box", "0,0,0:1,1,1", "--radius", "2"),
+                      ("--box", "1,1,1:0,0,0", "--space", "physical"),
+                      ("p0", "--radius", "1", "--count", "--density"),
+                      ("p0", "--radius", "1", "--max-distance", "2"),
+                      ("p0", "--max-distance", "-1"), ("p0", "--metric", "cosine")):
+            self.fails(2, "", "neighbors", *wrong)
+
+    def test_stats_of_the_spaces(self):
+        rows = self.rows("stats", "--spaces")
+        self.assertEqual([row[0] for row in rows], SPACES)
+        self.assertEqual(rows[0][1:6], ["6", "0,0,0", "4,0.5,0", "1", "0.12"])
+        self.assertEqual(rows[1][1:4], ["0", "-", "-"])
+        answer = self.json("stats", "--spaces")["indexes"]
+        self.assertEqual((answer["physical"]["token_count"], answer["physical"]["high"]),
+                         (6, [4, 0.5, 0]))
+        self.assertIsNone(answer["motor"]["low"])
+
     def test_nothing_and_errors(self):
         answer = self.json("neighbors", "--at", "9,9,9", "--space", "physical", "--radius", "1",
                            code=1)
