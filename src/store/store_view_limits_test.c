@@ -161,6 +161,7 @@ static void test_no_memory_for_pages(void **state)
                      1); /* the store's own do not count */
     ngi_view_close(own);
     ngi_view_close(view);
+    f.mem.max_bytes = 0; /* for the check */
     fixture_close(&f);
 }
 

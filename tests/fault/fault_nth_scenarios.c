@@ -375,6 +375,14 @@ static ng_status act_find(fault_run *run)
     return status;
 }
 
+/* None of the history is left. */
+static void prepare_unindexed(fault_run *run)
+{
+    twin_op op = {.kind = TWIN_INDEX, .index = 1, .drops = true};
+    if (run->twin.indexes[op.index])
+        assert_int_equal(fault_run_op(run, &op, 0), NG_OK);
+}
+
 static void prepare_indexed(fault_run *run)
 {
     for (unsigned i = 0; i < TWIN_INDEXES; i++) {
@@ -569,7 +577,7 @@ const nth_scenario nth_scenarios[] = {
     {.name = "drop", .build = build_drop, .prepare = prepare_drop},
     {.name = "constitution", .build = build_cdna},
     {.name = "projection", .build = build_projection},
-    {.name = "declare an index", .build = build_index},
+    {.name = "declare an index", .build = build_index, .prepare = prepare_unindexed},
     {.name = "create with indexes", .act = act_create_indexed, .prepare = prepare_indexed},
     {.name = "drop an index", .act = act_drop_index, .prepare = prepare_indexed},
     {.name = "reopen with indexes",
