@@ -90,6 +90,7 @@ NG_API const char *ng_version(void);
 typedef uint64_t ng_token_id;
 typedef uint64_t ng_connection_id; /**< 1, 2, 3, ...; 0 is none */
 typedef uint32_t ng_collection_id; /**< number of a collection */
+typedef uint32_t ng_grid_id;       /**< number of a named grid, 1..100; 0 is the store's own */
 typedef uint64_t ng_seq;           /**< position of an op in the log: 1, 2, 3, ... */
 
 #define NG_COLLECTION_RUNTIME 0u  /**< the default collection */
@@ -1280,6 +1281,7 @@ typedef struct ng_search_options {
     bool (*cancelled)(void *context); /**< asked now and then, from the thread of the call: true
                                            ends the search with NG_E_CANCELLED; NULL = never */
     void *context;                    /**< of `cancelled` */
+    ng_grid_id grid;                  /**< only members of this named grid; 0 = every token */
 } ng_search_options;
 
 /** Tokens within `radius` of `center` in `space`, nearest first, equal distances by id.
@@ -1392,6 +1394,61 @@ NG_API NG_MUST_USE ng_status ng_grid_stats_get(const ng_store *store, ng_space s
  *  faster after very many changes. Never needed. Writers wait meanwhile, readers do not.
  *  Errors: NG_E_NOMEM, NG_E_LATCHED; then nothing has changed. Cost: 50 ns a token and space. */
 NG_API NG_MUST_USE ng_status ng_grid_rebuild(ng_store *store, unsigned spaces);
+
+/** What a named grid is set up with. Kept and shown; searches do not depend on it. */
+typedef struct ng_grid_config {
+    size_t struct_size;
+    float bucket_size;        /**< 0.1..1000; 0 = 10 */
+    float density_threshold;  /**< 0..1 */
+    uint32_t min_field_nodes; /**< 1..100; 0 = 3 */
+} ng_grid_config;
+
+typedef struct ng_grid_info {
+    ng_grid_id id;
+    char name[65]; /**< empty: it has none */
+    ng_grid_config config;
+    uint64_t member_count;
+} ng_grid_info;
+
+/** Makes a named grid: a subset of the tokens, durable like them, with spatial indexes of its own, so
+ *  that a search with ng_search_options.grid costs what its members cost and not what the store does.
+ *  At most 100.
+ *
+ *  name    1..64 bytes of [a-z0-9_.-], unique among grids; NULL = none
+ *  config  NULL = bucket_size 10, density_threshold 0.5, min_field_nodes 3
+ *  out     its number: the next one, until all have been given
+ *
+ *  Not part of a transaction, like all writes of grids.
+ *  Owns:    nothing.   Threads: any.
+ *  Errors:  NG_E_INVALID, NG_E_EXISTS (name), NG_E_LIMIT, those of a write.
+ *  Cost:    constant, for a member of the grid: 16 bytes, and an entry in the index of each space. */
+NG_API NG_MUST_USE ng_status ng_grid_create(ng_store *store, const char *name,
+                                            const ng_grid_config *config,
+                                            const ng_write_options *write, ng_grid_id *out);
+/** Drops a grid; its tokens stay. Errors: NG_E_NOT_FOUND, those of a write. Cost: O(slots up to the
+ *  last member of any grid), under the writer's lock. */
+NG_API NG_MUST_USE ng_status ng_grid_drop(ng_store *store, ng_grid_id id,
+                                          const ng_write_options *write);
+/** Adds up to 4096 tokens as one op. Those that are members already, or named twice, are passed over;
+ *  without any other nothing is written, and write->seq receives 0. `*added_count` (may be NULL)
+ *  receives how many came. A token that is deleted leaves every grid, and one that moves moves there.
+ *  Errors: NG_E_NOT_FOUND (grid, token: names the item), NG_E_LIMIT (as many members in all grids
+ *  together as max_tokens), those of a write. */
+NG_API NG_MUST_USE ng_status ng_grid_add(ng_store *store, ng_grid_id id, const ng_token_id *ids,
+                                         size_t count, const ng_write_options *write,
+                                         uint64_t *added_count);
+/** Takes up to 4096 tokens out of a grid, likewise; those that are not members are passed over. */
+NG_API NG_MUST_USE ng_status ng_grid_remove(ng_store *store, ng_grid_id id, const ng_token_id *ids,
+                                            size_t count, const ng_write_options *write,
+                                            uint64_t *removed_count);
+/** Name, configuration and size of a named grid. Errors: NG_E_NOT_FOUND (0 is not named). */
+NG_API NG_MUST_USE ng_status ng_grid_get(const ng_store *store, ng_grid_id id, ng_grid_info *out);
+/** Every named grid, by id. `*count` receives how many there are. */
+NG_API NG_MUST_USE ng_status ng_grid_list(const ng_store *store, ng_grid_info *out, size_t capacity,
+                                          size_t *count);
+/** Whether a token is a member. Errors: NG_E_NOT_FOUND (grid, token). */
+NG_API NG_MUST_USE ng_status ng_grid_has(const ng_store *store, ng_grid_id id, ng_token_id token,
+                                         bool *out);
 
 #define NG_PLAIN_COSINE (-1)
 

@@ -20,7 +20,7 @@ ng_status ngi_api_check_write(const ng_write_options *write)
 }
 
 /* What is never part of a transaction, and has no condition but if_seq. */
-static ng_status api_check_alone(const ng_write_options *write, const char *what)
+ng_status ngi_api_check_alone(const ng_write_options *write, const char *what)
 {
     ng_status status = ngi_api_check_write(write);
     if (status != NG_OK || write == NULL)
@@ -138,7 +138,7 @@ ng_status ng_cdna_set(ng_store *store, const ng_cdna *cdna, const ng_write_optio
 {
     API_REQUIRE(store);
     API_REQUIRE(cdna);
-    ng_status status = api_check_alone(write, "the constitution");
+    ng_status status = ngi_api_check_alone(write, "the constitution");
     return status != NG_OK ? status : ngi_store_cdna_set(store, cdna, write);
 }
 
@@ -148,7 +148,7 @@ ng_status ng_collection_create(ng_store *store, const char *name, const ng_write
     API_REQUIRE(store);
     API_REQUIRE(name);
     API_REQUIRE(out);
-    ng_status status = api_check_alone(write, "a collection");
+    ng_status status = ngi_api_check_alone(write, "a collection");
     return status != NG_OK ? status : ngi_store_collection_create(store, name, write, out);
 }
 
@@ -182,7 +182,7 @@ ng_status ng_collection_clear(ng_store *store, ng_collection_id id, const ng_wri
 {
     uint64_t unused;
     API_REQUIRE(store);
-    ng_status status = api_check_alone(write, "clearing a collection");
+    ng_status status = ngi_api_check_alone(write, "clearing a collection");
     if (status != NG_OK)
         return status;
     return ngi_store_collection_clear(store, id, write,
@@ -194,7 +194,7 @@ ng_status ng_collection_drop(ng_store *store, ng_collection_id id, const ng_writ
 {
     uint64_t unused;
     API_REQUIRE(store);
-    ng_status status = api_check_alone(write, "dropping a collection");
+    ng_status status = ngi_api_check_alone(write, "dropping a collection");
     if (status != NG_OK)
         return status;
     return ngi_store_collection_drop(store, id, write,
@@ -395,7 +395,7 @@ ng_status ng_token_expire(ng_store *store, uint64_t limit, const ng_write_option
                           uint64_t *count)
 {
     API_REQUIRE(store);
-    ng_status status = api_check_alone(write, "an expiry");
+    ng_status status = ngi_api_check_alone(write, "an expiry");
     return status != NG_OK ? status : ngi_store_expire(store, limit, write, count);
 }
 

@@ -198,3 +198,80 @@ ng_status ng_grid_rebuild(ng_store *store, unsigned spaces)
     API_REQUIRE(store);
     return ngi_store_grid_rebuild(store, spaces);
 }
+
+/* --- named grids ----------------------------------------------------------------------------- */
+
+ng_status ng_grid_create(ng_store *store, const char *name, const ng_grid_config *config,
+                         const ng_write_options *write, ng_grid_id *out)
+{
+    ng_grid_config whole = {.bucket_size = 10.0f, .density_threshold = 0.5f, .min_field_nodes = 3};
+    API_REQUIRE(store);
+    API_REQUIRE(out);
+    API_OPTIONS(config);
+    ng_status status = ngi_api_check_alone(write, "a grid");
+    if (status != NG_OK)
+        return status;
+    if (config != NULL) {
+        whole.density_threshold = config->density_threshold;
+        if (config->bucket_size != 0.0f)
+            whole.bucket_size = config->bucket_size;
+        if (config->min_field_nodes != 0)
+            whole.min_field_nodes = config->min_field_nodes;
+    }
+    return ngi_store_grid_create(store, name, &whole, write, out);
+}
+
+ng_status ng_grid_drop(ng_store *store, ng_grid_id id, const ng_write_options *write)
+{
+    API_REQUIRE(store);
+    ng_status status = ngi_api_check_alone(write, "dropping a grid");
+    return status != NG_OK ? status : ngi_store_grid_drop(store, id, write);
+}
+
+static ng_status api_members(ng_store *store, ng_grid_id id, const ng_token_id *ids, size_t count,
+                             bool leave, const ng_write_options *write, uint64_t *changed_count)
+{
+    uint64_t unused;
+    API_REQUIRE(store);
+    API_REQUIRE(ids);
+    ng_status status = ngi_api_check_alone(write, "a change of the members of a grid");
+    if (status != NG_OK)
+        return status;
+    return ngi_store_grid_members(store, id, ids, count, leave, write,
+                                  changed_count != NULL ? changed_count : &unused);
+}
+
+ng_status ng_grid_add(ng_store *store, ng_grid_id id, const ng_token_id *ids, size_t count,
+                      const ng_write_options *write, uint64_t *added_count)
+{
+    return api_members(store, id, ids, count, false, write, added_count);
+}
+
+ng_status ng_grid_remove(ng_store *store, ng_grid_id id, const ng_token_id *ids, size_t count,
+                         const ng_write_options *write, uint64_t *removed_count)
+{
+    return api_members(store, id, ids, count, true, write, removed_count);
+}
+
+ng_status ng_grid_get(const ng_store *store, ng_grid_id id, ng_grid_info *out)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(out);
+    return ngi_store_grid_get(store, id, out);
+}
+
+ng_status ng_grid_list(const ng_store *store, ng_grid_info *out, size_t capacity, size_t *count)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(count);
+    if (capacity > 0)
+        API_REQUIRE(out);
+    return ngi_store_grid_list(store, out, capacity, count);
+}
+
+ng_status ng_grid_has(const ng_store *store, ng_grid_id id, ng_token_id token, bool *out)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(out);
+    return ngi_store_grid_has(store, id, token, out);
+}

@@ -29,6 +29,8 @@ static __attribute__((cold, noinline, unused)) ng_status api_null(const char *na
 /** Size, flags and durability of write options; NULL is right. */
 NG_MUST_USE ng_status ngi_api_check_write(const ng_write_options *write);
 
+/** The same of a write that is an op of its own: `what` is not part of a transaction and has no version. */
+NG_MUST_USE ng_status ngi_api_check_alone(const ng_write_options *write, const char *what);
 /** Sizes of the options of a list of connections and of their filter; NULL is right. */
 NG_MUST_USE ng_status ngi_api_check_list(const ng_connection_list_options *options);
 

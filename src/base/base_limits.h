@@ -17,13 +17,18 @@
 #define NGI_DATA_UNITS_MAX (1u << 30) /* 64 GiB of payloads in all: they live in memory */
 #define NGI_TERMS_MAX (1u << 24)      /* different tags and keywords in all */
 #define NGI_COLLECTION_NAME_MAX 64    /* fits file names and URLs everywhere */
-#define NGI_COLLECTIONS_MAX 65536     /* a dense array, one entry each */
-#define NGI_DIMENSIONS_MIN 2          /* a cosine of one number is only its sign */
-#define NGI_DIMENSIONS_MAX 4096       /* the largest embeddings in use */
-#define NGI_BATCH_MAX 4096            /* records in one op: bounds the work under the write lock */
-#define NGI_TRANSACTIONS_MAX 1024     /* open at once: what is staged in them is memory */
-#define NGI_TXN_CONDITIONS_MAX 4096   /* of each kind: verified under the writer's lock */
-#define NGI_OP_BYTES_MAX (80u << 20)  /* 4096 records with 4096 dimensions and labels */
+#define NGI_GRIDS_MAX 100        /* named grids: as the original; a bit for each in a token's */
+#define NGI_GRID_NAME_MAX 64     /* as of a collection */
+#define NGI_GRID_BUCKET_MIN 0.1f /* configuration of a grid: as the original, all of it */
+#define NGI_GRID_BUCKET_MAX 1000.0f
+#define NGI_GRID_FIELD_NODES_MAX 100
+#define NGI_COLLECTIONS_MAX 65536    /* a dense array, one entry each */
+#define NGI_DIMENSIONS_MIN 2         /* a cosine of one number is only its sign */
+#define NGI_DIMENSIONS_MAX 4096      /* the largest embeddings in use */
+#define NGI_BATCH_MAX 4096           /* records in one op: bounds the work under the write lock */
+#define NGI_TRANSACTIONS_MAX 1024    /* open at once: what is staged in them is memory */
+#define NGI_TXN_CONDITIONS_MAX 4096  /* of each kind: verified under the writer's lock */
+#define NGI_OP_BYTES_MAX (80u << 20) /* 4096 records with 4096 dimensions and labels */
 #define NGI_SEGMENT_BYTES_DEFAULT (64ull << 20)
 #define NGI_SEGMENT_BYTES_MIN (64ull << 10)   /* smaller ones are nearly all header and rotation */
 #define NGI_SEGMENT_BYTES_LIMIT (4ull << 30)  /* one segment is the unit of retention */

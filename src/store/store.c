@@ -83,6 +83,8 @@ ng_status ngi_store_write_begin(ng_store *store, size_t body_bytes, const ng_wri
     if (NGI_UNLIKELY(store->read_only || store->follows))
         return store_fail_read_only(store);
     ngi_wal_lock(store->wal);
+    if (NGI_UNLIKELY(store->named.any_moved))
+        ngi_named_forget(store);
     ng_status status = ngi_wal_make_room(store->wal, body_bytes);
     if (status == NG_OK && write != NULL && write->if_seq != 0 &&
         write->if_seq != ngi_wal_applied(store->wal)) {
@@ -327,8 +329,10 @@ static ng_status store_init_tables(ng_store *store)
     NGI_TRY(ngi_labels_init(&store->labels, os, &accounts[STORE_LABELS], store->max_tokens));
     NGI_TRY(ngi_graph_init(&store->graph, os, &accounts[STORE_GRAPH], store->max_tokens,
                            store->max_connections));
-    NGI_TRY(ngi_grid_create(os, &accounts[STORE_GRID], (uint64_t)store->max_tokens * NG_SPACE_COUNT,
-                            &store->grid));
+    /* As many members of named grids as tokens. */
+    NGI_TRY(ngi_grid_create(os, &accounts[STORE_GRID],
+                            2 * (uint64_t)store->max_tokens * NG_SPACE_COUNT, &store->grid));
+    NGI_TRY(ngi_named_init(store));
     NGI_TRY(ngi_vectors_create(os, &accounts[STORE_VECTORS], store->max_tokens, &store->vectors));
     NGI_TRY(ngi_attributes_init(&store->attributes, os, &accounts[STORE_ATTRIBUTES],
                                 store->max_tokens));
@@ -345,6 +349,7 @@ static void store_release_tables(ng_store *store)
     ngi_groups_release(store_account_of(store, STORE_TOKENS), &store->token_groups);
     ngi_groups_release(store_account_of(store, STORE_GRAPH), &store->connection_groups);
     ngi_graph_release(&store->graph);
+    ngi_named_release(store);
     ngi_grid_destroy(store->grid);
     store->grid = NULL;
     memset(store->spaces, 0, sizeof store->spaces);

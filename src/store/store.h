@@ -212,6 +212,22 @@ NG_MUST_USE ng_status ngi_store_grid_many(const ng_store *store, ng_space space,
 NG_MUST_USE ng_status ngi_store_multi_search(const ng_store *store, const ng_multi_query *query,
                                              float radius, const ng_search_options *options,
                                              ng_hit *out, size_t capacity, size_t *count);
+/** See ng_grid_create; every member of `config` is set. */
+NG_MUST_USE ng_status ngi_store_grid_create(ng_store *store, const char *name,
+                                            const ng_grid_config *config,
+                                            const ng_write_options *write, ng_grid_id *out);
+NG_MUST_USE ng_status ngi_store_grid_drop(ng_store *store, ng_grid_id id,
+                                          const ng_write_options *write);
+/** See ng_grid_add; `leave`: ng_grid_remove. */
+NG_MUST_USE ng_status ngi_store_grid_members(ng_store *store, ng_grid_id id, const ng_token_id *ids,
+                                             size_t count, bool leave,
+                                             const ng_write_options *write,
+                                             uint64_t *changed_count);
+NG_MUST_USE ng_status ngi_store_grid_get(const ng_store *store, ng_grid_id id, ng_grid_info *out);
+NG_MUST_USE ng_status ngi_store_grid_list(const ng_store *store, ng_grid_info *out, size_t capacity,
+                                          size_t *count);
+NG_MUST_USE ng_status ngi_store_grid_has(const ng_store *store, ng_grid_id id, ng_token_id token,
+                                         bool *out);
 NG_MUST_USE ng_status ngi_store_grid_stats(const ng_store *store, ng_space space,
                                            ng_grid_stats *out);
 NG_MUST_USE ng_status ngi_store_grid_rebuild(ng_store *store, unsigned spaces);

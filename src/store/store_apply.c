@@ -344,6 +344,10 @@ static ng_status apply_one(ng_store *store, const ngi_op *op)
         return NG_OK;
     case NGI_OP_COLLECTION_DROP:
         return apply_collection_drop(store, op);
+    case NGI_OP_GRID_PUT:
+    case NGI_OP_GRID_DROP:
+    case NGI_OP_GRID_MEMBERS:
+        return ngi_named_apply(store, op);
     case NGI_OP_CDNA_PUT:
         store->cdna_version++;
         return ngi_cdna_decode(op->body, &store->cdna);

@@ -67,13 +67,30 @@ ng_status ngi_grid_call_check(const ng_store *store, ng_space space,
     return ngi_filter_check(options->filter);
 }
 
+/* A grid that is dropped after this is searched as it is then: empty. */
+static ng_status grid_find(store_grid_call *call, ng_grid_id id)
+{
+    ng_status status = ngi_store_read_begin(call->store);
+    if (status != NG_OK)
+        return status;
+    if (ngi_named_has(call->store, id))
+        call->trees = call->store->named.trees[id - 1];
+    else
+        status = ngi_named_fail(id);
+    ngi_store_read_end(call->store);
+    return status;
+}
+
 ng_status ngi_grid_call_begin(store_grid_call *call, const ng_store *store, ng_space space,
                               const ng_search_options *options, ngi_grid_search *search)
 {
-    *call = (store_grid_call){.store = store, .options = options};
+    *call = (store_grid_call){.store = store, .options = options, .trees = store->spaces};
     search->metric = store->metrics[space];
     if (options == NULL)
         return NG_OK;
+    ng_status status = options->grid != 0 ? grid_find(call, options->grid) : NG_OK;
+    if (status != NG_OK)
+        return status;
     if (options->metric != NG_METRIC_EUCLIDEAN)
         ngi_metric_init(&search->metric, &store->encoding, space, (ng_metric)options->metric);
     if (options->timeout_us != 0)
@@ -88,7 +105,7 @@ ng_status ngi_grid_call_begin(store_grid_call *call, const ng_store *store, ng_s
         search->accept = grid_accept_record;
         return NG_OK;
     }
-    ng_status status = ngi_store_read_begin(store);
+    status = ngi_store_read_begin(store);
     if (status != NG_OK)
         return status;
     status = ngi_filter_resolve(store, options->filter);
@@ -140,7 +157,8 @@ static ng_status grid_refuse_distance(const ng_search_options *options)
 static ng_status grid_run(const ng_store *store, ng_space space, const ng_search_options *options,
                           bool nearest, ngi_grid_search *search, size_t *count)
 {
-    const ngi_grid_tree *tree = &store->spaces[space];
+    const store_grid_call *call = search->context;
+    const ngi_grid_tree *tree = &call->trees[space];
     if (nearest)
         ngi_grid_nearest(grid_of(store), tree, search);
     else if (grid_is_unordered(options))
@@ -273,7 +291,8 @@ static ng_status grid_count_run(const ng_store *store, ng_space space,
         return status;
     if (!search->by_box)
         search->bound = ngi_metric_bound(&search->metric, radius);
-    ngi_grid_count(grid_of(store), &store->spaces[space], search);
+    const store_grid_call *call = search->context;
+    ngi_grid_count(grid_of(store), &call->trees[space], search);
     status = ngi_grid_call_end(search->context);
     *count = status == NG_OK ? search->found : 0;
     return status;

@@ -182,6 +182,26 @@ out:
     return status;
 }
 
+/* Likewise. */
+static ng_status hash_grids(hash_job *job)
+{
+    const ng_view *view = job->view;
+    void *block = NULL;
+    ng_status status = NG_OK;
+    if (view->grid_count == 0)
+        return NG_OK;
+    NGI_TRY(ngi_alloc(view->store->mem, NGI_STREAM_BLOCK_BYTES, "state hash", &block));
+    hash_bytes(job, block, ngi_view_grids(view, block));
+    for (uint32_t next = 1; next < view->member_end;) {
+        ngi_view_items items = {.out = block, .capacity = NGI_STREAM_BLOCK_BYTES};
+        NGI_TRY(ngi_view_members(view, &next, &items));
+        hash_bytes(job, block, items.bytes);
+    }
+out:
+    ngi_free(view->store->mem, block, NGI_STREAM_BLOCK_BYTES);
+    return status;
+}
+
 static void hash_small(hash_job *job)
 {
     const ng_view *view = job->view;
@@ -209,6 +229,7 @@ ng_status ngi_view_state_hash(const ng_view *view, uint64_t *out)
     NGI_TRY(hash_connections(&job));
     hash_small(&job);
     NGI_TRY(hash_attributes(&job));
+    NGI_TRY(hash_grids(&job));
     if (view->indexes.bytes > 0)
         hash_bytes(&job, view->indexes.data, view->indexes.bytes);
     *out = XXH3_64bits_digest(job.state);

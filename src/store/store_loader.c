@@ -33,6 +33,7 @@ struct store_loader {
     atomic_uint_fast64_t token_count, active_token_count;
     atomic_uint_fast64_t connection_count, active_connection_count;
     uint64_t label_count, vector_count, attribute_count;
+    uint64_t member_total;                /* that the grids should have */
     atomic_uint_fast64_t *per_collection; /* [head.collection_count] tokens */
     store_collection *collections;        /* likewise */
     ng_cdna cdna;
@@ -195,6 +196,14 @@ static ng_status admit_single(store_loader *loader, const ngi_block *block)
     return NG_OK;
 }
 
+static ng_status admit_grids(store_loader *loader, const ngi_block *block)
+{
+    if (block->first != 0 || block->count > NGI_GRIDS_MAX || loader->has_all[block->kind])
+        return loader_refuse("a block from number", block->first);
+    loader->has_all[block->kind] = true;
+    return NG_OK;
+}
+
 /* Later kinds look up what stands in records and sides. */
 static bool admit_is_in_order(const store_loader *loader, uint16_t kind)
 {
@@ -223,7 +232,10 @@ ng_status ngi_loader_admit(store_loader *loader, const ngi_block *block)
     case NGI_BLOCK_LABELS:
     case NGI_BLOCK_VECTORS:
     case NGI_BLOCK_ATTRIBUTES:
+    case NGI_BLOCK_MEMBERS:
         return admit_slots(loader, block);
+    case NGI_BLOCK_GRIDS:
+        return admit_grids(loader, block);
     case NGI_BLOCK_COLLECTIONS:
         return admit_collections(loader, block);
     default:
@@ -518,6 +530,46 @@ out:
     return status;
 }
 
+/* --- named grids ----------------------------------------------------------------------------- */
+
+/* They go into the store at once: a failure resets its tables. */
+static ng_status accept_grids(store_loader *loader, const ngi_block *block)
+{
+    ng_grid_id previous = 0;
+    size_t at = 0;
+    for (uint32_t i = 0; i < block->count; i++) {
+        ng_grid_id id = 0;
+        store_named_grid grid;
+        size_t bytes = ngi_named_image_decode(block->payload + at, block->bytes - at, &id, &grid);
+        if (bytes == 0 || id <= previous)
+            return loader_refuse("grid", id);
+        ng_status status = ngi_named_load_grid(loader->store, id, &grid);
+        if (status != NG_OK)
+            return status;
+        loader->member_total += grid.member_count;
+        previous = id;
+        at += bytes;
+    }
+    return at == block->bytes ? NG_OK : loader_refuse("bytes behind the grids", block->bytes - at);
+}
+
+static ng_status accept_members(store_loader *loader, const ngi_block *block)
+{
+    ng_status status = NG_OK;
+    if (block->bytes != (uint64_t)block->count * STORE_MEMBER_BYTES)
+        return loader_refuse("size of the members from token", block->first);
+    for (uint32_t i = 0; i < block->count && status == NG_OK; i++) {
+        const uint8_t *at = block->payload + (size_t)i * STORE_MEMBER_BYTES;
+        uint32_t slot = ngi_get_u32(at);
+        const store_members members = {{ngi_get_u64(at + 8), ngi_get_u64(at + 16)}};
+        if (!loader_is_live(loader, slot) || ngi_get_u32(at + 4) != 0 ||
+            (i == 0 && slot != block->first))
+            return loader_refuse("grids of token", slot);
+        status = ngi_named_load_member(loader->store, slot, &members);
+    }
+    return status;
+}
+
 ng_status ngi_loader_accept(store_loader *loader, const ngi_block *block)
 {
     switch (block->kind) {
@@ -537,6 +589,10 @@ ng_status ngi_loader_accept(store_loader *loader, const ngi_block *block)
         return accept_cdna(loader, block);
     case NGI_BLOCK_ATTRIBUTES:
         return accept_attributes(loader, block);
+    case NGI_BLOCK_GRIDS:
+        return accept_grids(loader, block);
+    case NGI_BLOCK_MEMBERS:
+        return accept_members(loader, block);
     case NGI_BLOCK_INDEXES:
         return accept_indexes(loader, block);
     default:
@@ -580,6 +636,8 @@ static ng_status end_check_complete(const store_loader *loader)
     NGI_TRY(end_compare("labels", head->label_count, loader->label_count));
     NGI_TRY(end_compare("vectors", head->vector_count, loader->vector_count));
     NGI_TRY(end_compare("attributes", head->attribute_count, loader->attribute_count));
+    NGI_TRY(
+        end_compare("members of grids", loader->member_total, loader->store->named.member_total));
     NGI_TRY(end_compare("indexes", head->index_count, loader->store->attributes.fields.count));
 out:
     return status;

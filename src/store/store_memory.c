@@ -45,6 +45,10 @@ void ngi_store_grid_memory(const ng_store *store, ng_memory_use *out)
         out->items += store->spaces[space].count;
         out->used_bytes += ngi_grid_tree_bytes(&store->spaces[space]);
     }
+    for (uint32_t i = 0; i < NGI_GRIDS_MAX && store->named.count > 0; i++)
+        for (int space = 0; space < NG_SPACE_COUNT; space++)
+            out->used_bytes += ngi_grid_tree_bytes(&store->named.trees[i][space]);
+    out->used_bytes += store->named.member_end * sizeof(store_members);
 }
 
 void ngi_store_attributes_memory(const ng_store *store, ng_memory_use *out)

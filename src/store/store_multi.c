@@ -164,7 +164,7 @@ static ng_status multi_seed(multi_job *job)
         near.hits = block;
         near.capacity = count;
         near.bound = UINT64_MAX;
-        ngi_grid_nearest(job->store->grid, &job->store->spaces[space], &near);
+        ngi_grid_nearest(job->store->grid, &job->call.trees[space], &near);
         job->best.count = 0; /* each space for itself, so no token is kept twice */
         for (size_t i = 0; i < near.count; i++)
             (void)multi_visit(job, (uint32_t)near.hits[i].slot);
@@ -194,7 +194,7 @@ static int multi_choose(multi_job *job, uint64_t *fewest)
         share.bound = multi_share(job, space, job->best.bound);
         share.go_on = multi_is_patient;
         job->questions = 0;
-        ngi_grid_count(job->store->grid, &job->store->spaces[space], &share);
+        ngi_grid_count(job->store->grid, &job->call.trees[space], &share);
         uint64_t count = share.is_stopped ? UINT64_MAX - 1 : share.found;
         if (count < *fewest) {
             *fewest = count;
@@ -211,7 +211,7 @@ static void multi_visit_space(multi_job *job, int space)
     visit.accept = multi_visit;
     job->visit = &visit;
     job->visit_space = space;
-    ngi_grid_count(job->store->grid, &job->store->spaces[space], &visit);
+    ngi_grid_count(job->store->grid, &job->call.trees[space], &visit);
     multi_flush(job);
     job->visit = NULL;
 }
@@ -233,7 +233,7 @@ static void multi_run(multi_job *job)
     int space = multi_choose(job, &fewest);
     uint64_t tokens = store_slot_end(job->store);
     /* Records in the order of space are as many cache misses; in the order of the table they stream. */
-    if (fewest < tokens / 8)
+    if (fewest < tokens / 8 || job->call.trees != job->store->spaces)
         multi_visit_space(job, space);
     else
         multi_scan(job);

@@ -219,7 +219,8 @@ static ng_status check_token(prepare_job *job, const ngi_op *op, const ngi_op_to
     }
     if (ngi_token_validate(&token->record) != NG_OK)
         return ngi_fail_prefix(NG_E_CORRUPT, "op does not fit the state");
-    ngi_space_count(store_live_slot(store, slot) != 0 ? &store_records(store)[slot] : NULL,
+    ngi_space_count(store, slot,
+                    store_live_slot(store, slot) != 0 ? &store_records(store)[slot] : NULL,
                     &token->record, job->room.moved);
     if (slot > job->room.max_slot)
         job->room.max_slot = slot;
@@ -289,7 +290,7 @@ static ng_status check_tokens_delete(prepare_job *job, const ngi_op *op)
             return prepare_refuse("slot", slot);
         if (job->in_transaction && !set_add(&job->deleted_tokens, slot, false))
             return prepare_refuse("deleted twice: slot", slot);
-        ngi_space_count(&store_records(job->store)[slot], NULL, job->room.moved);
+        ngi_space_count(job->store, slot, &store_records(job->store)[slot], NULL, job->room.moved);
     }
     NGI_TRY(ngi_op_list_close(&reader));
 out:
@@ -598,7 +599,7 @@ static ng_status prepare_collection_drop(ng_store *store, const ngi_op *op)
         if (slot <= previous || store_live_slot(store, slot) == 0 ||
             store_sides(store)[slot].collection != number)
             return prepare_refuse("slot", slot);
-        ngi_space_count(&store_records(store)[slot], NULL, moved);
+        ngi_space_count(store, slot, &store_records(store)[slot], NULL, moved);
         previous = slot;
     }
     return ngi_space_reserve(store, moved);
@@ -632,6 +633,8 @@ static ng_status prepare_projection_put(ng_store *store, const ngi_op *op, bool 
 
 static ng_status prepare_op(ng_store *store, const ngi_op *op, bool foreign)
 {
+    if (NGI_UNLIKELY(store->named.any_moved))
+        ngi_named_forget(store);
     switch (op->kind) {
     case NGI_OP_TOKENS_PUT:
     case NGI_OP_TOKENS_DELETE:
@@ -643,6 +646,10 @@ static ng_status prepare_op(ng_store *store, const ngi_op *op, bool foreign)
         return prepare_collection_put(store, op, foreign);
     case NGI_OP_COLLECTION_DROP:
         return prepare_collection_drop(store, op);
+    case NGI_OP_GRID_PUT:
+    case NGI_OP_GRID_DROP:
+    case NGI_OP_GRID_MEMBERS:
+        return ngi_named_prepare(store, op);
     case NGI_OP_CDNA_PUT:
         return prepare_cdna_put(op);
     case NGI_OP_PROJECTION_PUT:

@@ -32,6 +32,7 @@
 #include "os/os_thread.h"
 #include "store/store.h"
 #include "store/store_attributes.h"
+#include "store/store_named.h"
 #include "wal/wal_op.h"
 
 #define STORE_STRIPES 1024u /* 4 KiB of counters: they stay in the first-level cache */
@@ -187,6 +188,7 @@ struct ng_store {
     ngi_graph graph;
     ngi_vectors *vectors;
     store_attributes attributes;
+    store_named named;
     store_collection *collections;
     uint32_t collection_count;
     uint32_t collection_capacity;
@@ -382,10 +384,15 @@ void ngi_store_identity(const ng_store *store, ngi_manifest *out);
 
 /** What an op changes in space: how many points of each tree come, move or go; `old` and `now` may be
  *  NULL (no token), `moved` counts up. Then room for them, the changes, and the whole of them seen. */
-void ngi_space_count(const ng_token *old, const ng_token *now, uint32_t moved[NG_SPACE_COUNT]);
+void ngi_space_count(ng_store *store, uint32_t slot, const ng_token *old, const ng_token *now,
+                     uint32_t moved[NG_SPACE_COUNT]);
 NG_MUST_USE ng_status ngi_space_reserve(ng_store *store, const uint32_t moved[NG_SPACE_COUNT]);
 NG_MUST_USE ng_status ngi_space_put(ng_store *store, uint32_t slot, const ng_token *old,
                                     const ng_token *now);
+/** The same for the trees of one grid alone. */
+void ngi_space_count_in(const ng_token *old, const ng_token *now, uint32_t moved[NG_SPACE_COUNT]);
+NG_MUST_USE ng_status ngi_space_put_in(ng_store *store, ngi_grid_tree trees[NG_SPACE_COUNT],
+                                       uint32_t slot, const ng_token *old, const ng_token *now);
 /** Indexes the records of slots below `slot_end` anew, in the spaces of which `spaces` has a bit. For
  *  the holder of the log's lock, or before the store is shared. */
 NG_MUST_USE ng_status ngi_space_rebuild(ng_store *store, uint32_t slot_end, unsigned spaces);

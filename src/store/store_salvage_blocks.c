@@ -43,8 +43,8 @@ ng_status ngi_salvage_fill(salvage *job, uint16_t kind, uint32_t first, uint32_t
 /* --- giving blocks on ------------------------------------------------------------------------ */
 
 /* A block of `bytes` bytes in job->payload. */
-static ng_status salvage_give(salvage *job, uint16_t kind, uint32_t first, uint32_t count,
-                              size_t bytes)
+ng_status ngi_salvage_give(salvage *job, uint16_t kind, uint32_t first, uint32_t count,
+                           size_t bytes)
 {
     if (job->loader == NULL)
         return NG_OK;
@@ -108,7 +108,7 @@ static ng_status salvage_table(salvage *job, uint16_t kind, uint32_t end)
             else
                 salvage_fix_connection(job, first + i, record);
         }
-        status = salvage_give(job, kind, first, count, (size_t)count * bytes);
+        status = ngi_salvage_give(job, kind, first, count, (size_t)count * bytes);
         if (status != NG_OK)
             return status;
     }
@@ -222,8 +222,8 @@ static ng_status salvage_labels(salvage *job)
             }
             text += bytes;
         }
-        status = salvage_give(job, NGI_BLOCK_LABELS, (uint32_t)block->first, block->count,
-                              (size_t)(out - job->payload));
+        status = ngi_salvage_give(job, NGI_BLOCK_LABELS, (uint32_t)block->first, block->count,
+                                  (size_t)(out - job->payload));
         if (status != NG_OK)
             return status;
     }
@@ -271,7 +271,7 @@ static ng_status salvage_vectors(salvage *job)
             continue;
         memmove(job->payload + (size_t)kept * 4, rows, kept * row_bytes);
         job->head.vector_count += kept;
-        status = salvage_give(job, NGI_BLOCK_VECTORS, slots[0], kept, kept * (4 + row_bytes));
+        status = ngi_salvage_give(job, NGI_BLOCK_VECTORS, slots[0], kept, kept * (4 + row_bytes));
         if (status != NG_OK)
             return status;
     }
@@ -333,9 +333,9 @@ static ng_status salvage_attribute_block(salvage *job, const salvage_block *bloc
         first = kept++ == 0 ? item.slot : first;
     }
     job->head.attribute_count += kept;
-    return kept == 0
-               ? NG_OK
-               : salvage_give(job, NGI_BLOCK_ATTRIBUTES, first, kept, (size_t)(out - job->payload));
+    return kept == 0 ? NG_OK
+                     : ngi_salvage_give(job, NGI_BLOCK_ATTRIBUTES, first, kept,
+                                        (size_t)(out - job->payload));
 }
 
 static ng_status salvage_attributes(salvage *job)
@@ -414,7 +414,7 @@ static ng_status salvage_collections(salvage *job)
             at += 4 + bytes;
         }
         ng_status status =
-            salvage_give(job, NGI_BLOCK_COLLECTIONS, first, count, (size_t)(at - job->payload));
+            ngi_salvage_give(job, NGI_BLOCK_COLLECTIONS, first, count, (size_t)(at - job->payload));
         if (status != NG_OK)
             return status;
     }
@@ -436,7 +436,7 @@ static ng_status salvage_cdna(salvage *job)
         ngi_cdna_default(&cdna, job->head.identity.created_us / 1000000);
         ngi_cdna_encode(&cdna, job->payload);
     }
-    return salvage_give(job, NGI_BLOCK_CDNA, 0, 1, NGI_CDNA_BYTES);
+    return ngi_salvage_give(job, NGI_BLOCK_CDNA, 0, 1, NGI_CDNA_BYTES);
 }
 
 static ng_status salvage_projection(salvage *job)
@@ -452,7 +452,7 @@ static ng_status salvage_projection(salvage *job)
         job->head.dimensions = decoded.dimensions;
     if (decoded.dimensions != job->head.dimensions || decoded.component_count > decoded.dimensions)
         return NG_OK;
-    return salvage_give(job, NGI_BLOCK_PROJECTION, 0, 1, bytes);
+    return ngi_salvage_give(job, NGI_BLOCK_PROJECTION, 0, 1, bytes);
 }
 
 ng_status ngi_salvage_pass(salvage *job)
@@ -472,6 +472,7 @@ ng_status ngi_salvage_pass(salvage *job)
     NGI_TRY(salvage_cdna(job));
     NGI_TRY(salvage_projection(job));
     NGI_TRY(salvage_attributes(job));
+    NGI_TRY(ngi_salvage_grids(job));
     NGI_TRY(salvage_indexes(job));
 out:
     return status;

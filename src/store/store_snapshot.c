@@ -19,6 +19,7 @@ _Static_assert(sizeof(store_side) == 16 && offsetof(store_side, version) == 8 &&
 _Static_assert(NGI_OP_PROJECTION_HEADER + 4u * NGI_DIMENSIONS_MAX * (NGI_COMPONENTS_MAX + 1) <=
                    NGI_STREAM_BLOCK_BYTES,
                "the largest projection fits a block");
+_Static_assert(NGI_GRIDS_MAX *STORE_GRID_IMAGE_MAX <= NGI_STREAM_BLOCK_BYTES, "all fit a block");
 _Static_assert(NGI_OP_ATTRIBUTES_MAX <= NGI_STREAM_BLOCK_BYTES, "the longest item fits a block");
 _Static_assert(STORE_LABEL_SLICE *(2 + NGI_LABEL_BYTES_MAX) <= NGI_STREAM_BLOCK_BYTES,
                "a slice of the longest labels fits a block");
@@ -311,6 +312,41 @@ out:
     return status;
 }
 
+static ng_status snapshot_members(snapshot_job *job)
+{
+    const ng_view *view = job->view;
+    ngi_view_items items = {.out = job->payload, .capacity = NGI_STREAM_BLOCK_BYTES};
+    ng_status status = NG_OK;
+    for (uint32_t next = 1; next < view->member_end;) {
+        uint32_t before = next;
+        NGI_TRY(ngi_view_members(view, &next, &items));
+        NGI_TRY(snapshot_step(job, next - before));
+        if (items.count == 0 || (!items.full && next < view->member_end))
+            continue;
+        const ngi_block block = {.kind = NGI_BLOCK_MEMBERS,
+                                 .first = items.first,
+                                 .count = items.count,
+                                 .bytes = (uint32_t)items.bytes,
+                                 .payload = job->payload};
+        NGI_TRY(ngi_stream_block(job->writer, &block));
+        items = (ngi_view_items){.out = job->payload, .capacity = NGI_STREAM_BLOCK_BYTES};
+    }
+out:
+    return status;
+}
+
+static ng_status snapshot_grids(snapshot_job *job)
+{
+    if (job->view->grid_count == 0)
+        return NG_OK;
+    const ngi_block block = {.kind = NGI_BLOCK_GRIDS,
+                             .count = job->view->grid_count,
+                             .bytes = (uint32_t)ngi_view_grids(job->view, job->payload),
+                             .payload = job->payload};
+    ng_status status = ngi_stream_block(job->writer, &block);
+    return status == NG_OK ? snapshot_members(job) : status;
+}
+
 static ng_status snapshot_indexes(snapshot_job *job)
 {
     const ng_view *view = job->view;
@@ -334,7 +370,7 @@ ng_status ngi_snapshot_write(const ng_view *view, ngi_stream_writer *writer,
     job.payload = block;
     uint64_t passes =
         2u + (view->label_count > 0) + (view->vector_count > 0) + (view->attribute_count > 0);
-    uint64_t total = passes * view->slot_end + view->id_end;
+    uint64_t total = passes * view->slot_end + view->id_end + view->member_end;
     if (progress != NULL)
         progress->at.total = total;
     ngi_snapshot_head(view, &head);
@@ -348,6 +384,7 @@ ng_status ngi_snapshot_write(const ng_view *view, ngi_stream_writer *writer,
     NGI_TRY(snapshot_cdna(&job));
     NGI_TRY(snapshot_projection(&job));
     NGI_TRY(snapshot_attributes(&job));
+    NGI_TRY(snapshot_grids(&job));
     NGI_TRY(snapshot_indexes(&job));
     NGI_TRY(ngi_progress_step(progress, total, total));
 out:

@@ -422,8 +422,8 @@ static ng_status put_check(put_job *job, size_t index, ngi_op_token *token)
     ng_status status = NG_OK;
     NGI_TRY(ngi_token_apply_fields(&token->record, fields, &store->encoding, &store->cdna));
     if ((fields->spaces_set | fields->spaces_clear) != 0)
-        ngi_space_count(id != 0 ? &store_records(store)[id] : NULL, &token->record,
-                        job->room.moved);
+        ngi_space_count(store, token->record.slot, id != 0 ? &store_records(store)[id] : NULL,
+                        &token->record, job->room.moved);
     NGI_TRY(put_check_label(job, index, token));
     NGI_TRY(put_check_vector(job, index, token));
 out:

@@ -224,6 +224,8 @@ static void view_free(ng_view *view)
 {
     ngi_mem *mem = store_account_of(view->store, STORE_VIEWS);
     ngi_free(mem, view->collections, view->collection_count * sizeof *view->collections);
+    if (view->grids != NULL)
+        ngi_free(mem, view->grids, NGI_GRIDS_MAX * sizeof *view->grids);
     ngi_buffer_release(mem, &view->projection);
     ngi_buffer_release(mem, &view->indexes);
     ngi_free(mem, view->pages, sizeof *view->pages);
@@ -252,6 +254,23 @@ out:
     return status;
 }
 
+static ng_status view_copy_grids(ng_view *view)
+{
+    const store_named *named = &view->store->named;
+    void *block;
+    if (named->count == 0)
+        return NG_OK;
+    ng_status status =
+        ngi_alloc(store_account_of(view->store, STORE_VIEWS), sizeof named->grids, "view", &block);
+    if (status != NG_OK)
+        return status;
+    view->grids = block;
+    memcpy(view->grids, named->grids, sizeof named->grids);
+    view->grid_count = named->count;
+    view->member_end = named->member_end;
+    return NG_OK;
+}
+
 /* What is small is copied. */
 static ng_status view_copy_state(ng_view *view)
 {
@@ -272,6 +291,9 @@ static ng_status view_copy_state(ng_view *view)
         memcpy(view->projection.data, store->projection.data, store->projection.bytes);
         view->projection.bytes = store->projection.bytes;
     }
+    status = view_copy_grids(view);
+    if (status != NG_OK)
+        return status;
     if (store->attributes.fields.count > 0) {
         status =
             ngi_buffer_reserve(mem, &view->indexes,
@@ -321,6 +343,7 @@ static ng_status view_attach(ng_view *view)
         [VIEW_TERM_ENTRIES] = {&store->attributes.tags.texts.entries, view->term_end},
         [VIEW_TERM_TEXTS] = {&store->attributes.tags.texts.arena,
                              store->attributes.tags.texts.arena_bytes / NGI_LABELS_UNIT_BYTES},
+        [VIEW_MEMBERS] = {&store->named.members, view->member_end},
     };
     ng_status status = NG_OK;
     for (int i = 0; i < VIEW_TABLE_COUNT && status == NG_OK; i++)

@@ -34,6 +34,7 @@ typedef enum store_view_table {
     VIEW_CHAINS,
     VIEW_TERM_ENTRIES,
     VIEW_TERM_TEXTS,
+    VIEW_MEMBERS,
     VIEW_TABLE_COUNT
 } store_view_table;
 
@@ -62,6 +63,8 @@ struct ng_view {
     uint64_t token_count, connection_count, label_count, vector_count, attribute_count;
     store_collection *collections; /* [collection_count] */
     uint32_t collection_count;
+    uint32_t grid_count, member_end; /* named grids; slots that may be in one */
+    store_named_grid *grids;         /* [NGI_GRIDS_MAX], NULL if there is none */
     ng_cdna cdna;
     ngi_buffer projection; /* body of PROJECTION_PUT; empty = none */
     ngi_buffer indexes;    /* bodies of INDEX_PUT, likewise */
@@ -121,6 +124,12 @@ typedef struct ngi_view_items {
 } ngi_view_items;
 NG_MUST_USE ng_status ngi_view_attributes(const ng_view *view, uint32_t *next,
                                           ngi_view_items *items);
+
+/** Images of all named grids in `out`, which has room for NGI_GRIDS_MAX of them; returns the bytes. */
+size_t ngi_view_grids(const ng_view *view, uint8_t *out);
+/** Members of named grids from slot `*next` on, STORE_MEMBER_BYTES each; otherwise the same as
+ *  ngi_view_attributes, up to view->member_end. */
+NG_MUST_USE ng_status ngi_view_members(const ng_view *view, uint32_t *next, ngi_view_items *items);
 
 /* What neurograph.h says of these under ng_view_. */
 void ngi_view_info_get(const ng_view *view, ng_view_info *out);

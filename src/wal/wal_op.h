@@ -21,6 +21,10 @@
  *   TRANSACTION         u32 parts, u32 0, then each part: u16 kind, u16 0, u32 body_bytes, body
  *                       padded to a multiple of 8. Each of CONNECTIONS_DELETE, TOKENS_DELETE,
  *                       TOKENS_PUT, ATTRIBUTES_PUT, CONNECTIONS_PUT at most once, in this order
+ *   GRID_PUT            u32 id, u32 name_bytes, f32 bucket_size, f32 density_threshold,
+ *                       u32 min_field_nodes, u32 0, name
+ *   GRID_DROP           u32 id, u32 0
+ *   GRID_MEMBERS        u32 count, u32 id | bit 31: they leave, u32 slot[count], ascending
  *   ATTRIBUTES_PUT      part of a transaction alone: u32 count, u32 0, then `count` items:
  *                       u32 slot, u8 what is set (1 tags, 2 data, 4 expiry), u8 tag_count,
  *                       u16 tag_bytes, u32 data_bytes, u32 0, u64 expires_us, the tags (u8 bytes,
@@ -50,8 +54,11 @@ typedef enum ngi_op_kind {
     NGI_OP_TRANSACTION = 8,
     NGI_OP_ATTRIBUTES_PUT = 9,
     NGI_OP_COLLECTION_DROP = 10,
-    NGI_OP_INDEX_PUT = 11,
-    NGI_OP_INDEX_DELETE = 12
+    NGI_OP_GRID_PUT = 11,
+    NGI_OP_GRID_DROP = 12,
+    NGI_OP_GRID_MEMBERS = 13,
+    NGI_OP_INDEX_PUT = 14,
+    NGI_OP_INDEX_DELETE = 15
 } ngi_op_kind;
 
 #define NGI_OP_LIST_HEADER 8u
@@ -59,6 +66,8 @@ typedef enum ngi_op_kind {
 #define NGI_OP_SPACE_BYTES 6u
 #define NGI_OP_CONNECTION_BYTES 72u
 #define NGI_OP_PROJECTION_HEADER (24u + 8u * 24u)
+#define NGI_OP_GRID_FIXED 24u
+#define NGI_OP_GRID_LEAVE 0x80000000u
 #define NGI_OP_INDEX_FIXED 16u
 #define NGI_OP_INDEX_MAX (NGI_OP_INDEX_FIXED + NGI_COLLECTION_NAME_MAX + NGI_FIELD_PATH_MAX + 8)
 #define NGI_OP_LABEL_KEEP 0xFFFFu

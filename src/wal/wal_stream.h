@@ -27,7 +27,9 @@ typedef enum ngi_block_kind {
     NGI_BLOCK_CDNA = 7,        /* 384 bytes */
     NGI_BLOCK_PROJECTION = 8,  /* body of PROJECTION_PUT */
     NGI_BLOCK_ATTRIBUTES = 9,  /* items of ATTRIBUTES_PUT, of slots ascending */
-    NGI_BLOCK_INDEXES = 10     /* bodies of INDEX_PUT */
+    NGI_BLOCK_GRIDS = 10,      /* images of named grids, ids ascending; at most one block */
+    NGI_BLOCK_MEMBERS = 11,    /* u32 slot, u32 0, u64 grids[2] of members, slots ascending */
+    NGI_BLOCK_INDEXES = 12     /* bodies of INDEX_PUT */
 } ngi_block_kind;
 
 /** What a stream is of. */
