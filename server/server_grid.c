@@ -3,7 +3,8 @@
  * dense. Searches run on the pool, and end with 504 when their time is over: what a client may ask for
  * has no bound of its own.
  *
- * Grid 0 is the store's own. It has every token, and a search in it finds those of one collection. */
+ * Grid 0 is the store's own. It has every token, and a search in it finds those of one collection; a
+ * search in another grid finds its members. */
 #include "server_grid.h"
 
 #include <errno.h>
@@ -23,15 +24,19 @@ bool ngs_grid_begin(ngs_request *request, ngs_grid_call *call)
                             .limit = NGS_GRID_LIMIT_DEFAULT,
                             .timeout_ms = request->server->limits.query_deadline_ms};
     errno = 0;
-    call->grid = strtoull(text, NULL, 10);
+    unsigned long long number = strtoull(text, NULL, 10);
     request->settles = true;
     if (length == 0 || text[length] != '\0') {
         ngs_problem(request, "path.grid_id", "type_error", "an integer is expected, not \"%.64s\"",
                     text);
         return !ngs_problems_reply(request);
     }
-    if (errno == 0 && call->grid == 0)
-        return true;
+    if (errno == 0 && number <= UINT32_MAX) {
+        ng_grid_info info;
+        call->options.grid = (ng_grid_id)number;
+        if (number == 0 || ng_grid_get(request->server->store, call->options.grid, &info) == NG_OK)
+            return true;
+    }
     ngs_reply_error(request, 404, "RESOURCE_NOT_FOUND", NULL, "Grid %.32s not found", text);
     return false;
 }
@@ -39,7 +44,7 @@ bool ngs_grid_begin(ngs_request *request, ngs_grid_call *call)
 bool ngs_grid_prepare(ngs_request *request, ngs_grid_call *call, const char *collection)
 {
     const ngs_param named = {.name = "collection", .value = collection};
-    bool any = collection != NULL && strcmp(collection, "any") == 0;
+    bool any = collection != NULL ? strcmp(collection, "any") == 0 : call->options.grid != 0;
     if (!any && !ngs_param_collection(request, collection != NULL ? &named : NULL, true,
                                       &call->filter.collection))
         return false;
@@ -282,7 +287,7 @@ static ngs_out *grid_reply(ngs_request *request, const ngs_grid_call *call)
 {
     ngs_out *out = ngs_reply_data(request, 200);
     ngs_out_text(out, "{\"grid_id\":");
-    ngs_out_u64(out, call->grid);
+    ngs_out_u64(out, call->options.grid);
     ngs_out_text(out, ",\"space\":");
     ngs_out_u64(out, (uint64_t)call->space);
     return out;
@@ -315,8 +320,7 @@ static void grid_out_end(ngs_out *out, const char *name, const ng_hit *hits, siz
     ngs_out_char(out, '}');
 }
 
-/* The token in the path; false: replied. */
-static bool grid_token(ngs_request *request, ng_token_id *out)
+bool ngs_grid_token(ngs_request *request, ng_token_id *out)
 {
     const char *text = request->second_text;
     size_t length = strspn(text, "0123456789");
@@ -336,7 +340,7 @@ void ngs_grid_neighbors(ngs_request *request)
     grid_given given;
     ng_token_id id;
     size_t count = 0;
-    if (!grid_token(request, &id) ||
+    if (!ngs_grid_token(request, &id) ||
         !grid_read(request, GRID_TAKES_RADIUS | GRID_TAKES_MAX | GRID_TAKES_METRIC | GRID_TAKES_ALL,
                    &call, &given))
         return;
@@ -354,7 +358,7 @@ void ngs_grid_neighbors(ngs_request *request)
     } else {
         ngs_out *out = ngs_reply_data(request, 200);
         ngs_out_text(out, "{\"grid_id\":");
-        ngs_out_u64(out, call.grid);
+        ngs_out_u64(out, call.options.grid);
         ngs_out_text(out, ",\"center_token_id\":");
         ngs_out_u64(out, id);
         ngs_out_text(out, ",\"space\":");
@@ -531,41 +535,4 @@ void ngs_grid_influence(ngs_request *request)
 void ngs_grid_density(ngs_request *request)
 {
     grid_field(request, false);
-}
-
-void ngs_grid_status(ngs_request *request)
-{
-    ngs_out_text(ngs_reply_data(request, 200),
-                 "{\"available\":true,\"grids_count\":1,\"message\":\"Grid is available\"}");
-}
-
-void ngs_grid_get(ngs_request *request)
-{
-    ngs_grid_call call;
-    const ngs_param *collection = NULL;
-    ng_collection_id id = NG_COLLECTION_ANY;
-    uint64_t count = 0;
-    for (size_t i = 0; i < request->param_count; i++) {
-        if (strcmp(request->params[i].name, "collection") == 0)
-            collection = &request->params[i];
-        else
-            ngs_problem(request, "query", "unknown_field", "no such parameter \"%.64s\"",
-                        request->params[i].name);
-    }
-    bool any = collection != NULL && strcmp(collection->value, "any") == 0;
-    if (ngs_problems_reply(request) || !ngs_grid_begin(request, &call) ||
-        (!any && !ngs_param_collection(request, collection, true, &id)))
-        return;
-    ng_status status = ng_token_count(request->server->store, id, false, &count);
-    if (status != NG_OK) {
-        ngs_reply_status(request, status);
-        return;
-    }
-    ngs_out *out = ngs_reply_data(request, 200);
-    ngs_out_text(out, "{\"grid_id\":");
-    ngs_out_u64(out, call.grid);
-    ngs_out_text(out, ",\"token_count\":");
-    ngs_out_u64(out, count);
-    ngs_out_text(out, ",\"config\":{\"bucket_size\":10.0,\"density_threshold\":0.5,"
-                      "\"min_field_nodes\":3}}");
 }

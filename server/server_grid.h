@@ -6,6 +6,7 @@
 #include "server_private.h"
 
 enum {
+    NGS_GRIDS_MAX = 100,           /* named ones: the limit of the store */
     NGS_GRID_LIMIT_MAX = 1000,     /* hits of one search, as the original */
     NGS_GRID_LIMIT_DEFAULT = 10,   /* of the nearest, as the original */
     NGS_GRID_CENTERS_MAX = 1000,   /* of one body */
@@ -16,20 +17,21 @@ enum {
 #define NGS_GRID_RADIUS_DEFAULT 10.0f
 
 typedef struct ngs_grid_call {
-    uint64_t grid; /* 0: the store's own */
     ng_space space;
     float center[NG_AXIS_COUNT];
     float low[NG_AXIS_COUNT], high[NG_AXIS_COUNT];
     float radius;
     uint64_t limit;
     uint64_t timeout_ms;
-    ng_search_options options; /* leads to `filter` unless every token counts */
+    ng_search_options options; /* grid 0 is the store's own; leads to `filter` unless all count */
     ng_filter filter;
 } ngs_grid_call;
 
 /** The defaults of `call`, and its grid from the path; false: replied. */
 bool ngs_grid_begin(ngs_request *request, ngs_grid_call *call);
-/** The filter for the collection named (NULL = runtime), and the deadline: what is left of the time a
+/** The token in the path; false: replied. */
+bool ngs_grid_token(ngs_request *request, ng_token_id *out);
+/** The filter for the collection named (NULL: runtime in grid 0, any in another one), and the deadline: what is left of the time a
  *  request may take. After the rest was read. False: replied. */
 bool ngs_grid_prepare(ngs_request *request, ngs_grid_call *call, const char *collection);
 /** Room for the hits of `call`; NULL: replied. */

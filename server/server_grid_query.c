@@ -328,7 +328,7 @@ static ngs_out *query_reply(ngs_request *request, const grid_body *body)
 {
     ngs_out *out = ngs_reply_data(request, 200);
     ngs_out_text(out, "{\"grid_id\":");
-    ngs_out_u64(out, body->call.grid);
+    ngs_out_u64(out, body->call.options.grid);
     return out;
 }
 

@@ -140,8 +140,70 @@ class Searches(GridTest):
         self.assertEqual(self.data("status"), {"available": True, "grids_count": 1,
                                                "message": "Grid is available"})
         self.assertEqual(self.data("0"), {
-            "grid_id": 0, "token_count": 200,
+            "grid_id": 0, "name": None, "token_count": 200,
             "config": {"bucket_size": 10, "density_threshold": 0.5, "min_field_nodes": 3}})
+
+
+class Named(GridTest):
+    def test_life(self):
+        made = self.post("/grid/create", {"name": "some", "bucket_size": 2.5})
+        self.assertEqual(made.status, 201, made.body)
+        config = {"bucket_size": 2.5, "density_threshold": 0.5, "min_field_nodes": 3}
+        self.assertEqual(made.data, {"grid_id": 1, "name": "some", "config": config,
+                                     "status": "created"})
+        self.assertEqual(self.post("/grid/create").data["grid_id"], 2)
+        members = sorted(self.points)[:60]
+        for number, token in enumerate(members, 1):
+            reply = self.post(f"/grid/1/tokens/{token}")
+            self.assertEqual(reply.data, {"grid_id": 1, "token_id": token, "status": "added",
+                                          "grid_size": number})
+        self.assertEqual(self.data("1"), {"grid_id": 1, "name": "some", "token_count": 60,
+                                          "config": config})
+        self.assertEqual(self.data("status")["grids_count"], 3)
+        listed = self.get("/grid").data
+        self.assertEqual([(g["grid_id"], g["token_count"]) for g in listed["grids"]],
+                         [(0, 200), (1, 60), (2, 0)])
+        self.points = {i: self.points[i] for i in members}
+        data = self.data("1/range", x=1, radius=8)
+        self.assertEqual(data["grid_id"], 1)
+        self.assertEqual(self.ids(data["results"]), self.near([1, 0, 0], 8))
+        data = self.data(f"1/neighbors/{members[0]}", radius=100, max_results=9)
+        self.assertEqual(self.ids(data["neighbors"]),
+                         self.near(self.points[members[0]], without=members[:1])[:9])
+        reply = self.post("/grid/1/query", {"centers": [[0, 0, 0]], "limit": 5})
+        self.assertEqual(self.ids(reply.data["results"][0]["results"]), self.near([0, 0, 0])[:5])
+        self.assertEqual(self.delete(f"/grid/1/tokens/{members[3]}").status, 204)
+        self.assertEqual(self.delete(f"/tokens/{members[4]}").status, 204)
+        self.assertEqual(self.data("1")["token_count"], 58)
+        self.assertEqual(self.data("1/count", radius=1000)["count"], 58)
+        self.assertEqual(self.delete("/grid/1").status, 204)
+        self.check_error(self.delete("/grid/1"), 404, "RESOURCE_NOT_FOUND")
+        self.check_error(self.get("/grid/1/range"), 404, "RESOURCE_NOT_FOUND")
+
+    def test_grid_0_has_every_token(self):
+        token = next(iter(self.points))
+        self.assertEqual(self.post(f"/grid/0/tokens/{token}").data["grid_size"], 200)
+        self.assertEqual(self.delete(f"/grid/0/tokens/{token}").status, 204)
+        self.assertEqual(self.data("0")["token_count"], 200)
+        self.check_error(self.delete("/grid/0"), 403, "PERMISSION_DENIED")
+        self.check_error(self.post("/grid/0/tokens/99999"), 404, "RESOURCE_NOT_FOUND")
+
+    def test_errors(self):
+        for body, field in (({"name": "A"}, "body.name"), ({"name": ""}, "body.name"),
+                            ({"name": "x" * 65}, "body.name"), ({"name": 1}, "body.name"),
+                            ({"bucket_size": 0.05}, "body.bucket_size"),
+                            ({"density_threshold": 2}, "body.density_threshold"),
+                            ({"min_field_nodes": 0}, "body.min_field_nodes"),
+                            ({"size": 1}, "body.size")):
+            self.check_error(self.post("/grid/create", body), 422, "VALIDATION_ERROR", [field])
+        self.post("/grid/create", {"name": "one"})
+        self.check_error(self.post("/grid/create", {"name": "one"}), 409,
+                         "RESOURCE_ALREADY_EXISTS")
+        self.check_error(self.post("/grid/1/tokens/99999"), 404, "RESOURCE_NOT_FOUND")
+        self.check_error(self.post("/grid/7/tokens/1"), 404, "RESOURCE_NOT_FOUND")
+        for _ in range(99):
+            self.assertEqual(self.post("/grid/create").status, 201)
+        self.check_error(self.post("/grid/create"), 400, "RESOURCE_LIMIT_EXCEEDED")
 
 
 class Bodies(GridTest):
