@@ -99,6 +99,7 @@ extern const cli_command cli_command_count;
 extern const cli_command cli_command_find;
 extern const cli_command cli_command_index;
 extern const cli_command cli_command_neighbors;
+extern const cli_command cli_command_grid;
 extern const cli_command cli_command_apply;
 extern const cli_command cli_command_stats;
 extern const cli_command cli_command_hash;

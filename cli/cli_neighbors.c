@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The command `neighbors`: what is near a token or a point, in one of the spaces or in several. */
 #include "cli_args.h"
+#include "cli_grid.h"
 #include "cli_near.h"
 #include "cli_output.h"
 
@@ -19,13 +20,15 @@ enum {
     NEAR_DENSITY,
     NEAR_INFLUENCE,
     NEAR_COLLECTION,
-    NEAR_IN
+    NEAR_IN,
+    NEAR_GRID
 };
 
 typedef struct near_options {
     cli_near_request request;
     const char *collection; /* of the token's label */
     const char *in;         /* collection of the answers */
+    const char *grid;       /* NULL = the store's own */
     unsigned placed;        /* a bit for each space that --at SPACE=X,Y,Z named */
     bool named;             /* a space was named */
     bool at_given;          /* --at X,Y,Z */
@@ -163,6 +166,9 @@ static bool near_option(const cli_args *args, int option, near_options *near)
     case NEAR_IN:
         near->in = args->value;
         return true;
+    case NEAR_GRID:
+        near->grid = args->value;
+        return true;
     default:
         return cli_parse_u64(args, 1, UINT32_MAX, &near->request.limit);
     }
@@ -228,6 +234,8 @@ static int near_resolve(const cli_context *context, const cli_args *args, near_o
     int code = cli_collection_resolve(context, near->in, &request->filter.collection);
 
     request->filter.by_collection = near->in != NULL;
+    if (code == CLI_OK && near->grid != NULL)
+        code = cli_grid_resolve(context, near->grid, &request->options.grid);
     if (code == CLI_OK && args->operand_count == 1) {
         code = cli_collection_resolve(context, near->collection, &collection);
         if (code == CLI_OK)
@@ -285,6 +293,7 @@ static const cli_option near_option_rows[] = {
     {"density", NEAR_DENSITY, NULL, "print only how many there are for each unit of volume"},
     {"influence", NEAR_INFLUENCE, NULL, "print only the sum of the fields that reach the place"},
     {"in", NEAR_IN, "NAME", "answer with tokens of this collection alone"},
+    {"grid", NEAR_GRID, "GRID", "answer with members of this named grid alone"},
     {"collection", NEAR_COLLECTION, "NAME", "look the label up in this collection alone"},
     {NULL, 0, NULL, NULL},
 };

@@ -370,6 +370,31 @@ class NeighborsTest(CliTest):
                       ("p0", "--max-distance", "-1"), ("p0", "--metric", "cosine")):
             self.fails(2, "", "neighbors", *wrong)
 
+    def test_grids(self):
+        self.assertEqual(self.ok("grid", "create", "some"), "1\n")
+        self.assertEqual(self.json("grid", "create", "--bucket-size", "2.5", "--min-field-nodes", "7"),
+                         {"id": 2, "name": None, "members": 0, "bucket_size": 2.5,
+                          "density_threshold": 0.5, "min_field_nodes": 7})
+        self.ok("grid", "add", "some", "p1", "p3", "nowhere", "p1")
+        self.assertEqual(self.json("grid", "add", "1", "p1", "p4"), {"grid": 1, "added": 1})
+        self.assertEqual(self.rows("grid", "list"), [["1", "some", "4"], ["2", "", "0"]])
+        near = ("neighbors", "--space", "physical", "--grid", "some")
+        rows = self.rows(*near, "--at", "0,0,0")
+        self.assertEqual([row[1] for row in rows], ["p1", "p3", "p4"])
+        self.assertEqual(self.ok(*near, "--at", "0,0,0", "--radius", "3", "--count"), "2\n")
+        self.ok("grid", "remove", "some", "p3")
+        self.assertEqual([row[1] for row in self.rows(*near, "p1")], ["p4"])
+        self.ok("grid", "drop", "2")
+        self.assertEqual([g["name"] for g in self.json("grid", "list")["grids"]], ["some"])
+        self.fails(3, "no grid 'other'", "grid", "drop", "other")
+        self.fails(3, "no grid '2'", "neighbors", "p0", "--grid", "2")
+        self.fails(7, "'some'", "grid", "create", "some")
+        self.fails(2, "'Some'", "grid", "create", "Some")
+        self.fails(3, "none", "grid", "add", "some", "none")
+        for wrong in ((), ("make",), ("create", "a", "b"), ("drop",), ("add", "some"),
+                      ("list", "x"), ("create", "--min-field-nodes", "101")):
+            self.fails(2, "", "grid", *wrong)
+
     def test_stats_of_the_spaces(self):
         rows = self.rows("stats", "--spaces")
         self.assertEqual([row[0] for row in rows], SPACES)

@@ -512,6 +512,64 @@ static ng_status act_transaction(fault_run *run)
     return fault_run_transact(run, &nth_mix, &random, NG_DURABILITY_DEFAULT);
 }
 
+/* --- named grids --- */
+
+static ng_status named_steps(ng_store *store, uint64_t *hash)
+{
+    ng_token_fields fields[4];
+    ng_token_id ids[4];
+    ng_grid_id id = 0;
+    ng_status status;
+    for (int i = 0; i < 4; i++)
+        fields[i] = (ng_token_fields){.struct_size = sizeof fields[i],
+                                      .spaces_set = 5,
+                                      .coordinates = {{(float)i, 1, 2}}};
+    NGI_TRY(ng_token_create_many(store, fields, 4, NULL, ids));
+    NGI_TRY(ng_grid_create(store, "faulty", NULL, NULL, &id));
+    NGI_TRY(ng_grid_add(store, id, ids, 3, NULL, NULL));
+    fields[0].coordinates[0][0] = 9;
+    NGI_TRY(ng_token_update(store, ids[0], fields, NULL));
+    NGI_TRY(ng_token_delete(store, ids[1], NULL));
+    NGI_TRY(ng_state_hash(store, hash));
+    NGI_TRY(ng_grid_remove(store, id, ids, 1, NULL, NULL));
+    NGI_TRY(ng_grid_drop(store, id, NULL));
+out:
+    return status;
+}
+
+/* In a store of its own, in memory; what failed has left it as it was before that call. */
+static ng_status act_named(fault_run *run)
+{
+    ng_store *store = NULL;
+    ng_check_report report;
+    char message[512];
+    uint64_t hash;
+    ng_status status = ngi_store_open(sim_disk_os(run->disk), &run->mem.mem, NULL, NULL, &store);
+    if (status != NG_OK)
+        return status;
+    status = named_steps(store, &hash);
+    snprintf(message, sizeof message, "%s", ng_last_error());
+    fail_mem_plan(&run->mem, 0, false);
+    sim_disk_fail(run->disk, NULL);
+    assert_int_equal(ng_check(store, &report), NG_OK);
+    assert_string_equal(report.first_problem, "");
+    assert_int_equal(ng_close(store), NG_OK);
+    ngi_error_set(status != NG_OK ? message : "");
+    return status;
+}
+
+/* Tokens in two grids, for faults while they change or go. */
+static void prepare_named(fault_run *run)
+{
+    ng_grid_id ids[2];
+    ng_token_id token;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(ng_grid_create(run->store, NULL, NULL, NULL, &ids[i]), NG_OK);
+    for (size_t skip = 0; (token = nth_live(&run->twin, skip)) != 0; skip++)
+        assert_int_equal(ng_grid_add(run->store, ids[skip % 2], &token, 1, NULL, NULL), NG_OK);
+    nth_create_one(run);
+}
+
 /* --- checkpoints --- */
 
 static ng_status act_checkpoint(fault_run *run)
@@ -602,6 +660,11 @@ const nth_scenario nth_scenarios[] = {
     {.name = "view", .act = act_view},
     {.name = "write under a view", .act = act_write_under_view, .prepare = prepare_view},
     {.name = "transaction", .act = act_transaction},
+    {.name = "named grids", .act = act_named},
+    {.name = "update a batch of members", .build = build_update_batch, .prepare = prepare_named},
+    {.name = "delete members", .build = build_delete_batch, .prepare = prepare_named},
+    {.name = "checkpoint with grids", .act = act_checkpoint, .prepare = prepare_named},
+    {.name = "stream with grids", .act = nth_stream, .prepare = prepare_named},
     {.name = "first checkpoint", .act = act_checkpoint},
     {.name = "second checkpoint", .act = act_checkpoint, .has_snapshot = true},
     {.name = "check with a snapshot", .act = act_check, .has_snapshot = true},

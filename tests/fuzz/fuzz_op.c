@@ -91,6 +91,16 @@ void fuzz_seeds(fuzz_seed_fn each, void *context)
         at += (40 + (size_t)body + 7) / 8 * 8;
     }
     FUZZ_CHECK(count > 10);
+    /* A grid is made, gets tokens 2 and 4, loses 4, and is dropped. */
+    static const uint8_t grids[] = {11,  28, 0, 1,    0, 0, 0, 4, 0, 0, 0,    0, 0,   0x20, 0x41,
+                                    0,   0,  0, 0x3F, 3, 0, 0, 0, 0, 0, 0,    0, 'g', 'r',  'i',
+                                    'd', /* */
+                                    13,  16, 0, 2,    0, 0, 0, 1, 0, 0, 0,    2, 0,   0,    0,
+                                    4,   0,  0, 0,                                             /* */
+                                    13,  12, 0, 1,    0, 0, 0, 1, 0, 0, 0x80, 4, 0,   0,    0, /* */
+                                    2,   12, 0, 1,    0, 0, 0, 0, 0, 0, 0,    2, 0,   0,    0, /* */
+                                    12,  8,  0, 1,    0, 0, 0, 0, 0, 0, 0};
+    each(context, "grids", grids, sizeof grids);
     each(context, "all", all, all_bytes);
     free(all);
     free(log);
