@@ -553,7 +553,7 @@ static ng_status act_named(fault_run *run)
     sim_disk_fail(run->disk, NULL);
     assert_int_equal(ng_check(store, &report), NG_OK);
     assert_string_equal(report.first_problem, "");
-    assert_int_equal(ng_close(store), NG_OK);
+    assert_int_equal(ngi_store_close(store), NG_OK);
     ngi_error_set(status != NG_OK ? message : "");
     return status;
 }
