@@ -326,26 +326,37 @@ static uint64_t hash_of(ng_store *store)
     return hash;
 }
 
-/* Closed and opened, sometimes from a snapshot; a restored backup; both are equal to what was. */
+/* A store in `path` is equal to what was. */
+static void model_verify_copy(const model *m, char *path, uint64_t hash)
+{
+    ng_store *other = NULL;
+    ASSERT_OK(ng_open(path, NULL, &other));
+    assert_true(hash_of(other) == hash);
+    model_verify(m, other);
+    ASSERT_OK(ng_close(other));
+    test_directory_remove(strdup(path));
+}
+
+/* Closed and opened, sometimes from a snapshot; a restored backup; what a repair saves. */
 static void model_reopen(model *m)
 {
     char *backups = test_directory_create(), *copies = test_directory_create();
     char copy[512];
-    ng_store *other = NULL;
+    ng_repair_report report;
     uint64_t hash = hash_of(m->store);
     if (test_random_chance(&m->random, 50))
         ASSERT_OK(ng_checkpoint(m->store, NULL, NULL, NULL));
     ASSERT_OK(ng_backup(m->store, backups, NULL, NULL));
     ASSERT_OK(ng_close(m->store));
+    snprintf(copy, sizeof copy, "%s/repaired", copies);
+    ASSERT_OK(ng_repair(m->directory, copy, NULL, NULL, &report));
+    assert_int_equal(report.losses, 0);
+    model_verify_copy(m, copy, hash);
     model_open(m);
     assert_true(hash_of(m->store) == hash);
     snprintf(copy, sizeof copy, "%s/copy", copies);
     ASSERT_OK(ng_restore(backups, copy, NULL, NULL));
-    ASSERT_OK(ng_open(copy, NULL, &other));
-    assert_true(hash_of(other) == hash);
-    model_verify(m, other);
-    ASSERT_OK(ng_close(other));
-    test_directory_remove(copy[0] != '\0' ? strdup(copy) : NULL);
+    model_verify_copy(m, copy, hash);
     test_directory_remove(backups);
     test_directory_remove(copies);
 }
