@@ -241,7 +241,7 @@ TARGET_AVX512 static uint32_t avx512_reach(const int16_t at[NG_AXIS_COUNT][NGI_G
         }
         squared[v] = sum;
         unsigned here = count <= from ? 0 : count - from;
-        valid[v] = here >= 16 ? 0xFFFF : (__mmask16)((1u << here) - 1);
+        valid[v] = (__mmask16)(here >= 16 ? 0xFFFFu : (1u << here) - 1);
         uint32_t most = _mm512_mask_reduce_max_epu32(valid[v], sum);
         high = most > high ? most : high;
     }
