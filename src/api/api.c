@@ -418,7 +418,7 @@ ng_status ng_index_declare(ng_store *store, const char *name, const char *path, 
     API_REQUIRE(store);
     API_REQUIRE(name);
     API_REQUIRE(path);
-    ng_status status = api_check_alone(write, "an index");
+    ng_status status = ngi_api_check_alone(write, "an index");
     return status != NG_OK ? status : ngi_store_index_declare(store, name, path, type, write);
 }
 
@@ -426,7 +426,7 @@ ng_status ng_index_drop(ng_store *store, const char *name, const ng_write_option
 {
     API_REQUIRE(store);
     API_REQUIRE(name);
-    ng_status status = api_check_alone(write, "an index");
+    ng_status status = ngi_api_check_alone(write, "an index");
     return status != NG_OK ? status : ngi_store_index_drop(store, name, write);
 }
 

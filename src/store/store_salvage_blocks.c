@@ -361,7 +361,7 @@ static ng_status salvage_indexes(salvage *job)
         if (ngi_op_index_decode(job->payload + at, bytes - at, &number, &spec, &used) != NG_OK)
             return NG_OK;
     job->head.index_count = count;
-    return count == 0 ? NG_OK : salvage_give(job, NGI_BLOCK_INDEXES, 0, count, bytes);
+    return count == 0 ? NG_OK : ngi_salvage_give(job, NGI_BLOCK_INDEXES, 0, count, bytes);
 }
 
 /* --- the rest -------------------------------------------------------------------------------- */
