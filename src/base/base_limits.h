@@ -7,12 +7,12 @@
 #define NGI_TAGS_MAX 32               /* of a token: more is what declared fields are for */
 #define NGI_TAG_BYTES_MAX 64          /* a tag is a word */
 #define NGI_DATA_BYTES_MAX 65536      /* payload of a token: a document beside it is a link to it */
-#define NGI_FIELDS_MAX 32            /* declared: each is looked for in every payload written */
-#define NGI_FIELD_PATH_MAX 256       /* bytes */
-#define NGI_FIELD_LEVELS_MAX 8       /* keys of a path */
-#define NGI_KEYWORD_BYTES_MAX 256    /* a longer text is prose, not a keyword */
-#define NGI_PREDICATES_MAX 8         /* of one filter */
-#define NGI_PREDICATE_VALUES_MAX 32  /* of one predicate */
+#define NGI_FIELDS_MAX 32             /* declared: each is looked for in every payload written */
+#define NGI_FIELD_PATH_MAX 256        /* bytes */
+#define NGI_FIELD_LEVELS_MAX 8        /* keys of a path */
+#define NGI_KEYWORD_BYTES_MAX 256     /* a longer text is prose, not a keyword */
+#define NGI_PREDICATES_MAX 8          /* of one filter */
+#define NGI_PREDICATE_VALUES_MAX 32   /* of one predicate */
 #define NGI_FILTER_COLLECTIONS_MAX 64 /* named by one filter: looked through for each candidate */
 #define NGI_DATA_UNITS_MAX (1u << 30) /* 64 GiB of payloads in all: they live in memory */
 #define NGI_TERMS_MAX (1u << 24)      /* different tags and keywords in all */

@@ -2,8 +2,8 @@
 /* The GloVe reader: one pass over each line, numbers parsed in place. */
 #include "mind/mind_glove.h"
 
-#include "model/model_number.h"
 #include "mind/mind_text.h"
+#include "model/model_number.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -9,8 +9,8 @@
 #ifndef NGI_MIND_GLOVE_H
 #define NGI_MIND_GLOVE_H
 
-#include "os/os_reader.h"
 #include "mind/mind_words.h"
+#include "os/os_reader.h"
 
 typedef struct ngi_glove {
     ngi_reader reader;

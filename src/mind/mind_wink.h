@@ -10,8 +10,8 @@
 #ifndef NGI_MIND_WINK_H
 #define NGI_MIND_WINK_H
 
-#include "model/model_json.h"
 #include "mind/mind_words.h"
+#include "model/model_json.h"
 
 #define NGI_WINK_EXTRA 2 /* norm and index, behind the numbers of a vector */
 

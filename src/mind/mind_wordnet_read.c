@@ -4,8 +4,8 @@
 #include "mind/mind_wordnet_private.h"
 
 #include "base/base_limits.h"
-#include "os/os_reader.h"
 #include "mind/mind_text.h"
+#include "os/os_reader.h"
 
 #include <inttypes.h>
 #include <stdio.h>

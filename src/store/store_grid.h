@@ -10,7 +10,7 @@
 typedef struct store_grid_call {
     const ng_store *store;
     const ng_search_options *options; /* or NULL */
-    const ngi_grid_tree *trees; /* [NG_SPACE_COUNT], of the grid that is searched */
+    const ngi_grid_tree *trees;       /* [NG_SPACE_COUNT], of the grid that is searched */
     store_filter filter;
     uint64_t deadline_ns; /* 0 = none */
     bool holds_lock;

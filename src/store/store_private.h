@@ -55,10 +55,10 @@ typedef struct store_given {
 /* What applying an op takes. */
 typedef struct store_room {
     size_t label_count, label_bytes, vector_count;
-    uint32_t dimensions; /* of the vectors */
-    uint32_t max_slot;   /* of a token put */
-    uint32_t max_id;     /* of a connection put */
-    uint32_t max_end;    /* slot that a connection put begins or ends at */
+    uint32_t dimensions;            /* of the vectors */
+    uint32_t max_slot;              /* of a token put */
+    uint32_t max_id;                /* of a connection put */
+    uint32_t max_end;               /* slot that a connection put begins or ends at */
     uint32_t moved[NG_SPACE_COUNT]; /* points that come, move or go */
     store_attributes_need attributes;
 } store_room;

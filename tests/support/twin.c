@@ -455,9 +455,9 @@ void twin_op_release(twin_op *op)
 
 const char *twin_kind_name(twin_kind kind)
 {
-    static const char *const names[] = {"create",   "update",     "upsert",     "delete",
-                                        "connect",  "disconnect", "relink",     "join",
-                                        "activate", "collection", "clear",      "drop",
-                                        "cdna",     "projection", "index",      "transaction"};
+    static const char *const names[] = {"create",   "update",     "upsert", "delete",
+                                        "connect",  "disconnect", "relink", "join",
+                                        "activate", "collection", "clear",  "drop",
+                                        "cdna",     "projection", "index",  "transaction"};
     return names[kind];
 }
