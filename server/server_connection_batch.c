@@ -204,7 +204,7 @@ static void batch_fail(ngs_request *request, const batch *all, ng_status status,
         ngs_problems_reply(request);
         return;
     }
-    char whole[512];
+    char whole[640];
     snprintf(whole, sizeof whole, "%s: %s", path, message);
     ngs_reply_status_text(request, status, whole);
 }

@@ -99,9 +99,11 @@ static inline void ngi_shared_write(void *target, const void *source, size_t byt
 #endif
 }
 
-/** The counterpart: `source` is what ngi_shared_write wrote, or zero. */
+/** The counterpart: `source` is what ngi_shared_write wrote, or zero. `out` may be NULL if `bytes` is 0. */
 static inline void ngi_shared_read(void *out, const void *source, size_t bytes)
 {
+    if (bytes == 0)
+        return;
 #if NGI_SHARED_IN_ORDER
     NGI_SHARED_BARRIER();
     memcpy(out, source, bytes);

@@ -108,7 +108,7 @@ static void test_pages_and_totals(void **state)
     assert_int_equal(count, 0);
     assert_int_equal(total, 0);
     for (int i = 0; i < 10; i++) {
-        char label[16];
+        char label[24];
         snprintf(label, sizeof label, "%s %d", i % 2 == 0 ? "even" : "odd", i);
         (void)tagged(store, label, i < 5 ? &red : &blue, 1);
     }
