@@ -442,9 +442,12 @@ static void walk_nearest(walk_job *job, uint32_t handle)
                 return;
             continue;
         }
-        /* The nearest on top; the others are looked at again when they are taken. */
+        /* The nearest on top, of equals the one with the lowest slots: then a crowd at one distance is
+         * not entered twice. The others are looked at again when they are taken. */
         for (unsigned i = 0; i + 1 < count; i++) {
-            if (below[i].value < below[count - 1].value) {
+            const nearest_step *top = &below[count - 1];
+            if (below[i].value < top->value ||
+                (below[i].value == top->value && below[i].least < top->least)) {
                 nearest_step nearer = below[i];
                 below[i] = below[count - 1];
                 below[count - 1] = nearer;
