@@ -1392,7 +1392,7 @@ NG_API NG_MUST_USE ng_status ng_grid_stats_get(const ng_store *store, ng_space s
                                                ng_grid_stats *out);
 /** Packs the indexes of the spaces of which `spaces` has a bit (0 = all) anew: smaller and a little
  *  faster after very many changes. Never needed. Writers wait meanwhile, readers do not.
- *  Errors: NG_E_NOMEM, NG_E_LATCHED; then nothing has changed. Cost: 50 ns a token and space. */
+ *  Errors: NG_E_NOMEM, NG_E_LATCHED; then nothing has changed. Cost: O(tokens), by sorting. */
 NG_API NG_MUST_USE ng_status ng_grid_rebuild(ng_store *store, unsigned spaces);
 
 /** What a named grid is set up with. Kept and shown; searches do not depend on it. */

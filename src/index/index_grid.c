@@ -179,20 +179,27 @@ static ng_status grid_reserve_events(ngi_grid *grid, size_t changes)
     return status;
 }
 
-/* A change copies two leaves at most (where the point was, where it will be) and may split one;
- * it copies the nodes above both, each once an op. A leaf that splits may fill its node, and
- * nodes above only every eighth time. */
+static uint64_t grid_least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* An op copies each block it finds once at most, and a change takes two ways. Every leaf that was there
+ * may be full and split by one point more; others began with at most 40 points (after a merge; 33
+ * after a split), and take nine before they split. Likewise for nodes, which began with at most 12
+ * children; and a tree may grow by some levels. */
 ng_status ngi_grid_reserve(ngi_grid *grid, const ngi_grid_tree *tree, size_t changes)
 {
     uint64_t level = grid_level(grid, (uint32_t)tree->next_root);
-    uint64_t copies = 2 * level * changes;
-    if (copies > tree->node_count)
-        copies = tree->node_count;
-    uint64_t splits = changes + changes / 4 + level + 2;
+    uint64_t leaves = tree->leaf_count, nodes = tree->node_count;
+    uint64_t leaf_splits = grid_least(changes, leaves + changes / 8 + 1);
+    uint64_t node_splits =
+        grid_least(changes + changes / 4, nodes + nodes / 4 + leaf_splits / 4) + GRID_DEPTH_MAX;
     ng_status status = grid_reserve_events(grid, changes);
     if (status != NG_OK)
         return status;
-    return ngi_grid_reserve_blocks(grid, 3 * (uint64_t)changes, copies + splits);
+    return ngi_grid_reserve_blocks(grid, grid_least(2 * changes, leaves) + leaf_splits + 1,
+                                   grid_least(2 * level * changes, nodes) + node_splits);
 }
 
 static uint32_t grid_take(grid_arena *arena)

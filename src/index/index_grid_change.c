@@ -363,43 +363,33 @@ static void change_shrink(const ngi_grid *grid, const grid_way *way, unsigned le
     }
 }
 
-/* Moves everything of `from` to the end of `to`, which this op made, and lets go of `from`. */
-static void merge_blocks(ngi_grid *grid, ngi_grid_tree *tree, uint32_t to, uint32_t from)
+/* Moves the points of `from` to `to`, which this op made. */
+static void merge_leaves(const ngi_grid *grid, uint32_t to, uint32_t from)
 {
-    if (grid_is_leaf(to)) {
-        grid_leaf *mine = grid_leaf_at(grid, to);
-        const grid_leaf *other = grid_leaf_at(grid, from);
-        for (uint32_t i = 0; i < other->count; i++) {
-            const int16_t at[NG_AXIS_COUNT] = {other->at[0][i], other->at[1][i], other->at[2][i]};
-            leaf_set(mine, mine->count++, other->slot[i], at);
-        }
-    } else {
-        grid_node *mine = grid_node_at(grid, to);
-        const grid_node *other = grid_node_at(grid, from);
-        for (unsigned i = 0; i < other->count; i++)
-            lane_copy(mine, mine->count++, other, i);
+    grid_leaf *mine = grid_leaf_at(grid, to);
+    const grid_leaf *other = grid_leaf_at(grid, from);
+    for (uint32_t i = 0; i < other->count; i++) {
+        const int16_t at[NG_AXIS_COUNT] = {other->at[0][i], other->at[1][i], other->at[2][i]};
+        leaf_set(mine, mine->count++, other->slot[i], at);
     }
-    ngi_grid_let_go(grid, tree, from);
 }
 
-/* Moves everything of `from` before what `to` has: nodes are ordered, leaves are not. */
-static void merge_before(ngi_grid *grid, ngi_grid_tree *tree, uint32_t to, uint32_t from,
-                         grid_key to_key)
+/* Moves the children of `from` before or behind those of `to`, which this op made. `key` is that of the
+ * right one of the two in the node above: points below its own first key may be in its first child. */
+static void merge_nodes(const ngi_grid *grid, uint32_t to, uint32_t from, bool before, grid_key key)
 {
-    if (grid_is_leaf(to)) {
-        merge_blocks(grid, tree, to, from);
-        return;
-    }
     grid_node *mine = grid_node_at(grid, to);
     const grid_node *other = grid_node_at(grid, from);
-    mine->key_code[0] = to_key.code; /* points below its first key may be in its first child */
-    mine->key_slot[0] = to_key.slot;
-    for (unsigned i = mine->count; i-- > 0;)
-        lane_copy(mine, i + other->count, mine, i);
+    unsigned own = before ? other->count : 0;   /* where mine go */
+    unsigned theirs = before ? 0 : mine->count; /* where the others go */
+    for (unsigned i = mine->count; before && i-- > 0;)
+        lane_copy(mine, own + i, mine, i);
     for (unsigned i = 0; i < other->count; i++)
-        lane_copy(mine, i, other, i);
+        lane_copy(mine, theirs + i, other, i);
+    unsigned seam = before ? own : theirs;
+    mine->key_code[seam] = key.code;
+    mine->key_slot[seam] = key.slot;
     mine->count = (uint16_t)(mine->count + other->count);
-    ngi_grid_let_go(grid, tree, from);
 }
 
 static unsigned block_count(const ngi_grid *grid, uint32_t handle)
@@ -408,34 +398,49 @@ static unsigned block_count(const ngi_grid *grid, uint32_t handle)
                                 : grid_node_at(grid, handle)->count;
 }
 
-/* Joins child `lane` of a node, which has become small, with a neighbour if both fit in one. */
-static bool change_merge(ngi_grid *grid, ngi_grid_tree *tree, grid_node *node, unsigned lane)
+/* Joins child `lane` of a node, which has become small, with its left or right neighbour if both fit in
+ * one. Returns the lane of the child. */
+static unsigned change_merge(ngi_grid *grid, ngi_grid_tree *tree, grid_node *node, unsigned lane)
 {
     uint32_t small = node->child[lane];
     unsigned most = grid_is_leaf(small) ? MERGED_LEAF_MAX : MERGED_NODE_MAX;
     unsigned count = block_count(grid, small);
-    if (lane + 1u < node->count && count + block_count(grid, node->child[lane + 1]) <= most) {
-        uint32_t other = node->child[lane + 1];
-        if (!grid_is_leaf(small)) {
-            /* its first child takes the key that the node itself had; it is copied below */
-            unsigned first = grid_node_at(grid, small)->count;
-            grid_key key = lane_key(node, lane + 1);
-            merge_blocks(grid, tree, small, other);
-            grid_node_at(grid, small)->key_code[first] = key.code;
-            grid_node_at(grid, small)->key_slot[first] = key.slot;
-        } else {
-            merge_blocks(grid, tree, small, other);
+    for (unsigned side = 0; side < 2; side++) {
+        bool before = side == 1;
+        if (before ? lane == 0 : lane + 1u >= node->count)
+            continue;
+        uint32_t other = node->child[before ? lane - 1 : lane + 1];
+        if (count + block_count(grid, other) > most)
+            continue;
+        if (grid_is_leaf(small))
+            merge_leaves(grid, small, other);
+        else
+            merge_nodes(grid, small, other, before, lane_key(node, before ? lane : lane + 1));
+        ngi_grid_let_go(grid, tree, other);
+        if (!before) {
+            lane_remove(node, lane + 1);
+            return lane;
         }
-        lane_remove(node, lane + 1);
-        return true;
-    }
-    if (lane > 0 && count + block_count(grid, node->child[lane - 1]) <= most) {
-        merge_before(grid, tree, small, node->child[lane - 1], lane_key(node, lane));
-        node->child[lane - 1] = small;
+        node->child[lane - 1] = small; /* the range begins where the left one's did */
         lane_remove(node, lane);
-        return true;
+        return lane - 1;
     }
-    return false;
+    return lane;
+}
+
+/* The root is as deep as it has to be: none, a leaf, or a node with several children. */
+static void change_tidy_root(ngi_grid *grid, ngi_grid_tree *tree)
+{
+    uint32_t root = (uint32_t)tree->next_root;
+    while (root != 0) {
+        unsigned count = block_count(grid, root);
+        if (count > 1 || (count == 1 && grid_is_leaf(root)))
+            break;
+        uint32_t below = count == 1 ? grid_node_at(grid, root)->child[0] : 0;
+        ngi_grid_let_go(grid, tree, root);
+        root = below;
+    }
+    tree->next_root = root;
 }
 
 /* The leaf at the end of the way has few points, or none: joins and removes blocks upwards. */
@@ -449,28 +454,13 @@ static void change_tidy(ngi_grid *grid, ngi_grid_tree *tree, const grid_way *way
         if (count == 0) {
             ngi_grid_let_go(grid, tree, child);
             lane_remove(node, lane);
-        } else {
-            bool is_small = count < (grid_is_leaf(child) ? GRID_LEAF_LEAST : GRID_NODE_LEAST);
-            bool merged = is_small && change_merge(grid, tree, node, lane);
-            unsigned changed = 0;
-            while (node->child[changed] != child)
-                changed++;
-            ngi_grid_describe(grid, node, changed, child);
-            (void)merged;
+            continue;
         }
+        if (count < (grid_is_leaf(child) ? GRID_LEAF_LEAST : GRID_NODE_LEAST))
+            lane = change_merge(grid, tree, node, lane);
+        ngi_grid_describe(grid, node, lane, child);
     }
-    uint32_t root = (uint32_t)tree->next_root;
-    while (root != 0 && !grid_is_leaf(root) && grid_node_at(grid, root)->count <= 1) {
-        uint32_t below =
-            grid_node_at(grid, root)->count == 1 ? grid_node_at(grid, root)->child[0] : 0;
-        ngi_grid_let_go(grid, tree, root);
-        root = below;
-    }
-    if (root != 0 && block_count(grid, root) == 0) {
-        ngi_grid_let_go(grid, tree, root);
-        root = 0;
-    }
-    tree->next_root = root;
+    change_tidy_root(grid, tree);
 }
 
 /* By its place as well: while an op is applied, a leaf may have a token where it was and where it will

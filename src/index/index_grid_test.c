@@ -284,6 +284,79 @@ static void test_stop(void **state)
     end_fixture(f);
 }
 
+static bool count_questions(void *context)
+{
+    ++*(unsigned *)context;
+    return true;
+}
+
+/* Of a crowd at one distance only those with the lowest slots are looked at: a search asks whether to
+ * go on every 64 leaves, and this one ends before. */
+static void test_crowd_is_not_walked(void **state)
+{
+    (void)state;
+    fixture *f = make_fixture("grid crowd");
+    const uint32_t count = 100000;
+    static ngi_grid_hit hits[10];
+    ngi_grid_point *points = calloc(count, sizeof *points);
+    assert_non_null(points);
+    for (uint32_t i = 0; i < count; i++)
+        points[i].slot = i + 1;
+    assert_int_equal(ngi_grid_build(f->grid, &f->tree, points, count), NG_OK);
+    for (int distance = 0; distance < 2; distance++) {
+        unsigned asked = 0;
+        ngi_grid_search search = {.metric = {.factor = {1, 1, 1}, .steps = 100},
+                                  .center = {(int16_t)(100 * distance), 0, 0},
+                                  .bound = UINT64_MAX,
+                                  .go_on = count_questions,
+                                  .context = &asked,
+                                  .hits = hits,
+                                  .capacity = 10};
+        ngi_grid_nearest(f->grid, &f->tree, &search);
+        assert_int_equal(search.count, 10);
+        for (uint32_t i = 0; i < 10; i++)
+            assert_int_equal(hits[i].slot, i + 1);
+        assert_int_equal(asked, 0);
+    }
+    free(points);
+    end_fixture(f);
+}
+
+/* Room is enough when every leaf is full, and not much more than what is used. */
+static void test_room(void **state)
+{
+    (void)state;
+    for (int distribution = 0; distribution < GRID_TEST_COUNT; distribution++) {
+        for (uint32_t size = 1; size <= 4096; size *= 4) {
+            fixture *f = make_fixture("grid room");
+            ngi_grid_point *points = calloc(8 * 4096, sizeof *points);
+            assert_non_null(points);
+            uint32_t slot = 1;
+            for (; slot <= 4 * 4096; slot++) {
+                points[slot - 1].slot = slot;
+                grid_test_point((grid_test_distribution)distribution, &f->random,
+                                points[slot - 1].at);
+            }
+            assert_int_equal(ngi_grid_build(f->grid, &f->tree, points, slot - 1), NG_OK);
+            for (int op = 0; op < 4; op++) {
+                ngi_grid_begin(f->grid);
+                assert_int_equal(ngi_grid_reserve(f->grid, &f->tree, size), NG_OK);
+                for (uint32_t i = 0; i < size; i++, slot++) {
+                    int16_t at[NG_AXIS_COUNT];
+                    grid_test_point((grid_test_distribution)distribution, &f->random, at);
+                    assert_int_equal(ngi_grid_put(f->grid, &f->tree, slot, NULL, at), NG_OK);
+                }
+                assert_int_equal(ngi_grid_publish(f->grid), NG_OK);
+            }
+            check(f);
+            assert_true(atomic_load(&f->mem.used_bytes) <
+                        8 * ngi_grid_tree_bytes(&f->tree) + (1u << 20));
+            free(points);
+            end_fixture(f);
+        }
+    }
+}
+
 static void test_mistakes_are_found(void **state)
 {
     (void)state;
@@ -436,7 +509,8 @@ int main(void)
         cmocka_unit_test(test_plane),     cmocka_unit_test(test_corners),
         cmocka_unit_test(test_dense),     cmocka_unit_test(test_empty_and_one),
         cmocka_unit_test(test_build),     cmocka_unit_test(test_memory_stays),
-        cmocka_unit_test(test_stop),      cmocka_unit_test(test_mistakes_are_found),
+        cmocka_unit_test(test_stop),      cmocka_unit_test(test_crowd_is_not_walked),
+        cmocka_unit_test(test_room),      cmocka_unit_test(test_mistakes_are_found),
         cmocka_unit_test(test_no_memory), cmocka_unit_test(test_order_of_many),
         cmocka_unit_test(test_kernels),
     };
