@@ -98,19 +98,26 @@ static grid_arena *grid_arena_of(ngi_grid *grid, bool leaves)
     return leaves ? &grid->leaves : &grid->nodes;
 }
 
-/* What is old becomes free when no search can reach it any more, and what is young old. */
+static void list_move(ngi_buffer *to, ngi_buffer *from)
+{
+    if (from->bytes > 0)
+        memcpy(to->data + to->bytes, from->data, from->bytes);
+    to->bytes += from->bytes;
+    from->bytes = 0;
+}
+
+/* What no search can reach any more becomes free. While there is one that can reach the young, those
+ * become old, if there are no others to wait for. */
 static void grid_reclaim(ngi_grid *grid, grid_arena *arena, uint64_t oldest)
 {
-    if (arena->old.bytes > 0 && arena->old_stamp >= oldest)
-        return;
-    if (arena->old.bytes > 0)
-        memcpy(arena->free.data + arena->free.bytes, arena->old.data, arena->old.bytes);
-    arena->free.bytes += arena->old.bytes;
-    ngi_buffer empty = arena->old;
-    empty.bytes = 0;
-    arena->old = arena->young;
-    arena->old_stamp = grid->op - 1;
-    arena->young = empty;
+    if (arena->old_stamp < oldest)
+        list_move(&arena->free, &arena->old);
+    if (grid->op - 1 < oldest) {
+        list_move(&arena->free, &arena->young);
+    } else if (arena->old.bytes == 0) {
+        list_move(&arena->old, &arena->young);
+        arena->old_stamp = grid->op - 1;
+    }
 }
 
 void ngi_grid_begin(ngi_grid *grid)
@@ -162,7 +169,7 @@ ng_status ngi_grid_reserve_blocks(ngi_grid *grid, uint64_t leaves, uint64_t node
 
 static unsigned grid_level(const ngi_grid *grid, uint32_t handle)
 {
-    return handle == 0 || grid_is_leaf(handle) ? 0 : grid_node_at(grid, handle)->level;
+    return handle == 0 ? 0 : grid_node_at(grid, handle)->level;
 }
 
 /* Each change may be two events; `order` has two keys for each. */
@@ -370,13 +377,15 @@ ng_status ngi_grid_publish(ngi_grid *grid)
         if (tree->event_count == 0)
             continue;
         const uint64_t *order = grid_order_events(grid, tree);
+        uint32_t fetched[FETCH_AHEAD] = {0}; /* nodes of the next changes */
         for (uint32_t i = 0; i < tree->event_count && status == NG_OK; i++) {
             const grid_event *event = &events[order[i] & UINT32_MAX];
-            if (i + 2 * FETCH_AHEAD < tree->event_count)
-                ngi_grid_change_soon(grid, tree, &events[order[i + 2 * FETCH_AHEAD] & UINT32_MAX],
-                                     1);
+            uint32_t *node = &fetched[i % FETCH_AHEAD];
             if (i + FETCH_AHEAD < tree->event_count)
-                ngi_grid_change_soon(grid, tree, &events[order[i + FETCH_AHEAD] & UINT32_MAX], 0);
+                ngi_grid_fetch_leaf(grid, *node, &events[order[i + FETCH_AHEAD] & UINT32_MAX]);
+            if (i + 2 * FETCH_AHEAD < tree->event_count)
+                *node = ngi_grid_fetch_node(grid, tree,
+                                            &events[order[i + 2 * FETCH_AHEAD] & UINT32_MAX]);
             if (NGI_UNLIKELY(!ngi_grid_change(grid, tree, event)))
                 status = ngi_fail(NG_E_INTERNAL, "grid: token %u is not where it should be",
                                   event->slot);
@@ -403,6 +412,8 @@ void ngi_grid_blank(grid_node *node, unsigned count)
             node->boxes.high[axis][i] = -INT16_MAX;
         }
     }
+    for (unsigned i = count; i < NGI_GRID_FANOUT; i++)
+        node->key_code[i] = UINT64_MAX;
 }
 
 static void grid_describe_leaf(const grid_leaf *leaf, grid_node *node, unsigned lane)
@@ -474,14 +485,12 @@ void ngi_grid_stats_get(ngi_grid *grid, const ngi_grid_tree *tree, ngi_grid_stat
         stack[height++] = root;
     }
     while (height > 0) {
-        uint32_t next = stack[--height];
-        const grid_node *node = grid_is_leaf(next) ? NULL : grid_node_at(grid, next);
-        out->leaves += node == NULL;
-        out->nodes += node != NULL;
-        if (node != NULL && node->level == 1)
+        const grid_node *node = grid_node_at(grid, stack[--height]);
+        out->nodes++;
+        if (node->level == 1)
             out->leaves += node->count;
         else
-            for (unsigned i = 0; node != NULL && i < node->count; i++)
+            for (unsigned i = 0; i < node->count; i++)
                 stack[height++] = node->child[i];
     }
     out->capacity = out->leaves * NGI_GRID_LEAF_MAX;
@@ -578,7 +587,8 @@ static ng_status grid_check_node(const ngi_grid *grid, const grid_check_frame *f
         }
     }
     for (unsigned i = node->count; i < NGI_GRID_FANOUT; i++)
-        if (node->boxes.low[0][i] != INT16_MAX || node->boxes.high[0][i] != -INT16_MAX)
+        if (node->boxes.low[0][i] != INT16_MAX || node->boxes.high[0][i] != -INT16_MAX ||
+            node->key_code[i] != UINT64_MAX)
             return grid_broken("a lane that is not blank", frame->handle);
     return NG_OK;
 }
@@ -592,7 +602,7 @@ ng_status ngi_grid_check(const ngi_grid *grid, const ngi_grid_tree *tree)
     ng_status status = NG_OK;
     if (root != 0)
         stack[height++] = (grid_check_frame){.handle = root, .level = grid_level(grid, root)};
-    if (root != 0 && !grid_is_leaf(root) && grid_node_at(grid, root)->count < 2)
+    if (root != 0 && grid_level(grid, root) > 1 && grid_node_at(grid, root)->count < 2)
         return grid_broken("a root with one child", root);
     while (height > 0 && status == NG_OK) {
         grid_check_frame frame = stack[--height];

@@ -9,8 +9,8 @@
  * million points at one place are as good as any others, and a leaf is a compact piece of space
  * whatever the distribution: dense regions have small leaves, empty ones have none.
  *
- * A change copies the leaf and the nodes above it, once an op, and publishes the new root when the
- * op is applied. A search takes the root and sees that moment of the space to its end, however long it
+ * A change copies the nodes above its leaf, once an op, and the leaf unless a point is only appended to
+ * it, and publishes the new root when the op is applied. A search takes the root and sees that moment of the space to its end, however long it
  * runs and whatever the writer does. What is let go of is used again when no search can reach it.
  *
  * A `grid` is the memory of any number of trees: those of the eight spaces and of named grids.

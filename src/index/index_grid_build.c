@@ -152,7 +152,7 @@ static void build_make(ngi_grid *grid, ngi_grid_tree *tree, build_item *items, s
     tree->count = count;
     tree->next_root = 0;
     size_t blocks = count;
-    for (unsigned level = 0; blocks > 1 || (level == 0 && blocks > 0); level++)
+    for (unsigned level = 0; blocks > 1 || (level <= 1 && blocks > 0); level++)
         blocks = build_level(grid, tree, items, blocks, level);
     if (blocks > 0)
         tree->next_root = items[0].child;

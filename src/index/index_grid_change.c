@@ -2,7 +2,8 @@
 /* Changes of a spatial tree: a point goes, a point comes.
  *
  * The way to a leaf is walked from the root by keys. Blocks on it that older roots reach are copied
- * once an op; then points, boxes and counts are changed in place, because nobody sees them yet. */
+ * once an op; then points, boxes and counts are changed in place, because nobody sees them yet. A
+ * point that comes into a leaf with room is only appended, and nobody sees that either. */
 #include "index/index_grid_private.h"
 
 #include <string.h>
@@ -23,28 +24,45 @@ typedef struct grid_way {
     uint32_t leaf;
 } grid_way;
 
-/* A block is copied whole, so all of it is fetched as soon as it is known. */
-static void change_fetch(const ngi_grid *grid, uint32_t handle)
+static void change_fetch(const void *block, size_t bytes)
 {
-    const char *block = grid_is_leaf(handle) ? (const char *)grid_leaf_at(grid, handle)
-                                             : (const char *)grid_node_at(grid, handle);
-    size_t bytes = grid_is_leaf(handle) ? sizeof(grid_leaf) : sizeof(grid_node);
     for (size_t i = 0; i < bytes; i += 64)
-        __builtin_prefetch(block + i);
+        __builtin_prefetch((const char *)block + i);
 }
 
-void ngi_grid_change_soon(const ngi_grid *grid, const ngi_grid_tree *tree, const grid_event *event,
-                          unsigned level)
+/* The levels are counted, not read: the node itself has not arrived. */
+uint32_t ngi_grid_fetch_node(const ngi_grid *grid, const ngi_grid_tree *tree,
+                             const grid_event *event)
 {
     const grid_key key = {event->code, event->slot};
     uint32_t handle = (uint32_t)tree->next_root;
     if (handle == 0)
-        return;
-    while (!grid_is_leaf(handle) && grid_node_at(grid, handle)->level > level) {
+        return 0;
+    for (unsigned level = grid_node_at(grid, handle)->level; level > 1; level--) {
         const grid_node *node = grid_node_at(grid, handle);
         handle = node->child[grid_lane(node, key)];
     }
-    change_fetch(grid, handle);
+    change_fetch(grid_node_at(grid, handle), sizeof(grid_node));
+    return handle;
+}
+
+/* The node may have been copied or split meanwhile; then something else is fetched, in vain. */
+void ngi_grid_fetch_leaf(const ngi_grid *grid, uint32_t node, const grid_event *event)
+{
+    if (node == 0)
+        return;
+    const grid_node *above = grid_node_at(grid, node);
+    unsigned lane = grid_lane(above, (grid_key){event->code, event->slot});
+    const grid_leaf *leaf = grid_leaf_at(grid, above->child[lane]);
+    uint32_t end = above->points[lane];
+    if (!event->comes || end >= NGI_GRID_LEAF_MAX) {
+        change_fetch(leaf, sizeof *leaf);
+        return;
+    }
+    for (int axis = 0; axis < NG_AXIS_COUNT; axis++)
+        __builtin_prefetch(&leaf->at[axis][end], 1);
+    __builtin_prefetch(&leaf->slot[end], 1);
+    __builtin_prefetch(&leaf->count, 1);
 }
 
 static void change_find_way(const ngi_grid *grid, const ngi_grid_tree *tree, grid_key key,
@@ -89,11 +107,11 @@ static uint32_t change_own(ngi_grid *grid, ngi_grid_tree *tree, uint32_t handle)
     return copy;
 }
 
-/* Makes everything on the way changeable. A copy is put in place at once, so stopping half-way
- * leaves the same tree in other blocks. */
-static bool change_own_way(ngi_grid *grid, ngi_grid_tree *tree, grid_way *way)
+/* Makes the nodes on the way changeable, and the leaf if it is not only appended to. A copy is put in
+ * place at once, so stopping half-way leaves the same tree in other blocks. */
+static bool change_own_way(ngi_grid *grid, ngi_grid_tree *tree, grid_way *way, bool with_leaf)
 {
-    for (unsigned i = 0; i <= way->length; i++) {
+    for (unsigned i = 0; i < way->length + with_leaf; i++) {
         uint32_t *handle = i < way->length ? &way->step[i].handle : &way->leaf;
         uint32_t own = change_own(grid, tree, *handle);
         if (NGI_UNLIKELY(own == 0))
@@ -164,13 +182,12 @@ static void change_extend(const ngi_grid *grid, const grid_way *way, uint32_t sl
         grid_node *node = grid_node_at(grid, way->step[i].handle);
         unsigned lane = way->step[i].lane;
         for (int axis = 0; axis < NG_AXIS_COUNT; axis++) {
-            if (at[axis] < node->boxes.low[axis][lane])
-                node->boxes.low[axis][lane] = at[axis];
-            if (at[axis] > node->boxes.high[axis][lane])
-                node->boxes.high[axis][lane] = at[axis];
+            int16_t low = node->boxes.low[axis][lane], high = node->boxes.high[axis][lane];
+            node->boxes.low[axis][lane] = at[axis] < low ? at[axis] : low;
+            node->boxes.high[axis][lane] = at[axis] > high ? at[axis] : high;
         }
-        if (slot < node->least[lane])
-            node->least[lane] = slot;
+        uint32_t least = node->least[lane];
+        node->least[lane] = slot < least ? slot : least;
         node->points[lane]++;
     }
 }
@@ -210,6 +227,28 @@ static unsigned split_cut(const split_point *points, unsigned count)
     return best;
 }
 
+/* Where the points are to be parted: those before the key stay. Mostly the highest bit in which codes
+ * differ does it; else they are sorted. */
+static grid_key split_key(split_point *points, unsigned count)
+{
+    uint64_t differs = 0, bit;
+    unsigned high = 0;
+    for (unsigned i = 1; i < count; i++)
+        differs |= points[0].key.code ^ points[i].key.code;
+    bit = differs == 0 ? 0 : UINT64_C(1) << (63 - __builtin_clzll(differs));
+    for (unsigned i = 0; i < count; i++)
+        high += (points[i].key.code & bit) != 0;
+    if (high >= CUT_FROM && count - high >= CUT_FROM) {
+        grid_key least = {UINT64_MAX, 0};
+        for (unsigned i = 0; i < count; i++)
+            if ((points[i].key.code & bit) != 0 && grid_key_before(points[i].key, least))
+                least = points[i].key;
+        return least;
+    }
+    split_sort(points, count);
+    return points[split_cut(points, count)].key;
+}
+
 /* Cuts a full leaf and the new point in two. Returns the right one and its first key; 0 if there
  * is no room. */
 static uint32_t split_leaf(ngi_grid *grid, ngi_grid_tree *tree, uint32_t left_handle, uint32_t slot,
@@ -226,17 +265,12 @@ static uint32_t split_leaf(ngi_grid *grid, ngi_grid_tree *tree, uint32_t left_ha
             (split_point){grid_leaf_key(left, i), {left->at[0][i], left->at[1][i], left->at[2][i]}};
     points[NGI_GRID_LEAF_MAX] =
         (split_point){{grid_code(at[0], at[1], at[2]), slot}, {at[0], at[1], at[2]}};
-    split_sort(points, NGI_GRID_LEAF_MAX + 1);
-    unsigned cut = split_cut(points, NGI_GRID_LEAF_MAX + 1);
+    *key = split_key(points, NGI_GRID_LEAF_MAX + 1);
+    left->count = right->count = 0;
     for (unsigned i = 0; i <= NGI_GRID_LEAF_MAX; i++) {
-        if (i < cut)
-            leaf_set(left, i, points[i].key.slot, points[i].at);
-        else
-            leaf_set(right, i - cut, points[i].key.slot, points[i].at);
+        grid_leaf *leaf = grid_key_before(points[i].key, *key) ? left : right;
+        leaf_set(leaf, leaf->count++, points[i].key.slot, points[i].at);
     }
-    left->count = cut;
-    right->count = NGI_GRID_LEAF_MAX + 1 - cut;
-    *key = points[cut].key;
     return right_handle;
 }
 
@@ -272,15 +306,11 @@ static bool split_root(ngi_grid *grid, ngi_grid_tree *tree, uint32_t right, grid
     if (NGI_UNLIKELY(handle == 0))
         return false;
     grid_node *root = grid_node_at(grid, handle);
-    root->level = grid_is_leaf(left) ? 1 : (uint16_t)(grid_node_at(grid, left)->level + 1);
-    root->count = 2;
-    ngi_grid_blank(root, 2);
-    root->key_code[0] = 0;
-    root->key_slot[0] = 0;
-    root->key_code[1] = key.code;
-    root->key_slot[1] = key.slot;
-    ngi_grid_describe(grid, root, 0, left);
-    ngi_grid_describe(grid, root, 1, right);
+    root->level = (uint16_t)(grid_node_at(grid, left)->level + 1);
+    root->count = 0;
+    ngi_grid_blank(root, 0);
+    lane_insert(grid, root, 0, left, (grid_key){0});
+    lane_insert(grid, root, 1, right, key);
     tree->next_root = handle;
     return true;
 }
@@ -314,24 +344,37 @@ static bool change_split(ngi_grid *grid, ngi_grid_tree *tree, const grid_way *wa
     return right == 0 || split_root(grid, tree, right, key);
 }
 
+/* A root with an empty leaf. */
+static bool change_plant(ngi_grid *grid, ngi_grid_tree *tree)
+{
+    uint32_t leaf = ngi_grid_leaf_new(grid, tree);
+    uint32_t handle = ngi_grid_node_new(grid, tree);
+    if (NGI_UNLIKELY(leaf == 0 || handle == 0))
+        return false;
+    grid_node *root = grid_node_at(grid, handle);
+    grid_leaf_at(grid, leaf)->count = 0;
+    root->level = 1;
+    root->count = 0;
+    ngi_grid_blank(root, 0);
+    lane_insert(grid, root, 0, leaf, (grid_key){0});
+    tree->next_root = handle;
+    return true;
+}
+
 static bool change_insert(ngi_grid *grid, ngi_grid_tree *tree, const grid_event *event)
 {
     const int16_t *at = event->at;
     uint32_t slot = event->slot;
     grid_way way;
-    if (tree->next_root == 0) {
-        uint32_t handle = ngi_grid_leaf_new(grid, tree);
-        if (NGI_UNLIKELY(handle == 0))
-            return false;
-        grid_leaf_at(grid, handle)->count = 0;
-        tree->next_root = handle;
-    }
+    if (tree->next_root == 0 && NGI_UNLIKELY(!change_plant(grid, tree)))
+        return false;
     change_find_way(grid, tree, (grid_key){event->code, slot}, &way);
-    if (NGI_UNLIKELY(!change_own_way(grid, tree, &way)))
+    grid_leaf *leaf = grid_leaf_at(grid, way.leaf);
+    bool is_full = leaf->count == NGI_GRID_LEAF_MAX;
+    if (NGI_UNLIKELY(!change_own_way(grid, tree, &way, is_full)))
         return false;
     tree->count++;
-    grid_leaf *leaf = grid_leaf_at(grid, way.leaf);
-    if (leaf->count == NGI_GRID_LEAF_MAX)
+    if (is_full)
         return change_split(grid, tree, &way, slot, at);
     leaf_set(leaf, leaf->count++, slot, at);
     change_extend(grid, &way, slot, at);
@@ -428,15 +471,15 @@ static unsigned change_merge(ngi_grid *grid, ngi_grid_tree *tree, grid_node *nod
     return lane;
 }
 
-/* The root is as deep as it has to be: none, a leaf, or a node with several children. */
+/* The root is as deep as it has to be: none, a node above leaves, or one with several children. */
 static void change_tidy_root(ngi_grid *grid, ngi_grid_tree *tree)
 {
     uint32_t root = (uint32_t)tree->next_root;
     while (root != 0) {
-        unsigned count = block_count(grid, root);
-        if (count > 1 || (count == 1 && grid_is_leaf(root)))
+        const grid_node *node = grid_node_at(grid, root);
+        if (node->count > 1 || (node->count == 1 && node->level == 1))
             break;
-        uint32_t below = count == 1 ? grid_node_at(grid, root)->child[0] : 0;
+        uint32_t below = node->count == 1 ? node->child[0] : 0;
         ngi_grid_let_go(grid, tree, root);
         root = below;
     }
@@ -484,7 +527,7 @@ static bool change_remove(ngi_grid *grid, ngi_grid_tree *tree, const grid_event 
     change_find_way(grid, tree, (grid_key){event->code, slot}, &way);
     uint32_t i = leaf_find(grid_leaf_at(grid, way.leaf), slot, at);
     if (NGI_UNLIKELY(i == grid_leaf_at(grid, way.leaf)->count) ||
-        NGI_UNLIKELY(!change_own_way(grid, tree, &way)))
+        NGI_UNLIKELY(!change_own_way(grid, tree, &way, true)))
         return false;
     grid_leaf *leaf = grid_leaf_at(grid, way.leaf);
     uint32_t last = --leaf->count;

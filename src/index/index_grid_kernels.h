@@ -36,7 +36,8 @@ typedef struct ngi_grid_kernels {
     uint32_t (*boxes)(const ngi_grid_boxes *boxes, const int16_t center[NG_AXIS_COUNT],
                       uint32_t bound, uint32_t squared[NGI_GRID_FANOUT]);
     /** The points within `bound`, in their order; returns how many. The arrays have
-     *  NGI_GRID_LEAF_MAX elements, of which `count` are points. */
+     *  NGI_GRID_LEAF_MAX elements, of which `count` are points; the others may be loaded while they are
+     *  written, and do not matter. */
     unsigned (*within)(const int16_t at[NG_AXIS_COUNT][NGI_GRID_LEAF_MAX], const uint32_t *slot,
                        unsigned count, const int16_t center[NG_AXIS_COUNT], uint32_t bound,
                        ngi_grid_matches *out);

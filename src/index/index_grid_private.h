@@ -5,15 +5,17 @@
  *
  * Invariants of a tree (ngi_grid_check):
  *  1. every leaf is equally deep; a node of level 1 has leaves below it, one of level n nodes of
- *     level n - 1. A root that is a node has at least two children.
+ *     level n - 1. The root is a node; above level 1 it has at least two children.
  *  2. points below child i have keys in [key i, key i + 1); those of child 0 may be below key 0
  *     only in the leftmost node of its level.
  *  3. box, points and least of a child are exact: the bounds of its points, how many there are, and
  *     their lowest slot or one below it.
  *  4. no leaf and no node is empty.
  *  5. the stamp of what is reachable is the op that made it; only what the op in progress has made
- *     is changed in place.
- *  6. unused lanes of a node have an inverted box, which no search enters. */
+ *     is changed in place. But a point that comes is appended to its leaf where it stands: searches
+ *     take the number of points from the node above, so those of older roots do not see it, and
+ *     nothing ever comes where a root of theirs has a point.
+ *  6. unused lanes of a node have an inverted box, which no search enters, and a key above all. */
 #ifndef NGI_INDEX_GRID_PRIVATE_H
 #define NGI_INDEX_GRID_PRIVATE_H
 
@@ -38,7 +40,7 @@ typedef struct grid_leaf {
     int16_t at[NG_AXIS_COUNT][NGI_GRID_LEAF_MAX];
     uint32_t slot[NGI_GRID_LEAF_MAX];
     uint64_t stamp;
-    uint32_t count;
+    uint32_t count; /* the writer's: see invariant 5 */
     uint8_t unused[20];
 } grid_leaf;
 
@@ -133,12 +135,17 @@ static inline bool grid_key_before(grid_key a, grid_key b)
     return a.code < b.code || (a.code == b.code && a.slot < b.slot);
 }
 
-/* The child whose range has a key. */
+/* The child whose range has a key: by halves, without a branch that could be foretold wrongly. */
 static inline unsigned grid_lane(const grid_node *node, grid_key key)
 {
     unsigned lane = 0;
-    for (unsigned i = 1; i < node->count; i++)
-        lane += !grid_key_before(key, (grid_key){node->key_code[i], node->key_slot[i]});
+    for (unsigned half = NGI_GRID_FANOUT / 2; half > 0; half /= 2) {
+        uint64_t code = node->key_code[lane + half];
+        bool is_not_after = code < key.code;
+        if (NGI_UNLIKELY(code == key.code))
+            is_not_after = node->key_slot[lane + half] <= key.slot;
+        lane += half * is_not_after;
+    }
     return lane;
 }
 
@@ -152,9 +159,11 @@ void ngi_grid_let_go_all(ngi_grid *grid, ngi_grid_tree *tree, uint32_t handle);
 void ngi_grid_mark_changed(ngi_grid *grid, ngi_grid_tree *tree);
 /** Lets searches see the changed trees. */
 void ngi_grid_show(ngi_grid *grid);
-/** Fetches what a change will copy: the node of `level` on its way, or the leaf (level 0). */
-void ngi_grid_change_soon(const ngi_grid *grid, const ngi_grid_tree *tree, const grid_event *event,
-                          unsigned level);
+/** Fetches the node of level 1 that a change will copy; returns it, 0 if the tree is empty. */
+uint32_t ngi_grid_fetch_node(const ngi_grid *grid, const ngi_grid_tree *tree,
+                             const grid_event *event);
+/** Then, when that has arrived, what the change will write of the leaf below it. */
+void ngi_grid_fetch_leaf(const ngi_grid *grid, uint32_t node, const grid_event *event);
 /** Makes one change; false if the point is not there, or no room was made. */
 NG_MUST_USE bool ngi_grid_change(ngi_grid *grid, ngi_grid_tree *tree, const grid_event *event);
 /** Room for so many blocks, beyond what was reserved. */

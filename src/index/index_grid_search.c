@@ -30,6 +30,12 @@ typedef struct walk_job {
     unsigned leaves; /* since it was last asked whether to go on */
 } walk_job;
 
+/* Nodes that are still to be looked at. */
+typedef struct walk_stack {
+    uint32_t node[WALK_STACK];
+    unsigned height;
+} walk_stack;
+
 /* --- distances ------------------------------------------------------------------------------- */
 
 static bool walk_is_narrow(const ngi_grid_search *search)
@@ -85,15 +91,29 @@ static bool walk_passes(const walk_job *job, uint32_t slot)
            (search->accept == NULL || search->accept(search->context, slot));
 }
 
-/* False when the caller wants to stop. */
-static bool walk_goes_on(walk_job *job)
+/* After so many leaves more: false when the caller wants to stop. */
+static bool walk_goes_on(walk_job *job, unsigned leaves)
 {
     ngi_grid_search *search = job->search;
-    if (++job->leaves < STOP_LEAVES || search->go_on == NULL)
+    job->leaves += leaves;
+    if (job->leaves < STOP_LEAVES || search->go_on == NULL)
         return true;
     job->leaves = 0;
     search->is_stopped = !search->go_on(search->context);
     return !search->is_stopped;
+}
+
+/* The lanes of a node that can matter. */
+static uint32_t walk_mask(const walk_job *job, const grid_node *node)
+{
+    const ngi_grid_search *search = job->search;
+    uint32_t squared[NGI_GRID_FANOUT], mask = 0;
+    if (job->narrow)
+        return job->grid->kernels->boxes(&node->boxes, search->center, (uint32_t)search->bound,
+                                         squared);
+    for (unsigned lane = 0; lane < node->count; lane++)
+        mask |= (uint32_t)(walk_lane_value(search, node, lane) <= search->bound) << lane;
+    return mask;
 }
 
 static void walk_prefetch(const grid_leaf *leaf)
@@ -105,22 +125,21 @@ static void walk_prefetch(const grid_leaf *leaf)
 
 /* --- counting -------------------------------------------------------------------------------- */
 
-static uint64_t count_leaf(walk_job *job, const grid_leaf *leaf)
+static uint64_t count_leaf(walk_job *job, const grid_leaf *leaf, uint32_t points)
 {
     const ngi_grid_search *search = job->search;
     uint64_t found = 0;
     if (job->narrow) {
         ngi_grid_matches matches;
-        unsigned count =
-            job->grid->kernels->within(leaf->at, leaf->slot, leaf->count, search->center,
-                                       (uint32_t)search->bound, &matches);
+        unsigned count = job->grid->kernels->within(leaf->at, leaf->slot, points, search->center,
+                                                    (uint32_t)search->bound, &matches);
         if (!job->filtered)
             return count;
         for (unsigned i = 0; i < count; i++)
             found += walk_passes(job, matches.slot[i]);
         return found;
     }
-    for (uint32_t i = 0; i < leaf->count; i++) {
+    for (uint32_t i = 0; i < points; i++) {
         const int16_t at[NG_AXIS_COUNT] = {leaf->at[0][i], leaf->at[1][i], leaf->at[2][i]};
         uint64_t value;
         found += walk_point_matches(search, at, &value) &&
@@ -129,34 +148,29 @@ static uint64_t count_leaf(walk_job *job, const grid_leaf *leaf)
     return found;
 }
 
-/* The points below `handle` that match. Children that are inside whole are not looked into. */
+/* The points below a lane that match, if it is above a leaf; otherwise it is put on the stack. Children
+ * that are inside whole are not looked into. */
+static uint64_t count_lane(walk_job *job, const grid_node *node, unsigned lane, walk_stack *stack)
+{
+    if (!job->filtered && walk_lane_is_inside(job->search, node, lane))
+        return node->points[lane];
+    if (node->level == 1)
+        return count_leaf(job, grid_leaf_at(job->grid, node->child[lane]), node->points[lane]);
+    stack->node[stack->height++] = node->child[lane];
+    return 0;
+}
+
 static uint64_t walk_count(walk_job *job, uint32_t handle)
 {
-    const ngi_grid_search *search = job->search;
-    uint32_t stack[WALK_STACK];
-    unsigned height = 0;
+    walk_stack stack = {.height = 1};
     uint64_t found = 0;
-    stack[height++] = handle;
-    while (height > 0) {
-        uint32_t next = stack[--height];
-        if (grid_is_leaf(next)) {
-            found += count_leaf(job, grid_leaf_at(job->grid, next));
-            if (!walk_goes_on(job))
-                break;
-            continue;
-        }
-        const grid_node *node = grid_node_at(job->grid, next);
-        uint32_t squared[NGI_GRID_FANOUT];
-        uint32_t mask = job->narrow ? job->grid->kernels->boxes(&node->boxes, search->center,
-                                                                (uint32_t)search->bound, squared)
-                                    : (1u << node->count) - 1;
-        for (; mask != 0; mask &= mask - 1) {
-            unsigned lane = (unsigned)__builtin_ctz(mask);
-            if (!job->filtered && walk_lane_is_inside(search, node, lane))
-                found += node->points[lane];
-            else if (job->narrow || walk_lane_value(search, node, lane) <= search->bound)
-                stack[height++] = node->child[lane];
-        }
+    stack.node[0] = handle;
+    while (stack.height > 0) {
+        const grid_node *node = grid_node_at(job->grid, stack.node[--stack.height]);
+        for (uint32_t mask = walk_mask(job, node); mask != 0; mask &= mask - 1)
+            found += count_lane(job, node, (unsigned)__builtin_ctz(mask), &stack);
+        if (node->level == 1 && !walk_goes_on(job, node->count))
+            break;
     }
     return found;
 }
@@ -173,11 +187,11 @@ static void collect_match(walk_job *job, uint64_t value, uint32_t slot)
     search->found++;
 }
 
-static void collect_leaf(walk_job *job, const grid_leaf *leaf)
+static void collect_leaf(walk_job *job, const grid_leaf *leaf, uint32_t points)
 {
     ngi_grid_search *search = job->search;
     if (!job->narrow) {
-        for (uint32_t i = 0; i < leaf->count; i++) {
+        for (uint32_t i = 0; i < points; i++) {
             const int16_t at[NG_AXIS_COUNT] = {leaf->at[0][i], leaf->at[1][i], leaf->at[2][i]};
             uint64_t value;
             if (walk_point_matches(search, at, &value))
@@ -186,7 +200,7 @@ static void collect_leaf(walk_job *job, const grid_leaf *leaf)
         return;
     }
     ngi_grid_matches matches;
-    unsigned count = job->grid->kernels->within(leaf->at, leaf->slot, leaf->count, search->center,
+    unsigned count = job->grid->kernels->within(leaf->at, leaf->slot, points, search->center,
                                                 (uint32_t)search->bound, &matches);
     if (job->filtered || count > search->capacity - search->count) {
         for (unsigned i = 0; i < count; i++)
@@ -201,57 +215,36 @@ static void collect_leaf(walk_job *job, const grid_leaf *leaf)
 }
 
 /* The leaves of a node of level 1 that can matter: all fetched before the first is read. */
-static bool collect_leaves(walk_job *job, const grid_node *node, uint32_t mask)
+static void collect_leaves(walk_job *job, const grid_node *node, uint32_t mask)
 {
     for (uint32_t left = mask; left != 0; left &= left - 1)
         walk_prefetch(grid_leaf_at(job->grid, node->child[__builtin_ctz(left)]));
     for (; mask != 0; mask &= mask - 1) {
-        collect_leaf(job, grid_leaf_at(job->grid, node->child[__builtin_ctz(mask)]));
-        if (!walk_goes_on(job))
-            return false;
+        int lane = __builtin_ctz(mask);
+        collect_leaf(job, grid_leaf_at(job->grid, node->child[lane]), node->points[lane]);
     }
-    return true;
-}
-
-static uint32_t walk_mask(const walk_job *job, const grid_node *node)
-{
-    const ngi_grid_search *search = job->search;
-    uint32_t squared[NGI_GRID_FANOUT], mask = 0;
-    if (job->narrow)
-        return job->grid->kernels->boxes(&node->boxes, search->center, (uint32_t)search->bound,
-                                         squared);
-    for (unsigned lane = 0; lane < node->count; lane++)
-        mask |= (uint32_t)(walk_lane_value(search, node, lane) <= search->bound) << lane;
-    return mask;
 }
 
 static void walk_collect(walk_job *job, uint32_t handle)
 {
     ngi_grid_search *search = job->search;
-    uint32_t stack[WALK_STACK];
-    unsigned height = 0;
-    stack[height++] = handle;
-    while (height > 0) {
-        uint32_t next = stack[--height];
+    walk_stack stack = {.height = 1};
+    stack.node[0] = handle;
+    while (stack.height > 0 && !search->is_stopped) {
+        uint32_t next = stack.node[--stack.height];
         if (search->count == search->capacity && !job->filtered) {
             search->found += walk_count(job, next);
-            if (search->is_stopped)
-                return;
-            continue;
-        }
-        if (grid_is_leaf(next)) {
-            collect_leaf(job, grid_leaf_at(job->grid, next));
             continue;
         }
         const grid_node *node = grid_node_at(job->grid, next);
         uint32_t mask = walk_mask(job, node);
         if (node->level == 1) {
-            if (!collect_leaves(job, node, mask))
-                return;
+            collect_leaves(job, node, mask);
+            (void)walk_goes_on(job, (unsigned)__builtin_popcount(mask));
             continue;
         }
         for (; mask != 0; mask &= mask - 1)
-            stack[height++] = node->child[__builtin_ctz(mask)];
+            stack.node[stack.height++] = node->child[__builtin_ctz(mask)];
     }
 }
 
@@ -306,19 +299,18 @@ static void nearest_offer(walk_job *job, uint64_t value, uint32_t slot)
     ngi_grid_keep(job->search, value, slot);
 }
 
-static void nearest_leaf(walk_job *job, const grid_leaf *leaf)
+static void nearest_leaf(walk_job *job, const grid_leaf *leaf, uint32_t points)
 {
     ngi_grid_search *search = job->search;
     if (job->narrow) {
         ngi_grid_matches matches;
-        unsigned count =
-            job->grid->kernels->within(leaf->at, leaf->slot, leaf->count, search->center,
-                                       (uint32_t)search->bound, &matches);
+        unsigned count = job->grid->kernels->within(leaf->at, leaf->slot, points, search->center,
+                                                    (uint32_t)search->bound, &matches);
         for (unsigned i = 0; i < count; i++)
             nearest_offer(job, matches.squared[i], matches.slot[i]);
         return;
     }
-    for (uint32_t i = 0; i < leaf->count; i++) {
+    for (uint32_t i = 0; i < points; i++) {
         const int16_t at[NG_AXIS_COUNT] = {leaf->at[0][i], leaf->at[1][i], leaf->at[2][i]};
         uint64_t value;
         if (walk_point_matches(search, at, &value))
@@ -326,10 +318,10 @@ static void nearest_leaf(walk_job *job, const grid_leaf *leaf)
     }
 }
 
-/* A block to look at, with the least value of its points. */
+/* A child to look at, with the least value of its points. */
 typedef struct nearest_step {
     uint64_t value;
-    uint32_t handle;
+    uint32_t child; /* a node; of a node of level 1: the lane */
     uint32_t least; /* no slot in it is lower */
 } nearest_step;
 
@@ -345,6 +337,7 @@ static bool nearest_can_matter(const ngi_grid_search *search, const nearest_step
 static unsigned nearest_children(const walk_job *job, const grid_node *node, nearest_step *out)
 {
     const ngi_grid_search *search = job->search;
+    const bool by_lane = node->level == 1;
     unsigned count = 0;
     if (job->narrow) {
         uint32_t squared[NGI_GRID_FANOUT];
@@ -352,14 +345,16 @@ static unsigned nearest_children(const walk_job *job, const grid_node *node, nea
                                                   (uint32_t)search->bound, squared);
         for (; mask != 0; mask &= mask - 1) {
             unsigned lane = (unsigned)__builtin_ctz(mask);
-            out[count++] = (nearest_step){squared[lane], node->child[lane], node->least[lane]};
+            out[count++] = (nearest_step){squared[lane], by_lane ? lane : node->child[lane],
+                                          node->least[lane]};
         }
         return count;
     }
     for (unsigned lane = 0; lane < node->count; lane++) {
         uint64_t value = walk_lane_value(search, node, lane);
         if (value <= search->bound)
-            out[count++] = (nearest_step){value, node->child[lane], node->least[lane]};
+            out[count++] =
+                (nearest_step){value, by_lane ? lane : node->child[lane], node->least[lane]};
     }
     return count;
 }
@@ -385,12 +380,17 @@ static bool nearest_take(const ngi_grid_search *search, nearest_step *steps, uns
     return true;
 }
 
-static bool nearest_leaves(walk_job *job, nearest_step *steps, unsigned count)
+/* The leaves of a node of level 1, nearest first. */
+static bool nearest_leaves(walk_job *job, const grid_node *node, nearest_step *steps,
+                           unsigned count)
 {
     nearest_step next;
+    for (unsigned i = 0; i < count; i++)
+        walk_prefetch(grid_leaf_at(job->grid, node->child[steps[i].child]));
     while (nearest_take(job->search, steps, &count, &next)) {
-        nearest_leaf(job, grid_leaf_at(job->grid, next.handle));
-        if (!walk_goes_on(job))
+        nearest_leaf(job, grid_leaf_at(job->grid, node->child[next.child]),
+                     node->points[next.child]);
+        if (!walk_goes_on(job, 1))
             return false;
     }
     return true;
@@ -405,15 +405,15 @@ static void nearest_probe(walk_job *job, uint32_t handle)
     if (!job->narrow || job->filtered)
         return;
     const grid_key key = {grid_code(search->center[0], search->center[1], search->center[2]), 0};
-    while (!grid_is_leaf(handle)) {
-        const grid_node *node = grid_node_at(job->grid, handle);
-        handle = node->child[grid_lane(node, key)];
-    }
-    const grid_leaf *leaf = grid_leaf_at(job->grid, handle);
-    if (search->capacity > leaf->count)
+    const grid_node *node = grid_node_at(job->grid, handle);
+    while (node->level > 1)
+        node = grid_node_at(job->grid, node->child[grid_lane(node, key)]);
+    unsigned lane = grid_lane(node, key);
+    if (search->capacity > node->points[lane])
         return;
+    const grid_leaf *leaf = grid_leaf_at(job->grid, node->child[lane]);
     uint32_t reach =
-        kernels->reach(leaf->at, leaf->count, search->center, (unsigned)search->capacity);
+        kernels->reach(leaf->at, node->points[lane], search->center, (unsigned)search->capacity);
     if (reach < search->bound)
         search->bound = reach;
 }
@@ -423,22 +423,16 @@ static void walk_nearest(walk_job *job, uint32_t handle)
     nearest_step stack[WALK_STACK];
     unsigned height = 0;
     nearest_probe(job, handle);
-    stack[height++] = (nearest_step){.handle = handle};
+    stack[height++] = (nearest_step){.child = handle};
     while (height > 0) {
         nearest_step next = stack[--height];
         if (!nearest_can_matter(job->search, &next))
             continue;
-        if (grid_is_leaf(next.handle)) {
-            nearest_leaf(job, grid_leaf_at(job->grid, next.handle));
-            continue;
-        }
-        const grid_node *node = grid_node_at(job->grid, next.handle);
+        const grid_node *node = grid_node_at(job->grid, next.child);
         nearest_step *below = stack + height;
         unsigned count = nearest_children(job, node, below);
         if (node->level == 1) {
-            for (unsigned i = 0; i < count; i++)
-                walk_prefetch(grid_leaf_at(job->grid, below[i].handle));
-            if (!nearest_leaves(job, below, count))
+            if (!nearest_leaves(job, node, below, count))
                 return;
             continue;
         }

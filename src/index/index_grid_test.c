@@ -185,7 +185,7 @@ static void test_empty_and_one(void **state)
     expect_search(f, &search, 10);
     ngi_grid_stats_get(f->grid, &f->tree, &stats);
     assert_int_equal(stats.points, 1);
-    assert_int_equal(stats.depth, 1);
+    assert_int_equal(stats.depth, 2);
     assert_int_equal(stats.low[0], 5);
     assert_int_equal(stats.high[2], 5);
     ngi_grid_clear(f->grid, &f->tree);
