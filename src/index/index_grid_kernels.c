@@ -33,18 +33,28 @@ static uint32_t portable_boxes(const ngi_grid_boxes *boxes, const int16_t center
     return mask;
 }
 
+unsigned ngi_grid_pick(uint32_t mask, const uint32_t from[NGI_GRID_FANOUT],
+                       uint32_t out[NGI_GRID_FANOUT])
+{
+    unsigned picked = 0;
+    for (unsigned lane = 0; lane < NGI_GRID_FANOUT; lane++) {
+        out[picked] = from[lane];
+        picked += mask >> lane & 1;
+    }
+    return picked;
+}
+
 static unsigned portable_within(const int16_t at[NG_AXIS_COUNT][NGI_GRID_LEAF_MAX],
                                 const uint32_t *slot, unsigned count,
                                 const int16_t center[NG_AXIS_COUNT], uint32_t bound,
-                                ngi_grid_matches *out)
+                                ngi_grid_hit *out)
 {
     unsigned found = 0;
     for (unsigned i = 0; i < count; i++) {
         uint32_t sum = 0;
         for (int axis = 0; axis < NG_AXIS_COUNT; axis++)
             sum += kernels_square(kernels_saturate(at[axis][i] - center[axis]));
-        out->squared[found] = sum;
-        out->slot[found] = slot[i];
+        out[found] = (ngi_grid_hit){sum, slot[i]};
         found += sum <= bound;
     }
     return found;
@@ -88,6 +98,7 @@ static void portable_report(void *hits, size_t count, double steps)
 static const ngi_grid_kernels PORTABLE = {
     .name = "portable",
     .boxes = portable_boxes,
+    .pick = ngi_grid_pick,
     .within = portable_within,
     .reach = portable_reach,
     .report = portable_report,

@@ -44,8 +44,7 @@ static uint32_t neon_boxes(const ngi_grid_boxes *boxes, const int16_t center[NG_
 
 static unsigned neon_within(const int16_t at[NG_AXIS_COUNT][NGI_GRID_LEAF_MAX],
                             const uint32_t *slot, unsigned count,
-                            const int16_t center[NG_AXIS_COUNT], uint32_t bound,
-                            ngi_grid_matches *out)
+                            const int16_t center[NG_AXIS_COUNT], uint32_t bound, ngi_grid_hit *out)
 {
     uint32x4_t limit = vdupq_n_u32(bound);
     unsigned found = 0;
@@ -63,8 +62,7 @@ static unsigned neon_within(const int16_t at[NG_AXIS_COUNT][NGI_GRID_LEAF_MAX],
         vst1q_u32(values + 4, sums[1]);
         for (; mask != 0; mask &= mask - 1, found++) {
             unsigned j = (unsigned)__builtin_ctz(mask);
-            out->squared[found] = values[j];
-            out->slot[found] = slot[i + j];
+            out[found] = (ngi_grid_hit){values[j], slot[i + j]};
         }
     }
     return found;
@@ -120,6 +118,7 @@ static void neon_report(void *hits, size_t count, double steps)
 static const ngi_grid_kernels NEON = {
     .name = "neon",
     .boxes = neon_boxes,
+    .pick = ngi_grid_pick,
     .within = neon_within,
     .reach = neon_reach,
     .report = neon_report,

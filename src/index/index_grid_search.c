@@ -15,12 +15,8 @@
 #define STOP_LEAVES 64u     /* between two questions whether to go on */
 #define SORTED_HITS_MAX 32u /* up to so many hits are kept sorted, more in a heap */
 #define WALK_STACK (GRID_DEPTH_MAX * NGI_GRID_FANOUT)
-
-/* One point of a leaf that matches. */
-typedef struct walk_match {
-    uint64_t value;
-    uint32_t slot;
-} walk_match;
+#define COLLECT_LEAVES 64u
+#define FETCH_AHEAD 2u /* leaves */
 
 typedef struct walk_job {
     ngi_grid *grid;
@@ -116,6 +112,15 @@ static uint32_t walk_mask(const walk_job *job, const grid_node *node)
     return mask;
 }
 
+/* The points of a leaf within the bound of a narrow search. */
+static unsigned walk_within(const walk_job *job, const grid_leaf *leaf, uint32_t points,
+                            ngi_grid_hit out[NGI_GRID_WITHIN_MAX])
+{
+    const ngi_grid_search *search = job->search;
+    return job->grid->kernels->within(leaf->at, leaf->slot, points, search->center,
+                                      (uint32_t)search->bound, out);
+}
+
 static void walk_prefetch(const grid_leaf *leaf)
 {
     const char *line = (const char *)leaf;
@@ -130,13 +135,12 @@ static uint64_t count_leaf(walk_job *job, const grid_leaf *leaf, uint32_t points
     const ngi_grid_search *search = job->search;
     uint64_t found = 0;
     if (job->narrow) {
-        ngi_grid_matches matches;
-        unsigned count = job->grid->kernels->within(leaf->at, leaf->slot, points, search->center,
-                                                    (uint32_t)search->bound, &matches);
+        ngi_grid_hit matches[NGI_GRID_WITHIN_MAX];
+        unsigned count = walk_within(job, leaf, points, matches);
         if (!job->filtered)
             return count;
         for (unsigned i = 0; i < count; i++)
-            found += walk_passes(job, matches.slot[i]);
+            found += walk_passes(job, (uint32_t)matches[i].slot);
         return found;
     }
     for (uint32_t i = 0; i < points; i++) {
@@ -199,37 +203,46 @@ static void collect_leaf(walk_job *job, const grid_leaf *leaf, uint32_t points)
         }
         return;
     }
-    ngi_grid_matches matches;
-    unsigned count = job->grid->kernels->within(leaf->at, leaf->slot, points, search->center,
-                                                (uint32_t)search->bound, &matches);
-    if (job->filtered || count > search->capacity - search->count) {
-        for (unsigned i = 0; i < count; i++)
-            collect_match(job, matches.squared[i], matches.slot[i]);
+    if (!job->filtered && search->capacity - search->count >= NGI_GRID_WITHIN_MAX) {
+        unsigned count = walk_within(job, leaf, points, search->hits + search->count);
+        search->count += count;
+        search->found += count;
         return;
     }
-    ngi_grid_hit *hits = search->hits + search->count;
+    ngi_grid_hit matches[NGI_GRID_WITHIN_MAX];
+    unsigned count = walk_within(job, leaf, points, matches);
     for (unsigned i = 0; i < count; i++)
-        hits[i] = (ngi_grid_hit){matches.squared[i], matches.slot[i]};
-    search->count += count;
-    search->found += count;
+        collect_match(job, matches[i].value, (uint32_t)matches[i].slot);
 }
 
-/* The leaves of a node of level 1 that can matter: all fetched before the first is read. */
-static void collect_leaves(walk_job *job, const grid_node *node, uint32_t mask)
+/* Leaves that can matter, to be looked at together: each is fetched while others are read. */
+typedef struct collect_list {
+    uint32_t leaf[COLLECT_LEAVES], points[COLLECT_LEAVES];
+    unsigned count;
+} collect_list;
+
+static void collect_leaves(walk_job *job, collect_list *list)
 {
-    for (uint32_t left = mask; left != 0; left &= left - 1)
-        walk_prefetch(grid_leaf_at(job->grid, node->child[__builtin_ctz(left)]));
-    for (; mask != 0; mask &= mask - 1) {
-        int lane = __builtin_ctz(mask);
-        collect_leaf(job, grid_leaf_at(job->grid, node->child[lane]), node->points[lane]);
+    for (unsigned i = 0; i < list->count && i < FETCH_AHEAD; i++)
+        walk_prefetch(grid_leaf_at(job->grid, list->leaf[i]));
+    for (unsigned i = 0; i < list->count; i++) {
+        if (i + FETCH_AHEAD < list->count)
+            walk_prefetch(grid_leaf_at(job->grid, list->leaf[i + FETCH_AHEAD]));
+        collect_leaf(job, grid_leaf_at(job->grid, list->leaf[i]), list->points[i]);
     }
+    (void)walk_goes_on(job, list->count);
+    list->count = 0;
 }
 
 static void walk_collect(walk_job *job, uint32_t handle)
 {
     ngi_grid_search *search = job->search;
-    walk_stack stack = {.height = 1};
+    const ngi_grid_kernels *kernels = job->grid->kernels;
+    walk_stack stack;
+    collect_list list;
+    stack.height = 1;
     stack.node[0] = handle;
+    list.count = 0;
     while (stack.height > 0 && !search->is_stopped) {
         uint32_t next = stack.node[--stack.height];
         if (search->count == search->capacity && !job->filtered) {
@@ -238,14 +251,16 @@ static void walk_collect(walk_job *job, uint32_t handle)
         }
         const grid_node *node = grid_node_at(job->grid, next);
         uint32_t mask = walk_mask(job, node);
-        if (node->level == 1) {
-            collect_leaves(job, node, mask);
-            (void)walk_goes_on(job, (unsigned)__builtin_popcount(mask));
+        if (node->level > 1) {
+            stack.height += kernels->pick(mask, node->child, &stack.node[stack.height]);
             continue;
         }
-        for (; mask != 0; mask &= mask - 1)
-            stack.node[stack.height++] = node->child[__builtin_ctz(mask)];
+        kernels->pick(mask, node->child, &list.leaf[list.count]);
+        list.count += kernels->pick(mask, node->points, &list.points[list.count]);
+        if (list.count > COLLECT_LEAVES - NGI_GRID_FANOUT)
+            collect_leaves(job, &list);
     }
+    collect_leaves(job, &list);
 }
 
 /* --- the nearest ----------------------------------------------------------------------------- */
@@ -303,11 +318,10 @@ static void nearest_leaf(walk_job *job, const grid_leaf *leaf, uint32_t points)
 {
     ngi_grid_search *search = job->search;
     if (job->narrow) {
-        ngi_grid_matches matches;
-        unsigned count = job->grid->kernels->within(leaf->at, leaf->slot, points, search->center,
-                                                    (uint32_t)search->bound, &matches);
+        ngi_grid_hit matches[NGI_GRID_WITHIN_MAX];
+        unsigned count = walk_within(job, leaf, points, matches);
         for (unsigned i = 0; i < count; i++)
-            nearest_offer(job, matches.squared[i], matches.slot[i]);
+            nearest_offer(job, matches[i].value, (uint32_t)matches[i].slot);
         return;
     }
     for (uint32_t i = 0; i < points; i++) {

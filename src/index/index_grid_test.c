@@ -442,7 +442,8 @@ static void compare_kernels(const ngi_grid_kernels *kernels, uint64_t *random, i
     uint32_t slots[NGI_GRID_LEAF_MAX], mine[NGI_GRID_FANOUT], theirs[NGI_GRID_FANOUT];
     int16_t center[NG_AXIS_COUNT];
     ngi_grid_boxes boxes;
-    ngi_grid_matches a, b;
+    ngi_grid_hit a[NGI_GRID_WITHIN_MAX], b[NGI_GRID_WITHIN_MAX];
+    uint32_t picked[NGI_GRID_FANOUT], wanted_picks[NGI_GRID_FANOUT];
     random_leaf(random, most, points, slots);
     for (int axis = 0; axis < NG_AXIS_COUNT; axis++) {
         center[axis] = grid_test_within(random, most);
@@ -458,10 +459,14 @@ static void compare_kernels(const ngi_grid_kernels *kernels, uint64_t *random, i
     assert_int_equal(kernels->boxes(&boxes, center, bound, mine),
                      portable->boxes(&boxes, center, bound, theirs));
     assert_memory_equal(mine, theirs, sizeof mine);
-    unsigned found = portable->within(at, slots, count, center, bound, &b);
-    assert_int_equal(kernels->within(at, slots, count, center, bound, &a), found);
-    assert_memory_equal(a.squared, b.squared, found * sizeof *a.squared);
-    assert_memory_equal(a.slot, b.slot, found * sizeof *a.slot);
+    unsigned found = portable->within(at, slots, count, center, bound, b);
+    assert_int_equal(kernels->within(at, slots, count, center, bound, a), found);
+    assert_memory_equal(a, b, found * sizeof *a);
+    uint32_t mask = (uint32_t)testing_random(random) & 0xFFFF;
+    unsigned picks = portable->pick(mask, slots, wanted_picks);
+    assert_int_equal(picks, __builtin_popcount(mask));
+    assert_int_equal(kernels->pick(mask, slots, picked), picks);
+    assert_memory_equal(picked, wanted_picks, picks * sizeof *picked);
     assert_int_equal(kernels->reach(at, count, center, wanted),
                      portable->reach(at, count, center, wanted));
 }
