@@ -103,6 +103,11 @@ void ngi_grid_nearest(ngi_grid *grid, const ngi_grid_tree *tree, ngi_grid_search
 void ngi_grid_range(ngi_grid *grid, const ngi_grid_tree *tree, ngi_grid_search *search);
 /** Only counts. */
 void ngi_grid_count(ngi_grid *grid, const ngi_grid_tree *tree, ngi_grid_search *search);
+/** Calls `each` for every point that `search` accepts, of one moment, ordered by place and then by slot,
+ *  until it returns false. No region, no hits: what it looks at is exclude_slot, accept and go_on. */
+void ngi_grid_copy(ngi_grid *grid, const ngi_grid_tree *tree, ngi_grid_search *search,
+                   bool (*each)(void *context, uint32_t slot, const int16_t at[NG_AXIS_COUNT]),
+                   void *context);
 /** For searches that measure by themselves: keeps the hit if it is among the best `capacity` so far;
  *  `bound` becomes the value of the worst when there are so many. Ended by ngi_grid_keep_end, which puts
  *  them in order. */

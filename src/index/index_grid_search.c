@@ -554,6 +554,67 @@ void ngi_grid_range(ngi_grid *grid, const ngi_grid_tree *tree, ngi_grid_search *
     ngi_epoch_leave(grid->epoch, slot);
 }
 
+/* The first `points` of a leaf by place: one that was changed has them in no order. */
+static void copy_order(const grid_leaf *leaf, uint32_t points, uint8_t order[NGI_GRID_LEAF_MAX])
+{
+    grid_key keys[NGI_GRID_LEAF_MAX];
+    for (uint32_t i = 0; i < points; i++) {
+        grid_key key = grid_leaf_key(leaf, i);
+        uint32_t at = i;
+        for (; at > 0 && grid_key_before(key, keys[at - 1]); at--) {
+            keys[at] = keys[at - 1];
+            order[at] = order[at - 1];
+        }
+        keys[at] = key;
+        order[at] = (uint8_t)i;
+    }
+}
+
+typedef bool copy_each(void *context, uint32_t slot, const int16_t at[NG_AXIS_COUNT]);
+
+static bool copy_leaf(walk_job *job, const grid_leaf *leaf, uint32_t points, copy_each *each,
+                      void *context)
+{
+    uint8_t order[NGI_GRID_LEAF_MAX];
+    copy_order(leaf, points, order);
+    for (uint32_t i = 0; i < points; i++) {
+        uint32_t from = order[i], slot = leaf->slot[from];
+        const int16_t at[NG_AXIS_COUNT] = {leaf->at[0][from], leaf->at[1][from], leaf->at[2][from]};
+        if ((!job->filtered || walk_passes(job, slot)) && !each(context, slot, at))
+            return false;
+    }
+    return walk_goes_on(job, 1);
+}
+
+/* The leaves of a node of level 1, or its children on the stack, the first on top. */
+static bool copy_node(walk_job *job, const grid_node *node, uint32_t *stack, unsigned *height,
+                      copy_each *each, void *context)
+{
+    for (unsigned lane = node->count; node->level > 1 && lane-- > 0;)
+        stack[(*height)++] = node->child[lane];
+    for (unsigned lane = 0; node->level == 1 && lane < node->count; lane++)
+        if (!copy_leaf(job, grid_leaf_at(job->grid, node->child[lane]), node->points[lane], each,
+                       context))
+            return false;
+    return true;
+}
+
+void ngi_grid_copy(ngi_grid *grid, const ngi_grid_tree *tree, ngi_grid_search *search,
+                   bool (*each)(void *context, uint32_t slot, const int16_t at[NG_AXIS_COUNT]),
+                   void *context)
+{
+    walk_job job;
+    unsigned slot, height = 0;
+    uint32_t stack[WALK_STACK];
+    uint32_t root = walk_begin(&job, grid, tree, search, &slot);
+    if (root != 0)
+        stack[height++] = root;
+    while (height > 0 &&
+           copy_node(&job, grid_node_at(grid, stack[--height]), stack, &height, each, context)) {
+    }
+    ngi_epoch_leave(grid->epoch, slot);
+}
+
 void ngi_grid_report(const ngi_grid_search *search)
 {
     const ngi_metric *metric = &search->metric;

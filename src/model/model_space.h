@@ -49,18 +49,25 @@ typedef struct ngi_metric {
 void ngi_metric_init(ngi_metric *metric, const ngi_encoding *encoding, ng_space space,
                      ng_metric kind);
 
-/** At most 3 x (65534 x 32768)^2 < 2^64 between present points. */
-static inline uint64_t ngi_metric_value(const ngi_metric *metric, const int16_t a[NG_AXIS_COUNT],
-                                        const int16_t b[NG_AXIS_COUNT])
+/** The value of a distance by how far it goes on each axis, in raw steps.
+ *  At most 3 x (65534 x 32768)^2 < 2^64 between present points. */
+static inline uint64_t ngi_metric_size(const ngi_metric *metric, const int32_t steps[NG_AXIS_COUNT])
 {
     uint64_t sum = 0, most = 0;
     for (int axis = 0; axis < NG_AXIS_COUNT; axis++) {
-        int64_t d = (int64_t)(a[axis] - b[axis]) * metric->factor[axis];
+        int64_t d = (int64_t)steps[axis] * metric->factor[axis];
         uint64_t size = (uint64_t)(d < 0 ? -d : d);
         sum += metric->kind == NG_METRIC_EUCLIDEAN ? size * size : size;
         most = size > most ? size : most;
     }
     return metric->kind == NG_METRIC_CHEBYSHEV ? most : sum;
+}
+
+static inline uint64_t ngi_metric_value(const ngi_metric *metric, const int16_t a[NG_AXIS_COUNT],
+                                        const int16_t b[NG_AXIS_COUNT])
+{
+    const int32_t steps[NG_AXIS_COUNT] = {a[0] - b[0], a[1] - b[1], a[2] - b[2]};
+    return ngi_metric_size(metric, steps);
 }
 
 /** The reported distance of a value. */
