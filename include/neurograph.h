@@ -1376,6 +1376,100 @@ NG_API NG_MUST_USE ng_status ng_multi_range(const ng_store *store, const ng_mult
                                             float radius, const ng_search_options *options,
                                             ng_hit *out, size_t capacity, size_t *count);
 
+/** What makes a cluster. */
+typedef struct ng_cluster_query {
+    size_t struct_size;
+    float radius; /**< > 0, in the space's units: how near is near */
+    uint32_t
+        min_tokens; /**< >= 1: a token with so many within `radius`, itself counted, is a core */
+} ng_cluster_query;
+
+typedef struct ng_cluster {
+    uint64_t token_count;
+    uint64_t core_count;         /**< cores among them */
+    ng_token_id lowest_id;       /**< of its tokens */
+    float center[NG_AXIS_COUNT]; /**< mean of their coordinates */
+    float low[NG_AXIS_COUNT];    /**< exact bounds */
+    float high[NG_AXIS_COUNT];
+    float radius; /**< from the center to the farthest of them, Euclidean whatever the metric */
+} ng_cluster;
+
+typedef struct ng_cluster_member {
+    ng_token_id id;
+    uint32_t cluster; /**< 1 = the first of the clusters that are found; 0 = noise, in none */
+} ng_cluster_member;
+
+/** Which token is in which cluster: room of the caller's. */
+typedef struct ng_cluster_members {
+    ng_cluster_member *items; /**< [capacity]; those of the lowest ids, in ascending order */
+    size_t capacity;
+    size_t count; /**< receives how many tokens there are, noise included */
+} ng_cluster_members;
+
+/** Tokens of a space that lie close together, in groups (Ester, Kriegel, Sander and Xu 1996, "DBSCAN").
+ *  Cores within `radius` of each other are in one cluster, and so are those that are linked by others. A
+ *  token that is no core is in the cluster of the nearest core within `radius`, of equally near ones of
+ *  that with the lowest id; without one it is noise. What is found does not depend on the order in
+ *  which tokens came.
+ *
+ *  options  filter (which tokens there are), metric, grid, timeout_us, cancelled; not max_distance, flags
+ *  out      caller's array of `capacity` clusters: those of the most tokens first, of equals that with
+ *           the lowest id; `*count` receives how many there are
+ *  members  NULL = not wanted
+ *
+ *  Places are those of one moment.
+ *
+ *  Owns:    nothing.   Threads: any; works on a copy, so no writer waits for it.
+ *  Errors:  NG_E_INVALID (field, value, range), NG_E_NOT_FOUND (grid), NG_E_NOMEM, NG_E_TIMEOUT,
+ *           NG_E_CANCELLED, NG_E_LATCHED.
+ *  Cost:    O(tokens x log tokens), also for crowds; more where about `min_tokens` are near everywhere and they
+ *           are thousands. About 60 bytes a token meanwhile. */
+NG_API NG_MUST_USE ng_status ng_grid_clusters(const ng_store *store, ng_space space,
+                                              const ng_cluster_query *query,
+                                              const ng_search_options *options, ng_cluster *out,
+                                              size_t capacity, size_t *count,
+                                              ng_cluster_members *members);
+
+/** What makes a field. */
+typedef struct ng_grid_field_query {
+    size_t struct_size;
+    float density_threshold; /**< tokens for each unit of volume; <= 0: that of options.grid, 0.5
+                                  without one */
+    uint32_t min_tokens;     /**< 0 = min_field_nodes of options.grid, 3 without one */
+} ng_grid_field_query;
+
+typedef struct ng_grid_field {
+    uint64_t token_count;  /**< tokens within the radius of any of its sources */
+    uint64_t source_count; /**< tokens that gave rise to it */
+    ng_token_id lowest_id; /**< of its sources */
+    float
+        center[NG_AXIS_COUNT]; /**< mean of the sources by field strength; plain if none has any */
+    float radius;    /**< from the center: the farthest that the field radius of a source reaches */
+    double density;  /**< the greatest around a source, tokens for each unit of volume */
+    double strength; /**< sum of the field strengths of the sources */
+} ng_grid_field;
+
+/** Fields of a space. A token with a field radius gives rise to one if within that radius, itself
+ *  counted, there are at least `min_tokens` tokens and their density, count / (4/3 pi radius^3), exceeds
+ *  `density_threshold`. Two such tokens that are nearer to each other than the sum of their radii are
+ *  sources of one field, and so are those that are linked by others.
+ *
+ *  query    NULL = that of options.grid, or 0.5 and 3
+ *  options  filter (which tokens there are), grid, timeout_us, cancelled; not metric, max_distance, flags
+ *  out      caller's array of `capacity` fields: those of the most tokens first, of equals that with the
+ *           lowest id of a source; `*count` receives how many there are
+ *
+ *  Places are those of one moment; radius and strength are read from each token right after it.
+ *
+ *  Owns:    nothing.   Threads: any; works on a copy, so no writer waits for it.
+ *  Errors:  as ng_grid_clusters.
+ *  Cost:    O(tokens x log tokens), and for each place that may be dense enough what ng_grid_count costs. About
+ *           60 bytes a token meanwhile. */
+NG_API NG_MUST_USE ng_status ng_grid_fields(const ng_store *store, ng_space space,
+                                            const ng_grid_field_query *query,
+                                            const ng_search_options *options, ng_grid_field *out,
+                                            size_t capacity, size_t *count);
+
 typedef struct ng_grid_stats {
     uint64_t token_count;     /**< with coordinates in the space */
     float low[NG_AXIS_COUNT]; /**< exact bounds, decoded; if there are tokens */
@@ -1395,11 +1489,12 @@ NG_API NG_MUST_USE ng_status ng_grid_stats_get(const ng_store *store, ng_space s
  *  Errors: NG_E_NOMEM, NG_E_LATCHED; then nothing has changed. Cost: O(tokens), by sorting. */
 NG_API NG_MUST_USE ng_status ng_grid_rebuild(ng_store *store, unsigned spaces);
 
-/** What a named grid is set up with. Kept and shown; searches do not depend on it. */
+/** What a named grid is set up with. What ng_grid_fields looks for in it, unless that is told
+ *  otherwise; other searches do not depend on it, and nothing on bucket_size. */
 typedef struct ng_grid_config {
     size_t struct_size;
     float bucket_size;        /**< 0.1..1000; 0 = 10 */
-    float density_threshold;  /**< 0..1 */
+    float density_threshold;  /**< 0..1, tokens for each unit of volume */
     uint32_t min_field_nodes; /**< 1..100; 0 = 3 */
 } ng_grid_config;
 

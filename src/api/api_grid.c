@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Search in space. */
+/* Search in space, and what hangs together there. */
 #include "api/api_private.h"
 
 #include <math.h>
@@ -184,6 +184,48 @@ ng_status ng_multi_range(const ng_store *store, const ng_multi_query *query, flo
     API_HITS(out, capacity);
     API_RADIUS(radius);
     return ngi_store_multi_search(store, query, radius, options, out, capacity, count);
+}
+
+/* --- clusters and fields --------------------------------------------------------------------- */
+
+ng_status ng_grid_clusters(const ng_store *store, ng_space space, const ng_cluster_query *query,
+                           const ng_search_options *options, ng_cluster *out, size_t capacity,
+                           size_t *count, ng_cluster_members *members)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(query);
+    API_REQUIRE(count);
+    API_OPTIONS(query);
+    API_OPTIONS(options);
+    API_HITS(out, capacity);
+    if (members != NULL)
+        API_HITS(members->items, members->capacity);
+    if (!isfinite(query->radius) || query->radius <= 0)
+        return ngi_fail(NG_E_INVALID, "radius %g is not above 0, or not finite",
+                        (double)query->radius);
+    if (query->min_tokens == 0)
+        return ngi_fail(NG_E_INVALID, "min_tokens 0 is outside 1..%u", UINT32_MAX);
+    return ngi_store_grid_clusters(store, space, query, options, out, capacity, count, members);
+}
+
+ng_status ng_grid_fields(const ng_store *store, ng_space space, const ng_grid_field_query *query,
+                         const ng_search_options *options, ng_grid_field *out, size_t capacity,
+                         size_t *count)
+{
+    const ng_grid_field_query none = {.struct_size = sizeof none};
+    API_REQUIRE(store);
+    API_REQUIRE(count);
+    API_OPTIONS(query);
+    API_OPTIONS(options);
+    API_HITS(out, capacity);
+    if (query == NULL)
+        query = &none;
+    if (!isfinite(query->density_threshold))
+        return ngi_fail(NG_E_INVALID, "density_threshold %g is not finite",
+                        (double)query->density_threshold);
+    if (options != NULL && options->metric != NG_METRIC_EUCLIDEAN)
+        return ngi_fail(NG_E_INVALID, "metric %u: fields are spheres", options->metric);
+    return ngi_store_grid_fields(store, space, query, options, out, capacity, count);
 }
 
 ng_status ng_grid_stats_get(const ng_store *store, ng_space space, ng_grid_stats *out)

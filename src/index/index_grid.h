@@ -113,6 +113,8 @@ void ngi_grid_copy(ngi_grid *grid, const ngi_grid_tree *tree, ngi_grid_search *s
  *  them in order. */
 void ngi_grid_keep(ngi_grid_search *search, uint64_t value, uint32_t slot);
 void ngi_grid_keep_end(ngi_grid_search *search);
+/** By value, equal ones by slot; no two are the same. Allocates nothing. */
+void ngi_grid_sort(ngi_grid_hit *hits, size_t count);
 /** Where a point stands in an order that keeps neighbours together (Morton). */
 uint64_t ngi_grid_place(const int16_t at[NG_AXIS_COUNT]);
 /** Turns `count` hits into those that a caller gets, in place. */

@@ -182,7 +182,5 @@ static inline bool grid_hit_is_after(const ngi_grid_hit *a, uint64_t value, uint
 /* A heap with the worst hit on top. */
 void ngi_grid_sift_down(ngi_grid_hit *heap, size_t count, ngi_grid_hit hit);
 void ngi_grid_sift_up(ngi_grid_hit *heap, size_t at, ngi_grid_hit hit);
-/** By value, equal ones by slot. Allocates nothing. */
-void ngi_grid_sort(ngi_grid_hit *hits, size_t count);
 
 #endif

@@ -208,6 +208,16 @@ NG_MUST_USE ng_status ngi_store_grid_many(const ng_store *store, ng_space space,
                                           size_t center_count, float radius, size_t max_hits,
                                           const ng_search_options *options, ng_hit *out,
                                           size_t *counts);
+/** `members` may be NULL; `query` may not. */
+NG_MUST_USE ng_status ngi_store_grid_clusters(const ng_store *store, ng_space space,
+                                              const ng_cluster_query *query,
+                                              const ng_search_options *options, ng_cluster *out,
+                                              size_t capacity, size_t *count,
+                                              ng_cluster_members *members);
+NG_MUST_USE ng_status ngi_store_grid_fields(const ng_store *store, ng_space space,
+                                            const ng_grid_field_query *query,
+                                            const ng_search_options *options, ng_grid_field *out,
+                                            size_t capacity, size_t *count);
 /** As ng_multi_range; `radius` < 0 means "the nearest". */
 NG_MUST_USE ng_status ngi_store_multi_search(const ng_store *store, const ng_multi_query *query,
                                              float radius, const ng_search_options *options,

@@ -122,6 +122,7 @@ ng_status ngi_grid_call_end(store_grid_call *call)
 {
     if (call->holds_lock)
         ngi_store_read_end(call->store);
+    call->holds_lock = false;
     return call->stopped;
 }
 

@@ -25,7 +25,7 @@ NG_MUST_USE ng_status ngi_grid_call_check(const ng_store *store, ng_space space,
 NG_MUST_USE ng_status ngi_grid_call_begin(store_grid_call *call, const ng_store *store,
                                           ng_space space, const ng_search_options *options,
                                           ngi_grid_search *search);
-/** NG_OK, or why the search was stopped. */
+/** NG_OK, or why the search was stopped. ngi_grid_call_goes_on may still be asked after it. */
 ng_status ngi_grid_call_end(store_grid_call *call);
 /** For ngi_grid_search.go_on; false = stop. */
 bool ngi_grid_call_goes_on(void *context);

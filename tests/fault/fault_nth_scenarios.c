@@ -352,6 +352,24 @@ static ng_status act_grid(fault_run *run)
     return status;
 }
 
+static ng_status act_clusters(fault_run *run)
+{
+    const ng_cluster_query query = {.struct_size = sizeof query, .radius = 40, .min_tokens = 2};
+    const ng_grid_field_query asked = {.struct_size = sizeof asked,
+                                       .density_threshold = 1e-9f,
+                                       .min_tokens = 1};
+    ng_cluster clusters[8];
+    ng_grid_field fields[8];
+    ng_cluster_member items[50];
+    ng_cluster_members members = {.items = items, .capacity = 50};
+    size_t count;
+    ng_status status = ng_grid_clusters(run->store, NG_SPACE_PHYSICAL, &query, NULL, clusters, 8,
+                                        &count, &members);
+    if (status == NG_OK)
+        status = ng_grid_fields(run->store, NG_SPACE_PHYSICAL, &asked, NULL, fields, 8, &count);
+    return status;
+}
+
 /* One that all sources of candidates serve, and one that none does. */
 static ng_status act_find(fault_run *run)
 {
@@ -645,6 +663,7 @@ const nth_scenario nth_scenarios[] = {
     {.name = "expire", .act = act_expire},
     {.name = "search of tokens", .act = act_find, .prepare = prepare_indexed},
     {.name = "grid search", .act = act_grid},
+    {.name = "clusters and fields", .act = act_clusters},
     {.name = "vector search", .act = act_vectors},
     {.name = "path", .act = act_path},
     {.name = "query", .act = act_query},
