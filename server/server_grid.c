@@ -123,25 +123,6 @@ void ngs_grid_out_hits(ngs_out *out, const ng_hit *hits, size_t count)
 
 /* ---------------------------------------------------------------------------------- parameters */
 
-typedef enum grid_takes {
-    GRID_TAKES_POINT = 1 << 0,  /* x, y, z */
-    GRID_TAKES_RADIUS = 1 << 1, /* radius */
-    GRID_TAKES_BOX = 1 << 2,    /* low, high */
-    GRID_TAKES_LIMIT = 1 << 3,  /* limit */
-    GRID_TAKES_MAX = 1 << 4,    /* max_results, the original's name for it */
-    GRID_TAKES_ORDER = 1 << 5,  /* unordered */
-    GRID_TAKES_METRIC = 1 << 6, /* metric */
-    GRID_TAKES_FAR = 1 << 7,    /* max_distance */
-    GRID_TAKES_ALL = 1 << 8     /* space, collection, flags, exclude, timeout_ms */
-} grid_takes;
-
-typedef struct grid_given {
-    const char *collection;
-    unsigned box; /* 1: low was given, 2: high */
-    bool radius;
-    bool point;
-} grid_given;
-
 static bool grid_number(ngs_request *request, const ngs_param *param, const char *text, char end,
                         float *out)
 {
@@ -207,23 +188,44 @@ static void grid_read_metric(ngs_request *request, const ngs_param *param, uint3
                     "\"%.32s\" is not euclidean, manhattan or chebyshev", param->value);
 }
 
-static bool grid_read_where(ngs_request *request, const ngs_param *param, unsigned takes,
-                            ngs_grid_call *call, grid_given *given)
+/* Of clusters and fields. */
+static bool grid_read_group(ngs_request *request, const ngs_param *param, unsigned takes,
+                            ngs_grid_call *call, ngs_grid_given *given)
 {
     const char *name = param->name;
-    if ((takes & GRID_TAKES_POINT) != 0 && name[0] >= 'x' && name[0] <= 'z' && name[1] == '\0') {
+    if ((takes & NGS_GRID_TAKES_NEAR) != 0 && strcmp(name, "radius") == 0) {
+        given->radius = true;
+        grid_distance(request, param, NGS_GRID_NEAR_MIN, &call->radius);
+    } else if ((takes & NGS_GRID_TAKES_DENSITY) != 0 && strcmp(name, "density_threshold") == 0) {
+        grid_distance(request, param, NGS_GRID_NEAR_MIN, &call->density_threshold);
+    } else if ((takes & NGS_GRID_TAKES_TOKENS) != 0 && strcmp(name, "min_tokens") == 0) {
+        ngs_read_param(request, param, 1, UINT32_MAX, &call->min_tokens);
+    } else if ((takes & NGS_GRID_TAKES_MEMBERS) != 0 && strcmp(name, "members") == 0) {
+        ngs_read_param(request, param, 1, NGS_GRID_HITS_MAX, &call->member_limit);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static bool grid_read_where(ngs_request *request, const ngs_param *param, unsigned takes,
+                            ngs_grid_call *call, ngs_grid_given *given)
+{
+    const char *name = param->name;
+    if ((takes & NGS_GRID_TAKES_POINT) != 0 && name[0] >= 'x' && name[0] <= 'z' &&
+        name[1] == '\0') {
         given->point = true;
         grid_number(request, param, param->value, '\0', &call->center[name[0] - 'x']);
-    } else if ((takes & GRID_TAKES_RADIUS) != 0 && strcmp(name, "radius") == 0) {
+    } else if ((takes & NGS_GRID_TAKES_RADIUS) != 0 && strcmp(name, "radius") == 0) {
         given->radius = true;
         grid_distance(request, param, NGS_GRID_RADIUS_MIN, &call->radius);
-    } else if ((takes & GRID_TAKES_BOX) != 0 && strcmp(name, "low") == 0) {
+    } else if ((takes & NGS_GRID_TAKES_BOX) != 0 && strcmp(name, "low") == 0) {
         given->box |= 1;
         grid_triple(request, param, call->low);
-    } else if ((takes & GRID_TAKES_BOX) != 0 && strcmp(name, "high") == 0) {
+    } else if ((takes & NGS_GRID_TAKES_BOX) != 0 && strcmp(name, "high") == 0) {
         given->box |= 2;
         grid_triple(request, param, call->high);
-    } else if ((takes & GRID_TAKES_FAR) != 0 && strcmp(name, "max_distance") == 0) {
+    } else if ((takes & NGS_GRID_TAKES_FAR) != 0 && strcmp(name, "max_distance") == 0) {
         grid_distance(request, param, 0, &call->options.max_distance);
     } else {
         return false;
@@ -232,11 +234,12 @@ static bool grid_read_where(ngs_request *request, const ngs_param *param, unsign
 }
 
 static void grid_read_param(ngs_request *request, const ngs_param *param, unsigned takes,
-                            ngs_grid_call *call, grid_given *given)
+                            ngs_grid_call *call, ngs_grid_given *given)
 {
     const char *name = param->name;
     uint64_t number = 0;
-    if (grid_read_where(request, param, takes, call, given))
+    if (grid_read_where(request, param, takes, call, given) ||
+        grid_read_group(request, param, takes, call, given))
         return;
     if (strcmp(name, "space") == 0) {
         grid_read_space(request, param, &call->space);
@@ -249,28 +252,30 @@ static void grid_read_param(ngs_request *request, const ngs_param *param, unsign
         ngs_read_param(request, param, 1, UINT64_MAX, &call->filter.exclude);
     } else if (strcmp(name, "timeout_ms") == 0) {
         ngs_read_param(request, param, 1, call->timeout_ms, &call->timeout_ms);
-    } else if (((takes & GRID_TAKES_LIMIT) != 0 && strcmp(name, "limit") == 0) ||
-               ((takes & GRID_TAKES_MAX) != 0 && strcmp(name, "max_results") == 0)) {
+    } else if (((takes & NGS_GRID_TAKES_LIMIT) != 0 && strcmp(name, "limit") == 0) ||
+               ((takes & NGS_GRID_TAKES_MAX) != 0 && strcmp(name, "max_results") == 0)) {
         ngs_read_param(request, param, 1, NGS_GRID_LIMIT_MAX, &call->limit);
-    } else if ((takes & GRID_TAKES_METRIC) != 0 && strcmp(name, "metric") == 0) {
+    } else if ((takes & NGS_GRID_TAKES_METRIC) != 0 && strcmp(name, "metric") == 0) {
         grid_read_metric(request, param, &call->options.metric);
-    } else if ((takes & GRID_TAKES_ORDER) != 0 && strcmp(name, "unordered") == 0) {
+    } else if ((takes & NGS_GRID_TAKES_ORDER) != 0 && strcmp(name, "unordered") == 0) {
         grid_read_order(request, param, &call->options.flags);
     } else {
         ngs_problem(request, "query", "unknown_field", "no such parameter \"%.64s\"", name);
     }
 }
 
-/* Everything of a search that path and parameters say; false: replied. */
-static bool grid_read(ngs_request *request, unsigned takes, ngs_grid_call *call, grid_given *given)
+bool ngs_grid_read(ngs_request *request, unsigned takes, ngs_grid_call *call, ngs_grid_given *given)
 {
-    *given = (grid_given){0};
+    *given = (ngs_grid_given){0};
     if (!ngs_grid_begin(request, call))
         return false;
-    if ((takes & GRID_TAKES_LIMIT) != 0 && (takes & (GRID_TAKES_RADIUS | GRID_TAKES_BOX)) != 0)
+    if ((takes & NGS_GRID_TAKES_LIMIT) != 0 &&
+        (takes & (NGS_GRID_TAKES_RADIUS | NGS_GRID_TAKES_BOX)) != 0)
         call->limit = NGS_GRID_LIMIT_MAX; /* all within it are wanted */
     for (size_t i = 0; i < request->param_count; i++)
         grid_read_param(request, &request->params[i], takes, call, given);
+    if ((takes & NGS_GRID_TAKES_NEAR) != 0 && !given->radius)
+        ngs_problem(request, "query.radius", "missing", "the field is required");
     if (given->box != 0 && given->box != 3)
         ngs_problem(request, given->box == 1 ? "query.high" : "query.low", "missing",
                     "a box has two corners, low=x,y,z and high=x,y,z");
@@ -282,8 +287,7 @@ static bool grid_read(ngs_request *request, unsigned takes, ngs_grid_call *call,
 
 /* ------------------------------------------------------------------------------------ handlers */
 
-/* {"grid_id":0,"space":0 */
-static ngs_out *grid_reply(ngs_request *request, const ngs_grid_call *call)
+ngs_out *ngs_grid_reply(ngs_request *request, const ngs_grid_call *call)
 {
     ngs_out *out = ngs_reply_data(request, 200);
     ngs_out_text(out, "{\"grid_id\":");
@@ -337,12 +341,14 @@ bool ngs_grid_token(ngs_request *request, ng_token_id *out)
 void ngs_grid_neighbors(ngs_request *request)
 {
     ngs_grid_call call;
-    grid_given given;
+    ngs_grid_given given;
     ng_token_id id;
     size_t count = 0;
     if (!ngs_grid_token(request, &id) ||
-        !grid_read(request, GRID_TAKES_RADIUS | GRID_TAKES_MAX | GRID_TAKES_METRIC | GRID_TAKES_ALL,
-                   &call, &given))
+        !ngs_grid_read(request,
+                       NGS_GRID_TAKES_RADIUS | NGS_GRID_TAKES_MAX | NGS_GRID_TAKES_METRIC |
+                           NGS_GRID_TAKES_ALL,
+                       &call, &given))
         return;
     ng_hit *hits = ngs_grid_room(request, call.limit);
     if (hits == NULL)
@@ -385,7 +391,7 @@ static void grid_search(ngs_request *request, const ngs_grid_call *call, grid_se
     if (status != NG_OK) {
         ngs_grid_fail(request, status);
     } else {
-        ngs_out *out = grid_reply(request, call);
+        ngs_out *out = ngs_grid_reply(request, call);
         show(out, call);
         grid_out_end(out, ",\"results\":", hits, total < call->limit ? total : (size_t)call->limit,
                      &total);
@@ -409,11 +415,11 @@ static void grid_show_range(ngs_out *out, const ngs_grid_call *call)
 void ngs_grid_range(ngs_request *request)
 {
     ngs_grid_call call;
-    grid_given given;
-    if (grid_read(request,
-                  GRID_TAKES_POINT | GRID_TAKES_RADIUS | GRID_TAKES_LIMIT | GRID_TAKES_METRIC |
-                      GRID_TAKES_ORDER | GRID_TAKES_ALL,
-                  &call, &given))
+    ngs_grid_given given;
+    if (ngs_grid_read(request,
+                      NGS_GRID_TAKES_POINT | NGS_GRID_TAKES_RADIUS | NGS_GRID_TAKES_LIMIT |
+                          NGS_GRID_TAKES_METRIC | NGS_GRID_TAKES_ORDER | NGS_GRID_TAKES_ALL,
+                      &call, &given))
         grid_search(request, &call, grid_search_range, grid_show_range);
 }
 
@@ -433,11 +439,11 @@ static void grid_show_box(ngs_out *out, const ngs_grid_call *call)
 void ngs_grid_box(ngs_request *request)
 {
     ngs_grid_call call;
-    grid_given given;
-    if (!grid_read(request,
-                   GRID_TAKES_BOX | GRID_TAKES_LIMIT | GRID_TAKES_METRIC | GRID_TAKES_ORDER |
-                       GRID_TAKES_ALL,
-                   &call, &given))
+    ngs_grid_given given;
+    if (!ngs_grid_read(request,
+                       NGS_GRID_TAKES_BOX | NGS_GRID_TAKES_LIMIT | NGS_GRID_TAKES_METRIC |
+                           NGS_GRID_TAKES_ORDER | NGS_GRID_TAKES_ALL,
+                       &call, &given))
         return;
     if (given.box == 0) {
         ngs_problem(request, "query.low", "missing",
@@ -463,11 +469,11 @@ static void grid_show_nearest(ngs_out *out, const ngs_grid_call *call)
 void ngs_grid_nearest(ngs_request *request)
 {
     ngs_grid_call call;
-    grid_given given;
-    if (grid_read(request,
-                  GRID_TAKES_POINT | GRID_TAKES_LIMIT | GRID_TAKES_METRIC | GRID_TAKES_FAR |
-                      GRID_TAKES_ALL,
-                  &call, &given))
+    ngs_grid_given given;
+    if (ngs_grid_read(request,
+                      NGS_GRID_TAKES_POINT | NGS_GRID_TAKES_LIMIT | NGS_GRID_TAKES_METRIC |
+                          NGS_GRID_TAKES_FAR | NGS_GRID_TAKES_ALL,
+                      &call, &given))
         grid_search(request, &call, grid_search_nearest, grid_show_nearest);
 }
 
@@ -475,12 +481,12 @@ void ngs_grid_count(ngs_request *request)
 {
     const ng_store *store = request->server->store;
     ngs_grid_call call;
-    grid_given given;
+    ngs_grid_given given;
     uint64_t count = 0;
-    if (!grid_read(request,
-                   GRID_TAKES_POINT | GRID_TAKES_RADIUS | GRID_TAKES_BOX | GRID_TAKES_METRIC |
-                       GRID_TAKES_ALL,
-                   &call, &given))
+    if (!ngs_grid_read(request,
+                       NGS_GRID_TAKES_POINT | NGS_GRID_TAKES_RADIUS | NGS_GRID_TAKES_BOX |
+                           NGS_GRID_TAKES_METRIC | NGS_GRID_TAKES_ALL,
+                       &call, &given))
         return;
     ng_status status =
         given.box != 0
@@ -490,7 +496,7 @@ void ngs_grid_count(ngs_request *request)
         ngs_grid_fail(request, status);
         return;
     }
-    ngs_out *out = grid_reply(request, &call);
+    ngs_out *out = ngs_grid_reply(request, &call);
     if (given.box != 0)
         grid_show_box(out, &call);
     else
@@ -505,10 +511,11 @@ static void grid_field(ngs_request *request, bool influence)
 {
     const ng_store *store = request->server->store;
     ngs_grid_call call;
-    grid_given given;
+    ngs_grid_given given;
     double value = 0;
     uint64_t count = 0;
-    if (!grid_read(request, GRID_TAKES_POINT | GRID_TAKES_RADIUS | GRID_TAKES_ALL, &call, &given))
+    if (!ngs_grid_read(request, NGS_GRID_TAKES_POINT | NGS_GRID_TAKES_RADIUS | NGS_GRID_TAKES_ALL,
+                       &call, &given))
         return;
     ng_status status = influence ? ng_grid_influence(store, call.space, call.center, call.radius,
                                                      &call.options, &value, &count)
@@ -518,7 +525,7 @@ static void grid_field(ngs_request *request, bool influence)
         ngs_grid_fail(request, status);
         return;
     }
-    ngs_out *out = grid_reply(request, &call);
+    ngs_out *out = ngs_grid_reply(request, &call);
     grid_out_triple(out, ",\"position\":", call.center);
     grid_out_float(out, ",\"radius\":", call.radius);
     grid_out_float(out, influence ? ",\"influence\":" : ",\"density\":", (float)value);

@@ -324,6 +324,8 @@ void ngs_grid_nearest(ngs_request *request);
 void ngs_grid_count(ngs_request *request);
 void ngs_grid_influence(ngs_request *request);
 void ngs_grid_density(ngs_request *request);
+void ngs_grid_clusters(ngs_request *request);
+void ngs_grid_fields(ngs_request *request);
 void ngs_grid_query(ngs_request *request);
 void ngs_query(ngs_request *request);
 void ngs_feed_get(ngs_request *request);

@@ -53,6 +53,8 @@ static const ngs_route routes[] = {
     {NGS_GET, API "/grid/{id}/count", ngs_grid_count, ROUTE_SEARCH},
     {NGS_GET, API "/grid/{id}/influence", ngs_grid_influence, ROUTE_SEARCH},
     {NGS_GET, API "/grid/{id}/density", ngs_grid_density, ROUTE_SEARCH},
+    {NGS_GET, API "/grid/{id}/clusters", ngs_grid_clusters, ROUTE_SEARCH},
+    {NGS_GET, API "/grid/{id}/fields", ngs_grid_fields, ROUTE_SEARCH},
     {NGS_POST, API "/grid/{id}/query", ngs_grid_query, NGS_ROUTE_BODY | NGS_ROUTE_POOL},
     {NGS_POST, API "/query", ngs_query, NGS_ROUTE_BODY | NGS_ROUTE_POOL},
     {NGS_GET, API "/feed", ngs_feed_get, NGS_ROUTE_PARAMS},

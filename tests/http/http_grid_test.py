@@ -144,6 +144,70 @@ class Searches(GridTest):
             "config": {"bucket_size": 10, "density_threshold": 0.5, "min_field_nodes": 3}})
 
 
+class Groups(GridTest):
+    def components(self, radius):
+        """Of all points, which are cores here: sets of ids."""
+        left, found = set(self.points), []
+        while left:
+            group, queue = set(), [left.pop()]
+            while queue:
+                one = queue.pop()
+                group.add(one)
+                near = {i for i in left
+                        if round(distance(self.points[one], self.points[i]), 6) <= radius}
+                left -= near
+                queue += near
+            found.append(group)
+        return sorted(found, key=lambda group: (-len(group), min(group)))
+
+    def test_clusters(self):
+        wanted = self.components(3)
+        data = self.data("0/clusters", radius=3, min_tokens=1, limit=1000, members=1000)
+        self.assertEqual(list(data), ["grid_id", "space", "radius", "min_tokens", "clusters", "count",
+                                      "total", "members", "token_count"])
+        self.assertEqual([(c["token_count"], c["core_count"], c["lowest_id"])
+                          for c in data["clusters"]],
+                         [(len(group), len(group), min(group)) for group in wanted])
+        self.assertEqual((data["count"], data["total"], data["token_count"]),
+                         (len(wanted), len(wanted), 200))
+        self.assertEqual([m["token_id"] for m in data["members"]], sorted(self.points))
+        for member in data["members"]:
+            self.assertIn(member["token_id"], wanted[member["cluster"] - 1])
+        largest = data["clusters"][0]
+        for axis in range(3):
+            at = [self.points[i][axis] for i in wanted[0]]
+            self.assertAlmostEqual(largest["center"][axis], sum(at) / len(at), places=4)
+            self.assertAlmostEqual(largest["low"][axis], min(at), places=4)
+            self.assertAlmostEqual(largest["high"][axis], max(at), places=4)
+        few = self.data("0/clusters", radius=3, min_tokens=1, limit=1, members=2)
+        self.assertEqual((few["clusters"], few["count"], few["total"]),
+                         ([largest], 1, len(wanted)))
+        self.assertEqual(few["members"], data["members"][:2])
+        self.assertEqual(few["token_count"], 200)
+
+    def test_clusters_without_members(self):
+        data = self.data("0/clusters", radius=100)
+        self.assertEqual((data["total"], data["min_tokens"]), (1, 3))
+        self.assertNotIn("members", data)
+        self.assertEqual(self.data("0/clusters", radius=100, space=5)["clusters"], [])
+
+    def test_fields(self):
+        volume = 4 / 3 * math.pi * 8
+        counts = {i: len(self.near(at, 2)) for i, at in self.points.items()}
+        sources = [i for i, count in counts.items() if count >= 3 and count / volume > 0.01]
+        data = self.data("0/fields", density_threshold=0.01, limit=1000)
+        self.assertEqual(list(data), ["grid_id", "space", "fields", "count", "total"])
+        self.assertEqual(sum(f["source_count"] for f in data["fields"]), len(sources))
+        self.assertAlmostEqual(max(f["density"] for f in data["fields"]),
+                               max(counts.values()) / volume, places=4)
+        self.assertEqual(self.data("0/fields")["total"], 0)
+        made = self.post("/grid/create", {"density_threshold": 0.01, "min_field_nodes": 1}).data
+        for i in self.points:
+            self.post(f"/grid/{made['grid_id']}/tokens/{i}")
+        own = self.data(f"{made['grid_id']}/fields", limit=1000)
+        self.assertEqual(sum(f["source_count"] for f in own["fields"]), 200)
+
+
 class Named(GridTest):
     def test_life(self):
         made = self.post("/grid/create", {"name": "some", "bucket_size": 2.5})
@@ -289,6 +353,14 @@ class Errors(GridTest):
             ("box?low=2,2,2&high=1,2,3", "query"),
             ("count?low=1,2,3&high=1,2,3&radius=4", "query.low"),
             ("neighbors/1?limit=3", "query"),
+            ("clusters", "query.radius"),
+            ("clusters?radius=0", "query.radius"),
+            ("clusters?radius=1&min_tokens=0", "query.min_tokens"),
+            ("clusters?radius=1&members=100001", "query.members"),
+            ("clusters?radius=1&density_threshold=1", "query"),
+            ("fields?radius=1", "query"),
+            ("fields?metric=manhattan", "query"),
+            ("fields?density_threshold=0", "query.density_threshold"),
             ("neighbors/one", "path.token_id"),
         ):
             reply = self.get(f"/grid/0/{path}")
