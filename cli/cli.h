@@ -100,6 +100,8 @@ extern const cli_command cli_command_find;
 extern const cli_command cli_command_index;
 extern const cli_command cli_command_neighbors;
 extern const cli_command cli_command_grid;
+extern const cli_command cli_command_clusters;
+extern const cli_command cli_command_fields;
 extern const cli_command cli_command_apply;
 extern const cli_command cli_command_stats;
 extern const cli_command cli_command_hash;

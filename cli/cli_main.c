@@ -37,6 +37,8 @@ const cli_command *const cli_commands[] = {
     &cli_command_index,
     &cli_command_neighbors,
     &cli_command_grid,
+    &cli_command_clusters,
+    &cli_command_fields,
     &cli_command_stats,
     &cli_command_hash,
     &cli_command_check,

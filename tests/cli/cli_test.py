@@ -370,6 +370,53 @@ class NeighborsTest(CliTest):
                       ("p0", "--max-distance", "-1"), ("p0", "--metric", "cosine")):
             self.fails(2, "", "neighbors", *wrong)
 
+    def test_clusters(self):
+        near = ("clusters", "--space", "physical", "--radius", "1")
+        self.assertEqual(self.rows(*near), [["1", "6", "4", "1", "1.6666666,0.083333336,0", "2.334821"]])
+        self.ok("put", "far", "--at", "physical=9,0,0")
+        self.ok("put", "far too", "--at", "physical=9,0,0")
+        self.assertEqual([row[1] for row in self.rows(*near, "--min-tokens", "2")], ["6", "2"])
+        self.assertEqual(len(self.rows(*near, "--min-tokens", "2", "--limit", "1")), 1)
+        answer = self.json(*near, "--members")
+        self.assertEqual((answer["space"], answer["radius"], answer["min_tokens"], answer["total"]),
+                         ("physical", 1, 3, 1))
+        self.assertEqual(list(answer["clusters"][0]),
+                         ["tokens", "cores", "lowest_id", "center", "low", "high", "radius"])
+        self.assertEqual((answer["clusters"][0]["low"], answer["clusters"][0]["high"]),
+                         ([0, 0, 0], [4, 0.5, 0]))
+        self.assertEqual([(m["id"], m["cluster"]) for m in answer["members"]],
+                         [(1, 1), (2, 1), (3, 1), (4, 1), (5, 1), (7, 1), (8, 0), (9, 0)])
+        self.assertEqual(self.rows(*near, "--members")[6], ["8", "far", "0"])
+        self.assertEqual(self.json(*near, "--in", "robot", code=1)["clusters"], [])
+        self.ok("grid", "create", "some")
+        self.ok("grid", "add", "some", "p1", "p2", "p4")
+        self.assertEqual(self.json(*near, "--grid", "some", "--min-tokens", "2")["clusters"][0]["tokens"], 2)
+        self.fails(2, "--radius", "clusters", "--space", "physical")
+        self.fails(2, "--radius", "clusters", "--radius", "0")
+        self.fails(2, "--min-tokens", *near, "--min-tokens", "0")
+        self.fails(2, "--metric", *near, "--metric", "cosine")
+        self.fails(3, "no grid 'other'", *near, "--grid", "other")
+
+    def test_fields(self):
+        fields = ("fields", "--space", "physical")
+        self.assertEqual(self.json("fields", "--space", "sensory", code=1),
+                         {"space": "sensory", "total": 0, "fields": []})
+        for x in range(4):
+            self.ok("put", f"f{x}", "--at", f"physical=20,0,0.{x}", "--radius", "0.5")
+        rows = self.rows(*fields)
+        self.assertEqual([row[:3] for row in rows], [["6", "4", "1"], ["4", "4", "8"]])
+        self.assertEqual(len(self.rows(*fields, "--limit", "1")), 1)
+        answer = self.json(*fields, "--min-tokens", "4")["fields"][0]
+        self.assertEqual(list(answer), ["tokens", "sources", "lowest_id", "center", "radius", "density",
+                                        "strength"])
+        self.assertAlmostEqual(answer["density"], 4 / (4 / 3 * 3.14159265 * 0.125), places=4)
+        self.assertEqual(self.rows(*fields, "--density-threshold", "8", code=1), [])
+        self.ok("grid", "create", "five", "--min-field-nodes", "5")
+        self.ok("grid", "add", "five", "f0", "f1", "f2", "f3")
+        self.rows(*fields, "--grid", "five", code=1)
+        self.assertEqual(len(self.rows(*fields, "--grid", "five", "--min-tokens", "3")), 1)
+        self.fails(2, "--density-threshold", *fields, "--density-threshold", "-1")
+
     def test_grids(self):
         self.assertEqual(self.ok("grid", "create", "some"), "1\n")
         self.assertEqual(self.json("grid", "create", "--bucket-size", "2.5", "--min-field-nodes", "7"),
