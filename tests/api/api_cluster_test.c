@@ -341,7 +341,8 @@ static void test_ended_early(void **state)
             fields[i].field_radius = 2;
             fields[i].spaces_set = 1 << PHYSICAL;
             for (int axis = 0; axis < 3; axis++)
-                fields[i].coordinates[PHYSICAL][axis] = (float)test_random_below(&random, 1000) / 50.0f;
+                fields[i].coordinates[PHYSICAL][axis] =
+                    (float)test_random_below(&random, 1000) / 50.0f;
         }
         ASSERT_OK(ng_token_create_many(store, fields, BATCH, NULL, ids));
     }
