@@ -56,6 +56,11 @@ test-tsan: ## tests under ThreadSanitizer
 	$(call compile,tsan)
 	$(call run_tests,tsan) --label-exclude nightly
 
+.PHONY: test-arm64
+test-arm64: ## the unit tests of arithmetic and indexes as built for 64-bit ARM, run by qemu
+	@tools/setup.sh build arm64
+	@tests/arm64/arm64.sh build/arm64
+
 .PHONY: test-nightly
 test-nightly: ## the long tests: 10,000 histories with crashes, 200 kills, other builds of the formats
 	@tools/setup.sh build test

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 # Makes sure that what the named groups need is on this machine, and installs what is missing.
 #
-#   tools/setup.sh GROUP...       groups: build data test lint bench
+#   tools/setup.sh GROUP...       groups: build data test lint bench arm64
 #
 # On Debian and its relatives missing packages are installed with apt-get, as root or through sudo.
 # Elsewhere nothing is installed: what is missing is named by its Debian package. When everything
@@ -33,7 +33,8 @@ packages_of() {
     lint) echo clang-format clang-tidy gcovr ;;
     bench) echo librocksdb-dev libsqlite3-dev liblmdb-dev libopenblas-dev libnanoflann-dev \
         libboost-dev ;;
-    *) fail "there is no group '$1'; the groups are build data test lint bench" ;;
+    arm64) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user libcmocka-dev:arm64 ;;
+    *) fail "there is no group '$1'; the groups are build data test lint bench arm64" ;;
     esac
 }
 
@@ -60,9 +61,10 @@ missing_of() {
     local package installed
     if command -v dpkg-query >/dev/null; then
         # dpkg-query fails when it does not know one of them, and still lists the others.
+        # Those of this architecture are wanted, and named, without it.
         # shellcheck disable=SC2016 # the format is dpkg-query's
-        installed=$(dpkg-query -W -f='${Package} ${db:Status-Status}\n' "$@" 2>/dev/null || true)
-        installed=" $(sed -n 's/ installed$//p' <<<"$installed" | tr '\n' ' ')"
+        installed=$(dpkg-query -W -f='${binary:Package} ${db:Status-Status}\n' "$@" 2>/dev/null || true)
+        installed=" $(sed -n "s/\(:$(dpkg --print-architecture)\)\? installed\$//p" <<<"$installed" | tr '\n' ' ')"
         for package in "$@"; do
             [[ $installed == *" $package "* ]] || echo "$package"
         done
@@ -88,6 +90,7 @@ install_packages() {
     [[ $EUID -eq 0 ]] || command -v sudo >/dev/null ||
         fail "neither root nor sudo; please run as root: apt-get install --no-install-recommends $*"
     say "installing $*"
+    [[ " $* " != *:arm64* ]] || as_root dpkg --add-architecture arm64
     log=$(mktemp)
     if ! { as_root apt-get -q -o DPkg::Lock::Timeout=300 update &&
         as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 \
@@ -132,7 +135,7 @@ fetch_embeddings() {
 }
 
 main() {
-    [[ $# -gt 0 ]] || fail "name one or more groups: build data test lint bench"
+    [[ $# -gt 0 ]] || fail "name one or more groups: build data test lint bench arm64"
     local group names began=$SECONDS
     local -a wanted=() missing=()
     for group in "$@"; do
