@@ -43,6 +43,7 @@ for layer in base os model index; do
     done
 done
 
+# shellcheck disable=SC2016 # the inner shell expands it
 for file in "${sources[@]}"; do
     printf '%s\0' "$file"
 done | xargs -0 -P "$(nproc)" -I FILE sh -c '
