@@ -115,38 +115,44 @@ static uint32_t space_end(const ng_store *store, const space_part *part, uint32_
     return part->grid != 0 && member_end < slot_end ? member_end : slot_end;
 }
 
-static size_t space_count_points(const ng_store *store, uint32_t slot_end, const space_part *part)
+/* Copies the first `room` points; returns how many there are. */
+static size_t space_collect(const ng_store *store, uint32_t slot_end, const space_part *part,
+                            ngi_grid_point *points, size_t room)
 {
+    const ng_token *records = store_records(store);
+    uint32_t end = space_end(store, part, slot_end);
     size_t count = 0;
-    for (uint32_t slot = 1; slot < space_end(store, part, slot_end); slot++)
-        count += space_belongs(store, part, slot);
+    for (uint32_t slot = 1; slot < end; slot++) {
+        if (!space_belongs(store, part, slot))
+            continue;
+        if (NGI_LIKELY(count < room)) {
+            points[count].slot = slot;
+            memcpy(points[count].at, records[slot].coordinates[part->space], sizeof points->at);
+        }
+        count++;
+    }
     return count;
 }
 
+/* The tree knows how many points there are. When it is still to be built, there is no room for them
+ * at first, and they are counted. */
 static ng_status space_build(ng_store *store, uint32_t slot_end, const space_part *part)
 {
-    size_t count = space_count_points(store, slot_end, part);
-    if (count == 0) {
-        if (part->tree->count > 0)
-            ngi_grid_clear(store->grid, part->tree);
-        return NG_OK;
-    }
-    void *block;
-    size_t bytes = count * sizeof(ngi_grid_point);
-    ng_status status = ngi_alloc(store->mem, bytes, "points to be indexed", &block);
-    if (status != NG_OK)
-        return status;
-    ngi_grid_point *points = block;
-    size_t next = 0;
-    for (uint32_t slot = 1; slot < space_end(store, part, slot_end); slot++) {
-        if (!space_belongs(store, part, slot))
-            continue;
-        points[next].slot = slot;
-        memcpy(points[next++].at, store_records(store)[slot].coordinates[part->space],
-               sizeof points->at);
-    }
-    status = ngi_grid_build(store->grid, part->tree, points, count);
-    ngi_free(store->mem, block, bytes);
+    size_t room, count = (size_t)part->tree->count;
+    ng_status status = NG_OK;
+    do {
+        void *points;
+        room = count;
+        size_t bytes = room * sizeof(ngi_grid_point);
+        NGI_TRY(ngi_alloc(store->mem, bytes, "points to be indexed", &points));
+        count = space_collect(store, slot_end, part, points, room);
+        if (count > 0 && count <= room)
+            status = ngi_grid_build(store->grid, part->tree, points, count);
+        ngi_free(store->mem, points, bytes);
+    } while (count > room);
+    if (count == 0 && part->tree->count > 0)
+        ngi_grid_clear(store->grid, part->tree);
+out:
     return status;
 }
 
@@ -192,7 +198,7 @@ static ng_status space_check_part(const ng_store *store, ng_grid_id grid, int sp
     ng_status status = ngi_grid_check(store->grid, job.part.tree);
     if (status != NG_OK)
         return ngi_fail_prefix(status, name);
-    size_t count = space_count_points(store, store_slot_end(store), &job.part);
+    size_t count = space_collect(store, store_slot_end(store), &job.part, NULL, 0);
     if (job.part.tree->count != count)
         return ngi_fail(NG_E_INTERNAL, "space %s of grid %u indexes %llu tokens of %zu", name, grid,
                         (unsigned long long)job.part.tree->count, count);
