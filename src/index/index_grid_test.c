@@ -168,6 +168,7 @@ DISTRIBUTION_TEST(test_line, GRID_TEST_LINE)
 DISTRIBUTION_TEST(test_plane, GRID_TEST_PLANE)
 DISTRIBUTION_TEST(test_corners, GRID_TEST_CORNERS)
 DISTRIBUTION_TEST(test_dense, GRID_TEST_DENSE)
+DISTRIBUTION_TEST(test_nested, GRID_TEST_NESTED)
 
 static void test_empty_and_one(void **state)
 {
@@ -229,6 +230,82 @@ static void test_build(void **state)
             end_fixture(f);
         }
     }
+}
+
+typedef struct many_points {
+    int16_t (*at)[NG_AXIS_COUNT]; /* by slot */
+    bool *is_seen;
+    uint32_t count;
+} many_points;
+
+static bool see_point(void *context, uint32_t slot, const int16_t at[NG_AXIS_COUNT])
+{
+    many_points *many = context;
+    assert_in_range(slot, 1, many->count);
+    assert_false(many->is_seen[slot]);
+    assert_memory_equal(at, many->at[slot], sizeof many->at[slot]);
+    many->is_seen[slot] = true;
+    return true;
+}
+
+/* Slots in order, the other way round, and in none. `count` is no multiple of 7919. */
+static uint32_t many_slot(uint32_t i, uint32_t count, int order)
+{
+    if (order == 2)
+        return 1 + (uint32_t)((uint64_t)i * 7919 % count);
+    return order == 0 ? 1 + i : count - i;
+}
+
+static void build_many(many_points *many, int order, ngi_grid_stats *stats)
+{
+    fixture *f = make_fixture("grid build many");
+    ngi_grid_point *points = calloc(many->count, sizeof *points);
+    assert_non_null(points);
+    for (uint32_t i = 0; i < many->count; i++) {
+        points[i].slot = many_slot(i, many->count, order);
+        memcpy(points[i].at, many->at[points[i].slot], sizeof points->at);
+    }
+    assert_int_equal(ngi_grid_build(f->grid, &f->tree, points, many->count), NG_OK);
+    check(f);
+    assert_int_equal(f->tree.count, many->count);
+    memset(many->is_seen, 0, (many->count + 1) * sizeof *many->is_seen);
+    ngi_grid_each(f->grid, &f->tree, see_point, many);
+    ngi_grid_stats_get(f->grid, &f->tree, stats);
+    free(points);
+    end_fixture(f);
+}
+
+/* More points than are sorted at a time, all of them in one bucket or not, in any order of slots: the
+ * tree is the same. */
+static void test_build_many(void **state)
+{
+    (void)state;
+    static const uint32_t sizes[] = {4097, 16384, 16385, 100000};
+    uint64_t random = testing_seed("grid build many");
+    many_points many = {.at = calloc(100001, sizeof *many.at),
+                        .is_seen = calloc(100001, sizeof *many.is_seen)};
+    assert_non_null(many.at);
+    assert_non_null(many.is_seen);
+    for (int distribution = 0; distribution < GRID_TEST_COUNT; distribution++) {
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+            many.count = sizes[i];
+            for (uint32_t slot = 1; slot <= many.count; slot++)
+                grid_test_point((grid_test_distribution)distribution, &random, many.at[slot]);
+            /* one alone, far away, so that the others have much in common */
+            if (i % 2 == 1)
+                many.at[many.count / 2][0] = -NG_COORDINATE_MAX;
+            ngi_grid_stats first, stats;
+            build_many(&many, 0, &first);
+            for (int order = 1; order < 3; order++) {
+                build_many(&many, order, &stats);
+                assert_int_equal(stats.leaves, first.leaves);
+                assert_int_equal(stats.nodes, first.nodes);
+                assert_int_equal(stats.depth, first.depth);
+            }
+        }
+    }
+    free(many.is_seen);
+    free(many.at);
 }
 
 /* What is let go of is used again: a tree that moves for ever does not grow. */
@@ -509,14 +586,15 @@ static void test_kernels(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_uniform),   cmocka_unit_test(test_few_places),
-        cmocka_unit_test(test_all_equal), cmocka_unit_test(test_line),
-        cmocka_unit_test(test_plane),     cmocka_unit_test(test_corners),
-        cmocka_unit_test(test_dense),     cmocka_unit_test(test_empty_and_one),
-        cmocka_unit_test(test_build),     cmocka_unit_test(test_memory_stays),
-        cmocka_unit_test(test_stop),      cmocka_unit_test(test_crowd_is_not_walked),
-        cmocka_unit_test(test_room),      cmocka_unit_test(test_mistakes_are_found),
-        cmocka_unit_test(test_no_memory), cmocka_unit_test(test_order_of_many),
+        cmocka_unit_test(test_uniform),       cmocka_unit_test(test_few_places),
+        cmocka_unit_test(test_all_equal),     cmocka_unit_test(test_line),
+        cmocka_unit_test(test_plane),         cmocka_unit_test(test_corners),
+        cmocka_unit_test(test_dense),         cmocka_unit_test(test_nested),
+        cmocka_unit_test(test_empty_and_one), cmocka_unit_test(test_build),
+        cmocka_unit_test(test_build_many),    cmocka_unit_test(test_memory_stays),
+        cmocka_unit_test(test_stop),          cmocka_unit_test(test_crowd_is_not_walked),
+        cmocka_unit_test(test_room),          cmocka_unit_test(test_mistakes_are_found),
+        cmocka_unit_test(test_no_memory),     cmocka_unit_test(test_order_of_many),
         cmocka_unit_test(test_kernels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

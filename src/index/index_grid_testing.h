@@ -9,7 +9,7 @@
 #define GRID_TEST_SLOTS 3000u
 
 /** Where points are: everywhere, in a few places, all at one, on a line, on a plane, in the corners, dense
- *  in the middle. */
+ *  in the middle, ever denser towards a corner. */
 typedef enum grid_test_distribution {
     GRID_TEST_UNIFORM,
     GRID_TEST_FEW,
@@ -18,6 +18,7 @@ typedef enum grid_test_distribution {
     GRID_TEST_PLANE,
     GRID_TEST_CORNERS,
     GRID_TEST_DENSE,
+    GRID_TEST_NESTED,
     GRID_TEST_COUNT
 } grid_test_distribution;
 
@@ -48,6 +49,10 @@ static inline void grid_test_point(grid_test_distribution distribution, uint64_t
             break;
         case GRID_TEST_DENSE:
             out[axis] = grid_test_within(random, 1000);
+            break;
+        case GRID_TEST_NESTED:
+            out[axis] = (int16_t)(NG_COORDINATE_MAX -
+                                  (int)(testing_below(random, 65535) >> testing_below(random, 16)));
             break;
         default:
             out[axis] = grid_test_within(random, NG_COORDINATE_MAX);
