@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define FETCH_AHEAD 4u      /* changes between fetching a node, its leaf, and changing them */
+#define CACHE_LINE 64u      /* bytes */
 #define RECLAIM_BLOCKS 256u /* looking at every reader costs as much as a search */
 
 /* --- life ------------------------------------------------------------------------------------ */
@@ -225,6 +226,17 @@ uint32_t ngi_grid_leaf_new(ngi_grid *grid, ngi_grid_tree *tree)
     grid_leaf_at(grid, block)->stamp = grid->op;
     tree->leaf_count++;
     return block | GRID_LEAF_BIT;
+}
+
+void ngi_grid_leaf_soon(const ngi_grid *grid)
+{
+    const grid_arena *arena = &grid->leaves;
+    uint32_t block = arena->end;
+    if (arena->free.bytes > 0)
+        memcpy(&block, arena->free.data + arena->free.bytes - sizeof block, sizeof block);
+    const char *leaf = (const char *)grid_leaf_at(grid, block);
+    for (size_t at = 0; at < sizeof(grid_leaf); at += CACHE_LINE)
+        __builtin_prefetch(leaf + at, 1);
 }
 
 uint32_t ngi_grid_node_new(ngi_grid *grid, ngi_grid_tree *tree)

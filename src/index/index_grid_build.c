@@ -370,6 +370,7 @@ static build_item build_leaf(ngi_grid *grid, ngi_grid_tree *tree, const ngi_grid
                              size_t count)
 {
     uint32_t handle = ngi_grid_leaf_new(grid, tree);
+    ngi_grid_leaf_soon(grid); /* up to a twentieth of the whole */
     build_fill_leaf(grid_leaf_at(grid, handle), points, count);
     return (build_item){ngi_grid_place(points->at), points->slot, handle};
 }

@@ -152,6 +152,8 @@ static inline unsigned grid_lane(const grid_node *node, grid_key key)
 /** A block to write to: from the room that was reserved. 0 if there is none. */
 uint32_t ngi_grid_leaf_new(ngi_grid *grid, ngi_grid_tree *tree);
 uint32_t ngi_grid_node_new(ngi_grid *grid, ngi_grid_tree *tree);
+/** Fetches the block that ngi_grid_leaf_new gives next. */
+void ngi_grid_leaf_soon(const ngi_grid *grid);
 /** Lets go of a block that the new root does not reach. */
 void ngi_grid_let_go(ngi_grid *grid, ngi_grid_tree *tree, uint32_t handle);
 /** Lets go of everything below and including `handle`. */
