@@ -416,7 +416,7 @@ static void test_fields(void **state)
                 for (uint32_t i = 0; i < f->count; i++)
                     f->points[i].strength = 0;
             /* about what the densest have, or anything */
-            uint32_t some = 1 + testing_below(&f->random, f->count);
+            uint32_t some = 1 + testing_below(&f->random, f->count > 0 ? f->count : 1);
             double threshold = step % 2 ? ngi_field_density(some, f->points[0].reach | 16) : 1e-9;
             compare_fields(f, threshold, 1 + testing_below(&f->random, 4));
         }

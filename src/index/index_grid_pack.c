@@ -256,11 +256,10 @@ static uint64_t count_refine(const grid_work *work, const grid_pack *pack, count
 {
     pack_ref root = pack_root(pack);
     uint64_t effort = 1;
-    uint32_t *looked_at = group->nodes;
     group->inside = group->undecided = group->node_count = 0;
     count_offer(work, pack, group, root);
     for (uint32_t level = root.level;; level--) {
-        looked_at = group->spare;
+        uint32_t *looked_at = group->spare;
         group->spare = group->nodes;
         group->nodes = looked_at;
         if (level == 0 || count_is_decided(group))
