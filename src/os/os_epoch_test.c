@@ -145,8 +145,10 @@ static void stress_reclaim(stress *s)
     }
     s->reused += count;
     s->waiting_count -= count;
-    memmove(s->waiting, s->waiting + count, s->waiting_count * sizeof s->waiting[0]);
-    memmove(s->stamps, s->stamps + count, s->waiting_count * sizeof s->stamps[0]);
+    for (uint32_t i = 0; i < s->waiting_count; i++) {
+        s->waiting[i] = s->waiting[i + count];
+        s->stamps[i] = s->stamps[i + count];
+    }
 }
 
 static node *stress_chain(stress *s, uint64_t value)
@@ -184,7 +186,7 @@ static void stress_write(stress *s)
 
 static unsigned stress_enter(stress *s)
 {
-    unsigned slots[NGI_EPOCH_SLOTS];
+    unsigned slots[NGI_EPOCH_SLOTS] = {0};
     for (unsigned i = 0; i < s->depth; i++)
         slots[i] = ngi_epoch_enter(s->epoch);
     for (unsigned i = 0; i + 1 < s->depth; i++)

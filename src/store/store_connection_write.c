@@ -324,7 +324,7 @@ static void link_fetch_first(const link_job *job, size_t index)
         __builtin_prefetch(&store_records(store)[source]);
         __builtin_prefetch(&store_records(store)[target]);
         ngi_graph_fetch_heads(&store->graph, source, target);
-    } else if (index < job->request->count && !link_creates(job)) {
+    } else if (index < job->request->count && job->request->ids != NULL) {
         ngi_graph_fetch_record(&store->graph, job->request->ids[index]);
     }
 }

@@ -22,7 +22,7 @@ bool ngi_grid_call_goes_on(void *context)
         ngi_store_read_end(call->store);
     if (options != NULL && options->cancelled != NULL && options->cancelled(options->context))
         call->stopped = ngi_fail(NG_E_CANCELLED, "the search was cancelled");
-    else if (call->deadline_ns != 0 && os->monotonic_ns(os) > call->deadline_ns)
+    else if (options != NULL && call->deadline_ns != 0 && os->monotonic_ns(os) > call->deadline_ns)
         call->stopped =
             ngi_fail(NG_E_TIMEOUT, "the search took more than %u us", options->timeout_us);
     if (call->holds_lock)

@@ -185,7 +185,7 @@ ng_status ngi_store_grid_list(const ng_store *store, ng_grid_info *out, size_t c
 
 ng_status ngi_store_grid_has(const ng_store *store, ng_grid_id id, ng_token_id token, bool *out)
 {
-    uint32_t slot;
+    uint32_t slot = 0;
     *out = false;
     ng_status status = ngi_store_read_begin(store);
     if (status != NG_OK)

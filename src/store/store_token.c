@@ -289,7 +289,7 @@ static void put_fetch(const put_job *job, size_t index)
 static ng_status put_labels_add(put_job *job, size_t index, uint32_t collection)
 {
     const ng_token_fields *mine = &job->fields[index];
-    uint32_t hash = job->labels.hashes[index];
+    uint32_t hash = job->labels.hashes[index]; /* NOLINT: there, because the item has a label */
     size_t at = hash & job->labels.mask;
     for (; job->labels.buckets[at] != 0; at = (at + 1) & job->labels.mask) {
         size_t other_index = job->labels.buckets[at] - 1;

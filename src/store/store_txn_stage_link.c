@@ -224,15 +224,16 @@ static uint32_t stage_entries(const ng_txn *txn, const ngi_link_request *request
     const ng_connection_id *ids = deleted != NULL ? deleted : request->ids;
     uint32_t count = 0;
     for (size_t i = 0; i < request->count; i++) {
-        const ng_connection_fields *fields = ids == NULL ? &request->fields[i] : NULL;
-        if (fields == NULL)
+        if (ids != NULL) {
             count += ngi_overlay_connection(txn, ids[i]) == NULL;
-        else
-            count += request->verb == NGI_LINK_CREATE ||
-                     ngi_overlay_joined(txn, (uint32_t)fields->source, (uint32_t)fields->target,
-                                        fields->set & NG_CFIELD_TYPE
-                                            ? fields->type
-                                            : NG_CONNECTION_TYPE_DEFAULT) == NULL;
+            continue;
+        }
+        const ng_connection_fields *fields = &request->fields[i];
+        count +=
+            request->verb == NGI_LINK_CREATE ||
+            ngi_overlay_joined(txn, (uint32_t)fields->source, (uint32_t)fields->target,
+                               fields->set & NG_CFIELD_TYPE ? fields->type
+                                                            : NG_CONNECTION_TYPE_DEFAULT) == NULL;
     }
     return count;
 }
