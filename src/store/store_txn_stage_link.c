@@ -123,7 +123,7 @@ static ng_status stage_create(stage_links *job, const ng_connection_fields *fiel
     ng_txn *txn = job->txn;
     txn_connection next = {.state = TXN_CREATED};
     ng_status status;
-    NGI_TRY(stage_check_end(job, fields->source));
+    NGI_TRY(stage_check_end(job, fields->source)); /* NOLINT: there, with a creation */
     NGI_TRY(stage_check_end(job, fields->target));
     NGI_TRY(stage_find_target(job, fields));
     NGI_TRY(ngi_connection_from_fields(&next.record, fields, &job->context));
