@@ -415,6 +415,13 @@ static void spoil_ids(test_random *random, ng_token_id dead, ng_token_id *last, 
     op->expected = is_twice ? NG_E_INVALID : NG_E_NOT_FOUND;
 }
 
+/* An id that no connection has yet. */
+static ng_connection_id absent_connection(const twin_state *twin)
+{
+    size_t count = twin->connection_count;
+    return count > 0 ? twin->connections[count - 1].id + 5 : 5;
+}
+
 /* Only ops that would have been right are spoiled, so that there is one reason to refuse them. */
 static void random_spoil(const twin_state *twin, test_random *random, twin_op *op)
 {
@@ -441,7 +448,7 @@ static void random_spoil(const twin_state *twin, test_random *random, twin_op *o
     case TWIN_RELINK:
     case TWIN_ACTIVATE:
         if (op->count != 0) {
-            op->links[op->count - 1].id = twin->connections[twin->connection_count - 1].id + 5;
+            op->links[op->count - 1].id = absent_connection(twin);
             op->expected = NG_E_NOT_FOUND;
         }
         break;
@@ -450,7 +457,7 @@ static void random_spoil(const twin_state *twin, test_random *random, twin_op *o
                   op->deleted[0], op);
         break;
     case TWIN_DISCONNECT:
-        op->connection = twin->connections[twin->connection_count - 1].id + 5;
+        op->connection = absent_connection(twin);
         if (op->count != 0)
             op->links[op->count - 1].id = op->connection;
         op->expected = NG_E_NOT_FOUND;
