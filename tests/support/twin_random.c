@@ -448,7 +448,7 @@ static void random_spoil(const twin_state *twin, test_random *random, twin_op *o
     case TWIN_RELINK:
     case TWIN_ACTIVATE:
         if (op->count != 0) {
-            op->links[op->count - 1].id = absent_connection(twin);
+            op->links[op->count - 1].id = absent_connection(twin); /* NOLINT: count says so */
             op->expected = NG_E_NOT_FOUND;
         }
         break;
@@ -459,7 +459,7 @@ static void random_spoil(const twin_state *twin, test_random *random, twin_op *o
     case TWIN_DISCONNECT:
         op->connection = absent_connection(twin);
         if (op->count != 0)
-            op->links[op->count - 1].id = op->connection;
+            op->links[op->count - 1].id = op->connection; /* NOLINT: count says so */
         op->expected = NG_E_NOT_FOUND;
         break;
     case TWIN_COLLECTION:
