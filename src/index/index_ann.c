@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Rows of the graph of vectors: images, links, what comes and goes. */
+#include "index/index_ann_private.h"
+
+#include "base/base_limits.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define INSERT_EFFORT 128u
+#define SORT_BY_INSERTION 64u
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+ng_status ngi_ann_create(ngi_os *os, ngi_mem *mem, uint32_t dimensions, uint32_t max_rows,
+                         ngi_ann **out)
+{
+    void *block;
+    ng_status status = ngi_alloc(mem, sizeof(ngi_ann), "graph of vectors", &block);
+    if (status != NG_OK)
+        return status;
+    ngi_ann *ann = block;
+    size_t bytes = dimensions + sizeof(ngi_ann_tail);
+    *ann = (ngi_ann){.os = os,
+                     .mem = mem,
+                     .kernels = ngi_ann_kernels_best(),
+                     .dimensions = dimensions,
+                     .stride = (bytes + NGI_ANN_LINE - 1) / NGI_ANN_LINE * NGI_ANN_LINE};
+    NGI_TRY(ngi_table_init(&ann->images, os, mem, ann->stride, max_rows, "images of vectors"));
+    NGI_TRY(ngi_table_init(&ann->links, os, mem, NGI_ANN_LINKS * sizeof(uint32_t), max_rows,
+                           "links of vectors"));
+    NGI_TRY(ngi_table_init(&ann->states, os, mem, 1, max_rows, "graph of vectors"));
+    *out = ann;
+out:
+    if (status != NG_OK)
+        ngi_ann_destroy(ann);
+    return status;
+}
+
+void ngi_ann_destroy(ngi_ann *ann)
+{
+    if (ann == NULL)
+        return;
+    ngi_table_release(&ann->states);
+    ngi_table_release(&ann->links);
+    ngi_table_release(&ann->images);
+    ngi_free(ann->mem, ann, sizeof *ann);
+}
+
+uint32_t ngi_ann_count(const ngi_ann *ann)
+{
+    return ann->counts[ANN_PRESENT];
+}
+
+uint32_t ngi_ann_removed_count(const ngi_ann *ann)
+{
+    return ann->counts[ANN_REMOVED] + ann->counts[ANN_REMOVED_LATE];
+}
+
+uint64_t ngi_ann_bytes(const ngi_ann *ann)
+{
+    return sizeof *ann + ngi_table_bytes(&ann->images) + ngi_table_bytes(&ann->links) +
+           ngi_table_bytes(&ann->states);
+}
+
+ng_status ngi_ann_reserve(ngi_ann *ann, uint32_t rows)
+{
+    ng_status status;
+    NGI_TRY(ngi_table_reserve(&ann->images, rows));
+    NGI_TRY(ngi_table_reserve(&ann->links, rows));
+    NGI_TRY(ngi_table_reserve(&ann->states, rows));
+out:
+    return status;
+}
+
+void ngi_ann_set_state(ngi_ann *ann, uint32_t row, ann_state state)
+{
+    for (; ann->row_end <= row; ann->row_end++) {
+        *ann_state_of(ann, ann->row_end) = ANN_ABSENT;
+        ann_links(ann, ann->row_end)[0] = ANN_NONE;
+        ann->counts[ANN_ABSENT]++;
+    }
+    ann->counts[*ann_state_of(ann, row)]--;
+    ann->counts[state]++;
+    *ann_state_of(ann, row) = (uint8_t)state;
+}
+
+void ngi_ann_clear(ngi_ann *ann)
+{
+    ann->row_end = ann->entry_count = ann->clean_next = 0;
+    memset(ann->counts, 0, sizeof ann->counts);
+}
+
+/* --- images ---------------------------------------------------------------------------------- */
+
+static ngi_ann_tail ann_encode(const ngi_ann *ann, const float *vector, int8_t *codes)
+{
+    float most = 0;
+    ngi_ann_tail tail = {0};
+    memset(codes, 0, ann->stride);
+    for (uint32_t i = 0; i < ann->dimensions; i++)
+        most = fabsf(vector[i]) > most ? fabsf(vector[i]) : most;
+    if (!(most > 0))
+        return tail;
+    tail.scale = most / ANN_CODE_MAX;
+    for (uint32_t i = 0; i < ann->dimensions; i++) {
+        codes[i] = (int8_t)lrintf(vector[i] / most * ANN_CODE_MAX);
+        tail.sum += codes[i];
+    }
+    return tail;
+}
+
+void ngi_ann_set_image(const ngi_ann *ann, uint32_t row, const float *vector)
+{
+    int8_t *image = ann_image(ann, row);
+    ngi_ann_tail tail = ann_encode(ann, vector, image);
+    memcpy(image + ann->stride - sizeof tail, &tail, sizeof tail);
+}
+
+static void query_raise(const ngi_ann *ann, ngi_ann_query *query)
+{
+    query->stride = ann->stride;
+    for (uint32_t i = 0; i < ann->dimensions; i++)
+        query->raised[i] = (uint8_t)(query->codes[i] + 128);
+    memset(query->raised + ann->dimensions, 0, ann->stride - ann->dimensions);
+}
+
+float ngi_ann_query_vector(const ngi_ann *ann, const float *vector, ngi_ann_query *query)
+{
+    ngi_ann_tail tail = ann_encode(ann, vector, query->codes);
+    query_raise(ann, query);
+    return tail.scale;
+}
+
+float ngi_ann_query_row(const ngi_ann *ann, uint32_t row, ngi_ann_query *query)
+{
+    memcpy(query->codes, ann_image(ann, row), ann->dimensions);
+    memset(query->codes + ann->dimensions, 0, ann->stride - ann->dimensions);
+    query_raise(ann, query);
+    return ann_tail(ann, row).scale;
+}
+
+/* --- links ----------------------------------------------------------------------------------- */
+
+static int candidate_compare(const void *a, const void *b)
+{
+    const ann_candidate *x = a, *y = b;
+    return ann_is_better(*x, *y) ? -1 : ann_is_better(*y, *x);
+}
+
+void ngi_ann_sort(ann_candidate *candidates, size_t count)
+{
+    if (count <= SORT_BY_INSERTION) {
+        for (size_t i = 1; i < count; i++) {
+            ann_candidate moved = candidates[i];
+            size_t at = i;
+            for (; at > 0 && ann_is_better(moved, candidates[at - 1]); at--)
+                candidates[at] = candidates[at - 1];
+            candidates[at] = moved;
+        }
+        return;
+    }
+    qsort(candidates, count, sizeof *candidates, candidate_compare);
+}
+
+/* Distances are 1 - score: half of the squared distance of unit vectors. */
+static bool choose_is_shadowed(const ngi_ann *ann, const ngi_ann_query *query, float scale,
+                               float distance, const uint32_t *links, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if ((1 - ann_score(ann, query, scale, links[i])) * ANN_SHADOW <= distance)
+            return true;
+    return false;
+}
+
+unsigned ngi_ann_choose(const ngi_ann *ann, uint32_t row, const ann_candidate *candidates,
+                        size_t count, unsigned wanted, uint32_t *out)
+{
+    ngi_ann_query query;
+    unsigned chosen = 0;
+    for (size_t i = 0; i < count && chosen < wanted; i++) {
+        uint32_t other = candidates[i].row;
+        if (other == row || (i > 0 && other == candidates[i - 1].row))
+            continue;
+        float scale = ngi_ann_query_row(ann, other, &query);
+        if (!choose_is_shadowed(ann, &query, scale, 1 - candidates[i].score, out, chosen))
+            out[chosen++] = other;
+    }
+    return chosen;
+}
+
+void ngi_ann_set_links(const ngi_ann *ann, uint32_t row, const uint32_t *links, unsigned count)
+{
+    uint32_t *own = ann_links(ann, row);
+    if (count > 0)
+        memcpy(own, links, count * sizeof *own);
+    if (count < NGI_ANN_LINKS)
+        own[count] = ANN_NONE;
+}
+
+/* Adds a link from `row` to `other`, or chooses anew if there is no room. */
+static void link_add(const ngi_ann *ann, uint32_t row, uint32_t other)
+{
+    uint32_t *links = ann_links(ann, row), chosen[NGI_ANN_LINKS];
+    unsigned count = ann_link_count(links);
+    for (unsigned i = 0; i < count; i++)
+        if (links[i] == other)
+            return;
+    if (count < NGI_ANN_LINKS) {
+        links[count] = other;
+        if (count + 1 < NGI_ANN_LINKS)
+            links[count + 1] = ANN_NONE;
+        return;
+    }
+    ngi_ann_query query;
+    ann_candidate candidates[NGI_ANN_LINKS + 1];
+    float scale = ngi_ann_query_row(ann, row, &query);
+    for (unsigned i = 0; i < count; i++)
+        candidates[i] = (ann_candidate){ann_score(ann, &query, scale, links[i]), links[i]};
+    candidates[count] = (ann_candidate){ann_score(ann, &query, scale, other), other};
+    ngi_ann_sort(candidates, count + 1);
+    count = ngi_ann_choose(ann, row, candidates, count + 1, NGI_ANN_LINKS, chosen);
+    ngi_ann_set_links(ann, row, chosen, count);
+}
+
+/* --- rows that come and go ------------------------------------------------------------------- */
+
+static void entry_add(ngi_ann *ann, uint32_t row)
+{
+    uint64_t rows = (uint64_t)ann->entry_count * ANN_ENTRY_ROWS;
+    if (ann->entry_count < ANN_ENTRIES_MAX && ann->counts[ANN_PRESENT] > rows)
+        ann->entries[ann->entry_count++] = row;
+}
+
+ng_status ngi_ann_insert(ngi_ann *ann, uint32_t row, const float *unit_vector)
+{
+    ngi_ann_hit near[INSERT_EFFORT];
+    ann_candidate candidates[INSERT_EFFORT];
+    uint32_t links[ANN_OWN_LINKS], count;
+    ng_status status = ngi_ann_search(ann, unit_vector, INSERT_EFFORT, NULL, NULL, near, &count);
+    if (status != NG_OK)
+        return status;
+    memcpy(candidates, near, count * sizeof *near);
+    ngi_ann_set_state(ann, row, ANN_PRESENT);
+    ngi_ann_set_image(ann, row, unit_vector);
+    unsigned chosen = ngi_ann_choose(ann, row, candidates, count, ANN_OWN_LINKS, links);
+    ngi_ann_set_links(ann, row, links, chosen);
+    for (unsigned i = 0; i < chosen; i++)
+        link_add(ann, links[i], row);
+    entry_add(ann, row);
+    return NG_OK;
+}
+
+void ngi_ann_remove(ngi_ann *ann, uint32_t row)
+{
+    if (row < ann->row_end && *ann_state_of(ann, row) == ANN_PRESENT)
+        ngi_ann_set_state(ann, row, ann->clean_next > 0 ? ANN_REMOVED_LATE : ANN_REMOVED);
+}
+
+/* --- past what was removed ------------------------------------------------------------------- */
+
+#define CLEAN_CANDIDATES (NGI_ANN_LINKS * (NGI_ANN_LINKS + 1))
+
+/* The links of a row that are there, and those of the others in their place. */
+static void clean_row(const ngi_ann *ann, uint32_t row)
+{
+    const uint32_t *links = ann_links(ann, row);
+    uint32_t near[CLEAN_CANDIDATES], chosen[NGI_ANN_LINKS];
+    ann_candidate candidates[CLEAN_CANDIDATES];
+    unsigned count = ann_link_count(links), found = 0, removed = 0;
+    for (unsigned i = 0; i < count; i++) {
+        bool is_removed = *ann_state_of(ann, links[i]) != ANN_PRESENT;
+        const uint32_t *others = is_removed ? ann_links(ann, links[i]) : &links[i];
+        unsigned other_count = is_removed ? ann_link_count(others) : 1;
+        removed += is_removed;
+        for (unsigned j = 0; j < other_count; j++)
+            if (*ann_state_of(ann, others[j]) == ANN_PRESENT)
+                near[found++] = others[j];
+    }
+    if (removed == 0)
+        return;
+    ngi_ann_query query;
+    float scale = ngi_ann_query_row(ann, row, &query);
+    for (unsigned i = 0; i < found; i++)
+        candidates[i] = (ann_candidate){ann_score(ann, &query, scale, near[i]), near[i]};
+    ngi_ann_sort(candidates, found);
+    count = ngi_ann_choose(ann, row, candidates, found, NGI_ANN_LINKS, chosen);
+    ngi_ann_set_links(ann, row, chosen, count);
+}
+
+/* Entries that were removed are replaced by rows that are there, spread over all of them. */
+static void clean_entries(ngi_ann *ann)
+{
+    uint32_t kept = 0, next = 0;
+    for (uint32_t i = 0; i < ann->entry_count; i++)
+        if (*ann_state_of(ann, ann->entries[i]) == ANN_PRESENT)
+            ann->entries[kept++] = ann->entries[i];
+    ann->entry_count = kept;
+    for (; next < ann->row_end; next += ANN_ENTRY_ROWS)
+        if (*ann_state_of(ann, next) == ANN_PRESENT)
+            entry_add(ann, next);
+    for (next = 0; next < ann->row_end && ann->entry_count == 0; next++)
+        if (*ann_state_of(ann, next) == ANN_PRESENT)
+            entry_add(ann, next);
+}
+
+static void clean_end(ngi_ann *ann)
+{
+    clean_entries(ann);
+    for (uint32_t row = 0; row < ann->row_end; row++) {
+        ann_state state = *ann_state_of(ann, row);
+        if (state == ANN_REMOVED) {
+            ngi_ann_set_links(ann, row, NULL, 0);
+            ngi_ann_set_state(ann, row, ANN_ABSENT);
+        } else if (state == ANN_REMOVED_LATE) {
+            ngi_ann_set_state(ann, row, ANN_REMOVED);
+        }
+    }
+    ann->clean_next = 0;
+}
+
+bool ngi_ann_clean(ngi_ann *ann, uint32_t max_rows)
+{
+    uint32_t row = ann->clean_next, left = ann->row_end - row;
+    uint32_t end = left > max_rows ? row + max_rows : ann->row_end;
+    for (; row < end; row++)
+        if (*ann_state_of(ann, row) == ANN_PRESENT || *ann_state_of(ann, row) == ANN_REMOVED_LATE)
+            clean_row(ann, row);
+    ann->clean_next = end;
+    if (end < ann->row_end)
+        return true;
+    clean_end(ann);
+    return false;
+}
+
+/* --- verification ---------------------------------------------------------------------------- */
+
+static ng_status check_row(const ngi_ann *ann, uint32_t row)
+{
+    const uint32_t *links = ann_links(ann, row);
+    unsigned count = ann_link_count(links);
+    if (*ann_state_of(ann, row) == ANN_ABSENT && count > 0)
+        return ngi_fail(NG_E_INTERNAL, "vectors: absent row %u has %u links", row, count);
+    for (unsigned i = 0; i < count; i++) {
+        if (links[i] == row || links[i] >= ann->row_end ||
+            *ann_state_of(ann, links[i]) == ANN_ABSENT)
+            return ngi_fail(NG_E_INTERNAL, "vectors: row %u has a link to row %u", row, links[i]);
+        for (unsigned j = 0; j < i; j++)
+            if (links[i] == links[j])
+                return ngi_fail(NG_E_INTERNAL, "vectors: row %u has two links to row %u", row,
+                                links[i]);
+    }
+    return NG_OK;
+}
+
+ng_status ngi_ann_check(const ngi_ann *ann)
+{
+    uint32_t counts[ANN_STATES] = {0};
+    ng_status status;
+    for (uint32_t row = 0; row < ann->row_end; row++) {
+        counts[*ann_state_of(ann, row)]++;
+        NGI_TRY(check_row(ann, row));
+    }
+    status = NG_OK;
+    if (memcmp(counts, ann->counts, sizeof counts) != 0)
+        return ngi_fail(NG_E_INTERNAL, "vectors: %u rows are there, counted %u",
+                        counts[ANN_PRESENT], ann->counts[ANN_PRESENT]);
+    for (uint32_t i = 0; i < ann->entry_count; i++)
+        if (ann->entries[i] >= ann->row_end || *ann_state_of(ann, ann->entries[i]) == ANN_ABSENT)
+            return ngi_fail(NG_E_INTERNAL, "vectors: entry %u is row %u", i, ann->entries[i]);
+    if (counts[ANN_PRESENT] > 0 && ann->entry_count == 0)
+        return ngi_fail(NG_E_INTERNAL, "vectors: %u rows and no entry", counts[ANN_PRESENT]);
+out:
+    return status;
+}

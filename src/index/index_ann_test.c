@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* The graph of vectors beside a scan of everything: what is found, and what never may be. */
+#include "index/index_ann_private.h"
+
+#include "os/os_testing.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#define DIMENSIONS 24u
+#define ROWS 6000u
+#define FOUND 10u
+
+typedef struct fixture {
+    ngi_os os;
+    ngi_mem mem;
+    ngi_ann *ann;
+    uint64_t random;
+    float vectors[ROWS][DIMENSIONS];
+    bool is_there[ROWS];
+    double stop_at; /* go_on says no from here on */
+} fixture;
+
+static float random_float(uint64_t *random)
+{
+    return (float)(testing_random(random) >> 40) / (float)(1 << 23) - 1;
+}
+
+/* Unit vectors around a few hundred centres, as words are. */
+static void make_vector(fixture *f, uint32_t row)
+{
+    float *vector = f->vectors[row], sum = 0;
+    uint64_t centre = 1 + testing_below(&f->random, 200);
+    for (uint32_t i = 0; i < DIMENSIONS; i++) {
+        vector[i] = random_float(&centre) + 0.6f * random_float(&f->random);
+        sum += vector[i] * vector[i];
+    }
+    for (uint32_t i = 0; i < DIMENSIONS; i++)
+        vector[i] /= sqrtf(sum);
+}
+
+static bool give_vector(void *context, uint32_t row, float *out)
+{
+    const fixture *f = context;
+    memcpy(out, f->vectors[row], sizeof f->vectors[row]);
+    return f->is_there[row];
+}
+
+static bool go_on(void *context, double done)
+{
+    const fixture *f = context;
+    assert_true(done >= 0 && done <= 1);
+    return done < f->stop_at;
+}
+
+static ng_status build(fixture *f, uint32_t rows)
+{
+    const ngi_ann_source source = {.row_end = rows,
+                                   .vector = give_vector,
+                                   .go_on = go_on,
+                                   .context = f};
+    return ngi_ann_build(f->ann, &source);
+}
+
+static fixture *make_fixture(uint32_t rows, const char *name)
+{
+    fixture *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    f->os = testing_os();
+    f->random = testing_seed(name);
+    f->stop_at = 2;
+    ngi_mem_init(&f->mem, 0);
+    assert_int_equal(ngi_ann_create(&f->os, &f->mem, DIMENSIONS, ROWS, &f->ann), NG_OK);
+    for (uint32_t row = 0; row < rows; row++) {
+        make_vector(f, row);
+        f->is_there[row] = true;
+    }
+    return f;
+}
+
+static void free_fixture(fixture *f)
+{
+    ngi_ann_destroy(f->ann);
+    assert_int_equal(atomic_load(&f->mem.used_bytes), 0);
+    free(f);
+}
+
+static double exact_score(const fixture *f, const float *query, uint32_t row)
+{
+    double sum = 0;
+    for (uint32_t i = 0; i < DIMENSIONS; i++)
+        sum += (double)query[i] * (double)f->vectors[row][i];
+    return sum;
+}
+
+static bool is_even(void *context, uint32_t row)
+{
+    (void)context;
+    return row % 2 == 0;
+}
+
+/* How many of the FOUND best rows a search finds, of 1. Verifies everything else about its answer. */
+static double recall(fixture *f, uint32_t effort, bool only_even)
+{
+    ngi_ann_hit hits[512];
+    uint32_t right = 0;
+    for (unsigned turn = 0; turn < 50; turn++) {
+        uint32_t count, row = testing_below(&f->random, ROWS);
+        const float *query = f->vectors[row];
+        assert_int_equal(ngi_ann_search(f->ann, query, effort, only_even ? is_even : NULL, NULL,
+                                        hits, &count),
+                         NG_OK);
+        assert_true(count <= effort);
+        for (uint32_t i = 0; i < count; i++) {
+            assert_true(hits[i].row < ROWS && f->is_there[hits[i].row]);
+            assert_true(!only_even || hits[i].row % 2 == 0);
+            assert_true(i == 0 || hits[i].score < hits[i - 1].score ||
+                        (hits[i].score == hits[i - 1].score && hits[i].row > hits[i - 1].row));
+            assert_true(fabs((double)hits[i].score - exact_score(f, query, hits[i].row)) < 0.03);
+        }
+        /* a hit is right if fewer than FOUND rows are better */
+        for (uint32_t i = 0; i < count && i < 3 * FOUND; i++) {
+            double score = exact_score(f, query, hits[i].row);
+            uint32_t better = 0;
+            for (uint32_t other = 0; other < ROWS; other++)
+                better += f->is_there[other] && (!only_even || other % 2 == 0) &&
+                          exact_score(f, query, other) > score;
+            right += better < FOUND;
+        }
+    }
+    return (double)right / (50.0 * FOUND);
+}
+
+static void test_build(void **state)
+{
+    (void)state;
+    fixture *f = make_fixture(ROWS, "ann build");
+    assert_int_equal(build(f, ROWS), NG_OK);
+    assert_int_equal(ngi_ann_check(f->ann), NG_OK);
+    assert_int_equal(ngi_ann_count(f->ann), ROWS);
+    assert_true(recall(f, 64, false) > 0.95);
+    assert_true(recall(f, 256, false) > 0.99);
+    assert_true(recall(f, 256, true) > 0.97);
+    free_fixture(f);
+}
+
+static void test_empty_and_few(void **state)
+{
+    (void)state;
+    ngi_ann_hit hits[8];
+    uint32_t count = 1;
+    fixture *f = make_fixture(3, "ann few");
+    assert_int_equal(ngi_ann_search(f->ann, f->vectors[0], 8, NULL, NULL, hits, &count), NG_OK);
+    assert_int_equal(count, 0);
+    assert_int_equal(build(f, 0), NG_OK);
+    assert_int_equal(ngi_ann_check(f->ann), NG_OK);
+    for (uint32_t rows = 1; rows <= 3; rows++) {
+        assert_int_equal(build(f, rows), NG_OK);
+        assert_int_equal(ngi_ann_check(f->ann), NG_OK);
+        assert_int_equal(ngi_ann_search(f->ann, f->vectors[0], 8, NULL, NULL, hits, &count), NG_OK);
+        assert_int_equal(count, rows);
+        assert_int_equal(hits[0].row, 0);
+    }
+    f->is_there[0] = f->is_there[2] = false;
+    assert_int_equal(build(f, 3), NG_OK);
+    assert_int_equal(ngi_ann_count(f->ann), 1);
+    assert_int_equal(ngi_ann_search(f->ann, f->vectors[0], 8, NULL, NULL, hits, &count), NG_OK);
+    assert_int_equal(count, 1);
+    assert_int_equal(hits[0].row, 1);
+    free_fixture(f);
+}
+
+/* Equal rows, and rows without direction, are rows like others. */
+static void test_equal_and_zero(void **state)
+{
+    (void)state;
+    ngi_ann_hit hits[64];
+    uint32_t count;
+    fixture *f = make_fixture(ROWS, "ann equal");
+    for (uint32_t row = 1; row < ROWS; row++)
+        memcpy(f->vectors[row], f->vectors[0], sizeof f->vectors[0]);
+    memset(f->vectors[7], 0, sizeof f->vectors[7]);
+    assert_int_equal(build(f, ROWS), NG_OK);
+    assert_int_equal(ngi_ann_check(f->ann), NG_OK);
+    assert_int_equal(ngi_ann_search(f->ann, f->vectors[0], 64, NULL, NULL, hits, &count), NG_OK);
+    assert_true(count > 0);
+    assert_true(hits[0].score > 0.99f);
+    free_fixture(f);
+}
+
+static void test_insert_and_remove(void **state)
+{
+    (void)state;
+    fixture *f = make_fixture(ROWS, "ann changes");
+    assert_int_equal(ngi_ann_reserve(f->ann, ROWS), NG_OK);
+    for (uint32_t row = 0; row < ROWS; row++)
+        assert_int_equal(ngi_ann_insert(f->ann, row, f->vectors[row]), NG_OK);
+    assert_int_equal(ngi_ann_check(f->ann), NG_OK);
+    assert_int_equal(ngi_ann_count(f->ann), ROWS);
+    assert_true(recall(f, 128, false) > 0.97);
+    for (unsigned round = 0; round < 4; round++) {
+        for (unsigned i = 0; i < ROWS / 8; i++) {
+            uint32_t row = testing_below(&f->random, ROWS);
+            ngi_ann_remove(f->ann, row);
+            f->is_there[row] = false;
+        }
+        for (unsigned i = 0; i < ROWS / 8; i++) {
+            uint32_t row = testing_below(&f->random, ROWS);
+            make_vector(f, row);
+            f->is_there[row] = true;
+            assert_int_equal(ngi_ann_insert(f->ann, row, f->vectors[row]), NG_OK);
+        }
+        assert_int_equal(ngi_ann_check(f->ann), NG_OK);
+        assert_true(recall(f, 128, false) > 0.95);
+        while (ngi_ann_clean(f->ann, 1000)) {
+            uint32_t row = testing_below(&f->random, ROWS);
+            ngi_ann_remove(f->ann, row);
+            f->is_there[row] = false;
+        }
+        assert_int_equal(ngi_ann_check(f->ann), NG_OK);
+        assert_true(recall(f, 128, false) > 0.95);
+    }
+    for (uint32_t row = 0; row < ROWS; row++)
+        ngi_ann_remove(f->ann, row);
+    while (ngi_ann_clean(f->ann, 1000) || ngi_ann_removed_count(f->ann) > 0) {
+    }
+    assert_int_equal(ngi_ann_check(f->ann), NG_OK);
+    assert_int_equal(ngi_ann_count(f->ann), 0);
+    free_fixture(f);
+}
+
+static void test_build_is_stopped(void **state)
+{
+    (void)state;
+    fixture *f = make_fixture(ROWS, "ann stopped");
+    for (f->stop_at = 0; f->stop_at < 1; f->stop_at += 0.05) {
+        assert_int_equal(build(f, ROWS), NG_E_CANCELLED);
+        assert_int_equal(ngi_ann_count(f->ann), 0);
+        assert_int_equal(ngi_ann_check(f->ann), NG_OK);
+    }
+    free_fixture(f);
+}
+
+static void test_same_source_same_graph(void **state)
+{
+    (void)state;
+    fixture *f = make_fixture(ROWS, "ann same"), *g = make_fixture(0, "ann same");
+    memcpy(g->vectors, f->vectors, sizeof f->vectors);
+    memcpy(g->is_there, f->is_there, sizeof f->is_there);
+    g->ann->kernels = ngi_ann_kernels_at(0);
+    assert_int_equal(build(f, ROWS), NG_OK);
+    assert_int_equal(build(g, ROWS), NG_OK);
+    for (uint32_t row = 0; row < ROWS; row++) {
+        unsigned count = ann_link_count(ann_links(f->ann, row));
+        assert_int_equal(ann_link_count(ann_links(g->ann, row)), count);
+        assert_memory_equal(ann_links(f->ann, row), ann_links(g->ann, row),
+                            count * sizeof(uint32_t));
+    }
+    free_fixture(f);
+    free_fixture(g);
+}
+
+/* Whatever request for memory fails, there is an answer, and the graph is whole. */
+static void test_no_memory(void **state)
+{
+    (void)state;
+    fixture *f = make_fixture(2000, "ann memory");
+    ngi_ann_hit hits[16];
+    uint32_t count;
+    bool failed = true;
+    for (size_t fail_at = 1; failed; fail_at++) {
+        testing_memory memory;
+        testing_memory_init(&memory);
+        memory.fail_at = fail_at;
+        ngi_ann *ann = NULL;
+        const ngi_ann_source source = {.row_end = 2000, .vector = give_vector, .context = f};
+        ng_status status = ngi_ann_create(&memory.os, &memory.mem, DIMENSIONS, ROWS, &ann);
+        if (status == NG_OK)
+            status = ngi_ann_build(ann, &source);
+        if (status == NG_OK)
+            status = ngi_ann_insert(ann, 7, f->vectors[8]);
+        if (status == NG_OK)
+            status = ngi_ann_search(ann, f->vectors[0], 16, NULL, NULL, hits, &count);
+        failed = status != NG_OK;
+        assert_true(!failed || status == NG_E_NOMEM);
+        assert_true(ann == NULL || ngi_ann_check(ann) == NG_OK);
+        ngi_ann_destroy(ann);
+        testing_memory_check(&memory);
+    }
+    free_fixture(f);
+}
+
+static void fill_image(int8_t *image, size_t stride, uint32_t dimensions, uint64_t *random)
+{
+    ngi_ann_tail tail = {.scale = random_float(random)};
+    memset(image, 0, stride);
+    for (uint32_t i = 0; i < dimensions; i++) {
+        image[i] = (int8_t)((int)testing_below(random, 255) - 127);
+        tail.sum += image[i];
+    }
+    memcpy(image + stride - sizeof tail, &tail, sizeof tail);
+}
+
+static void compare_kernels(const ngi_ann_kernels *kernels, uint32_t dimensions, uint64_t *random)
+{
+    static int8_t images[NGI_ANN_BLOCK * NGI_ANN_STRIDE_MAX];
+    static ngi_ann_query query;
+    const ngi_ann_kernels *portable = ngi_ann_kernels_at(0);
+    size_t stride = (dimensions + sizeof(ngi_ann_tail) + 63) / 64 * 64;
+    float scales[NGI_ANN_BLOCK], mine[NGI_ANN_BLOCK], theirs[NGI_ANN_BLOCK];
+    int32_t sums[NGI_ANN_BLOCK];
+    uint32_t rows[NGI_ANN_BLOCK];
+    memset(&query, 0, sizeof query);
+    query.stride = stride;
+    for (uint32_t i = 0; i < dimensions; i++) {
+        query.codes[i] = (int8_t)((int)testing_below(random, 255) - 127);
+        query.raised[i] = (uint8_t)(query.codes[i] + 128);
+    }
+    for (uint32_t i = 0; i < NGI_ANN_BLOCK; i++) {
+        ngi_ann_tail tail;
+        fill_image(images + i * stride, stride, dimensions, random);
+        memcpy(&tail, images + (i + 1) * stride - sizeof tail, sizeof tail);
+        scales[i] = tail.scale;
+        sums[i] = tail.sum;
+        rows[i] = testing_below(random, NGI_ANN_BLOCK);
+        assert_int_equal(kernels->dot(&query, images + i * stride),
+                         portable->dot(&query, images + i * stride));
+    }
+    const ngi_ann_block block = {images, scales, sums};
+    assert_int_equal(kernels->scores(&query, &block, 0.01f, 0.5f, mine),
+                     portable->scores(&query, &block, 0.01f, 0.5f, theirs));
+    assert_memory_equal(mine, theirs, sizeof mine);
+    kernels->list(&query, images, rows, NGI_ANN_BLOCK, 0.01f, mine);
+    portable->list(&query, images, rows, NGI_ANN_BLOCK, 0.01f, theirs);
+    assert_memory_equal(mine, theirs, sizeof mine);
+}
+
+static void test_kernels(void **state)
+{
+    (void)state;
+    static const uint32_t dimensions[] = {2, 3, 24, 56, 57, 100, 120, 128, 300, 768, 4096};
+    uint64_t random = testing_seed("ann kernels");
+    for (size_t i = 0; ngi_ann_kernels_at(i) != NULL; i++)
+        for (size_t j = 0; j < 200; j++)
+            compare_kernels(ngi_ann_kernels_at(i),
+                            dimensions[j % (sizeof dimensions / sizeof *dimensions)], &random);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_build),
+        cmocka_unit_test(test_empty_and_few),
+        cmocka_unit_test(test_equal_and_zero),
+        cmocka_unit_test(test_insert_and_remove),
+        cmocka_unit_test(test_build_is_stopped),
+        cmocka_unit_test(test_same_source_same_graph),
+        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_kernels),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
