@@ -56,8 +56,8 @@ test-tsan: ## tests under ThreadSanitizer
 	$(call compile,tsan)
 	$(call run_tests,tsan) --label-exclude nightly
 
-.PHONY: test-arm64
-test-arm64: ## the unit tests of arithmetic and indexes as built for 64-bit ARM, run by qemu
+.PHONY: test-arm
+test-arm: ## the unit tests of arithmetic and indexes as built for 64-bit ARM, run by qemu
 	@tools/setup.sh build arm64
 	@tests/arm64/arm64.sh build/arm64
 

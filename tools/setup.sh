@@ -56,17 +56,22 @@ is_present() {
     esac
 }
 
+# Whether a package NAME:ARCHITECTURE is installed.
+is_foreign_present() {
+    # shellcheck disable=SC2016 # the format is dpkg-query's
+    [[ $1 == *:* && $(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
+}
+
 # Those of the packages given that are not installed, one a line.
 missing_of() {
     local package installed
     if command -v dpkg-query >/dev/null; then
         # dpkg-query fails when it does not know one of them, and still lists the others.
-        # Those of this architecture are wanted, and named, without it.
         # shellcheck disable=SC2016 # the format is dpkg-query's
-        installed=$(dpkg-query -W -f='${binary:Package} ${db:Status-Status}\n' "$@" 2>/dev/null || true)
-        installed=" $(sed -n "s/\(:$(dpkg --print-architecture)\)\? installed\$//p" <<<"$installed" | tr '\n' ' ')"
+        installed=$(dpkg-query -W -f='${Package} ${db:Status-Status}\n' "$@" 2>/dev/null || true)
+        installed=" $(sed -n 's/ installed$//p' <<<"$installed" | tr '\n' ' ')"
         for package in "$@"; do
-            [[ $installed == *" $package "* ]] || echo "$package"
+            [[ $installed == *" $package "* ]] || is_foreign_present "$package" || echo "$package"
         done
     else
         for package in "$@"; do
