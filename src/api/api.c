@@ -538,7 +538,33 @@ ng_status ng_vector_nearest(const ng_store *store, const float *vector, size_t d
     ng_status status = options != NULL ? api_check_remove(options->remove_components) : NG_OK;
     if (status != NG_OK)
         return status;
+    if (options != NULL && options->effort > NG_VECTOR_EFFORT_MAX)
+        return ngi_fail(NG_E_INVALID, "effort %u is outside 0..%u", options->effort,
+                        NG_VECTOR_EFFORT_MAX);
     return ngi_store_vector_nearest(store, vector, dimensions, options, out, capacity, count);
+}
+
+ng_status ng_vector_graph_build(ng_store *store, int32_t remove_components, ng_progress_fn progress,
+                                void *progress_context)
+{
+    API_REQUIRE(store);
+    ng_status status = api_check_remove(remove_components);
+    if (status != NG_OK)
+        return status;
+    return ngi_store_vector_graph_build(store, remove_components, progress, progress_context);
+}
+
+ng_status ng_vector_graph_get(const ng_store *store, ng_vector_graph *out)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(out);
+    return ngi_store_vector_graph_get(store, out);
+}
+
+ng_status ng_vector_graph_drop(ng_store *store)
+{
+    API_REQUIRE(store);
+    return ngi_store_vector_graph_drop(store);
 }
 
 ng_status ng_token_similarity(const ng_store *store, ng_token_id a, ng_token_id b,

@@ -52,6 +52,11 @@ uint32_t ngi_ann_count(const ngi_ann *ann)
     return ann->counts[ANN_PRESENT];
 }
 
+bool ngi_ann_has(const ngi_ann *ann, uint32_t row)
+{
+    return row < ann->row_end && *ann_state_of(ann, row) == ANN_PRESENT;
+}
+
 uint32_t ngi_ann_removed_count(const ngi_ann *ann)
 {
     return ann->counts[ANN_REMOVED] + ann->counts[ANN_REMOVED_LATE];
@@ -253,7 +258,7 @@ ng_status ngi_ann_insert(ngi_ann *ann, uint32_t row, const float *unit_vector)
 
 void ngi_ann_remove(ngi_ann *ann, uint32_t row)
 {
-    if (row < ann->row_end && *ann_state_of(ann, row) == ANN_PRESENT)
+    if (ngi_ann_has(ann, row))
         ngi_ann_set_state(ann, row, ann->clean_next > 0 ? ANN_REMOVED_LATE : ANN_REMOVED);
 }
 

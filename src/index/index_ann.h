@@ -33,6 +33,7 @@ void ngi_ann_destroy(ngi_ann *ann);
 
 /** Rows that can be found. */
 uint32_t ngi_ann_count(const ngi_ann *ann);
+bool ngi_ann_has(const ngi_ann *ann, uint32_t row);
 /** Those that were removed and not cleaned up after yet. */
 uint32_t ngi_ann_removed_count(const ngi_ann *ann);
 uint64_t ngi_ann_bytes(const ngi_ann *ann);
@@ -48,6 +49,7 @@ typedef struct ngi_ann_source {
     /** Asked now and then with how much is done, 0..1, or NULL; false = stop. */
     bool (*go_on)(void *context, double done);
     void *context;
+    ngi_mem *mem; /* for what is needed meanwhile */
 } ngi_ann_source;
 
 /** The same source gives the same graph, on every processor. Errors: NG_E_NOMEM, NG_E_LIMIT,

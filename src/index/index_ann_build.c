@@ -90,7 +90,8 @@ static ng_status build_begin(build_job *job)
     ng_status status;
     build_lay_out(job);
     size_t bytes = job->used;
-    NGI_TRY(ngi_table_init(&job->block, job->ann->os, job->ann->mem, 1, bytes, "graph of vectors"));
+    NGI_TRY(
+        ngi_table_init(&job->block, job->ann->os, job->source->mem, 1, bytes, "graph of vectors"));
     NGI_TRY(ngi_table_reserve(&job->block, bytes));
     build_lay_out(job);
 out:
@@ -269,7 +270,7 @@ static bool groups_take(build_job *job, uint32_t begin, const uint32_t *ends, ui
 static bool build_groups(build_job *job)
 {
     ngi_ann *ann = job->ann;
-    uint32_t ends[GROUP_LEADERS_MAX];
+    uint32_t ends[GROUP_LEADERS_MAX] = {0};
     uint32_t leaders = group_leaders(job->row_count, ANN_ENTRY_ROWS);
     leaders_fill(job, job->rows, job->row_count, leaders);
     ann->entry_count = leaders;

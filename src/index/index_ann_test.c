@@ -278,7 +278,10 @@ static void test_no_memory(void **state)
         testing_memory_init(&memory);
         memory.fail_at = fail_at;
         ngi_ann *ann = NULL;
-        const ngi_ann_source source = {.row_end = 2000, .vector = give_vector, .context = f};
+        const ngi_ann_source source = {.row_end = 2000,
+                                       .vector = give_vector,
+                                       .context = f,
+                                       .mem = &memory.mem};
         ng_status status = ngi_ann_create(&memory.os, &memory.mem, DIMENSIONS, ROWS, &ann);
         if (status == NG_OK)
             status = ngi_ann_build(ann, &source);

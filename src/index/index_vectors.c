@@ -43,6 +43,7 @@ void ngi_vectors_destroy(ngi_vectors *vectors)
     if (vectors == NULL)
         return;
     vectors_release_rows(vectors);
+    ngi_vectors_graph_drop(vectors);
     for (uint32_t i = 0; i < VECTORS_SETTING_COUNT; i++) {
         ngi_table_release(&vectors->settings[i].bounds);
         ngi_table_release(&vectors->settings[i].inverses);
@@ -85,7 +86,8 @@ void ngi_vectors_memory(const ngi_vectors *vectors, ng_memory_use *floats, ng_me
                               .used_bytes = count * vectors->dimensions * sizeof(float),
                               .items = count};
     *images = (ng_memory_use){.bytes = ngi_table_bytes(&vectors->panels) +
-                                       ngi_table_bytes(&vectors->errors),
+                                       ngi_table_bytes(&vectors->errors) +
+                                       ngi_vectors_graph_bytes(vectors),
                               .used_bytes = count * image_bytes,
                               .items = count};
     size_t fixed = sizeof *vectors + vectors->projection_capacity * sizeof(float);
@@ -245,6 +247,7 @@ static void vectors_copy_floats(float *out, const uint8_t *little_endian, size_t
 static void vectors_forget(ngi_vectors *vectors, uint32_t row)
 {
     uint32_t derived = ngi_vectors_info_at(vectors, row)->derived;
+    ngi_vectors_graph_forget(vectors, row);
     for (uint32_t i = 0; i < VECTORS_SETTING_COUNT; i++) {
         ngi_vectors_setting *setting = &vectors->settings[i];
         if (row >= setting->swept)
@@ -362,6 +365,9 @@ void ngi_vectors_set_projection(ngi_vectors *vectors, const uint8_t *little_endi
         vectors->settings[i].cursor = 0;
         vectors->settings[i].derived_count = 0;
     }
+    /* A graph of directions without components is of no use any more. */
+    if (vectors->graph.setting != VECTORS_PLAIN)
+        ngi_vectors_graph_drop(vectors);
     vectors->projection_version++;
 }
 

@@ -18,6 +18,7 @@
 #include "os/os_table.h"
 
 typedef struct ngi_vectors ngi_vectors; /* defined in index_vectors_private.h */
+typedef struct ngi_ann ngi_ann;         /* index_ann.h */
 
 NG_MUST_USE ng_status ngi_vectors_create(ngi_os *os, ngi_mem *mem, uint32_t max_slots,
                                          ngi_vectors **out);
@@ -111,6 +112,46 @@ bool ngi_vector_search_slice(ngi_vector_search *search, size_t *row, size_t max_
 size_t ngi_vector_search_finish(ngi_vector_search *search, ngi_vector_hit *out, uint64_t *compared);
 /** NULL is allowed. */
 void ngi_vector_search_destroy(ngi_vector_search *search);
+
+/* --- the graph of approximate search: derived from the vectors as well, for one `remove_components` */
+
+/** A graph that is being built beside everything else. */
+typedef struct ngi_vectors_job {
+    ngi_ann *ann;
+    uint32_t setting;
+    uint32_t row_end;
+    uint64_t projection_version;
+} ngi_vectors_job;
+
+/** Begins: from here on it is noted which rows change. One at a time: NG_E_BUSY. Errors: NG_E_INVALID
+ *  (remove_components), NG_E_NOMEM. Lock for writing; so for ngi_vectors_job_end. */
+NG_MUST_USE ng_status ngi_vectors_job_begin(ngi_vectors *vectors, int32_t remove_components,
+                                            ngi_vectors_job *job);
+/** The direction of a row into out[dimensions]; false if it has no vector. Lock for reading. */
+bool ngi_vectors_job_row(const ngi_vectors *vectors, const ngi_vectors_job *job, uint32_t row,
+                         float *out);
+/** Puts what was built in place of the graph there was, if `is_built`. False if the projection has
+ *  changed meanwhile; then nothing is put in place. */
+bool ngi_vectors_job_end(ngi_vectors *vectors, ngi_vectors_job *job, bool is_built);
+
+typedef struct ngi_vectors_graph_info {
+    uint32_t removed_components; /* 0 = plain */
+    uint64_t rows;               /* that it has */
+    uint64_t bytes;
+} ngi_vectors_graph_info;
+
+/** False if there is none. */
+bool ngi_vectors_graph_get(const ngi_vectors *vectors, ngi_vectors_graph_info *out);
+void ngi_vectors_graph_drop(ngi_vectors *vectors);
+/** Whether the graph can answer for `remove_components`, once it is prepared. */
+bool ngi_vectors_graph_serves(const ngi_vectors *vectors, int32_t remove_components);
+/** Whether every row is in it, and few that were removed are. */
+bool ngi_vectors_graph_is_prepared(const ngi_vectors *vectors);
+/** Brings in at most `max_rows` rows that have changed; call until it is prepared. NG_E_NOMEM. */
+NG_MUST_USE ng_status ngi_vectors_graph_prepare(ngi_vectors *vectors, uint32_t max_rows);
+/** In place of slices: offers the search the `effort` rows that the graph finds; those kept have exact
+ *  scores. Some of the nearest may be missing. Errors: NG_E_NOMEM. */
+NG_MUST_USE ng_status ngi_vector_search_graph(ngi_vector_search *search, uint32_t effort);
 
 /** Verifies the invariants and every derived value; NG_E_INTERNAL says what is broken. */
 NG_MUST_USE ng_status ngi_vectors_check(const ngi_vectors *vectors);

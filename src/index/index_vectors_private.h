@@ -57,6 +57,17 @@ typedef struct ngi_vectors_setting {
     uint64_t derived_count;
 } ngi_vectors_setting;
 
+/* The graph of approximate search, and the one that is being built. A row without vector is in
+ * neither; a row with one may be missing until ngi_vectors_graph_prepare. */
+typedef struct ngi_vectors_graph {
+    ngi_ann *ann; /* NULL = none */
+    uint32_t setting;
+    uint32_t cursor;   /* every row below that has a slot is in it */
+    ngi_ann *building; /* NULL = none */
+    uint64_t *changed; /* a bit for each row below changed_rows that changed since */
+    uint32_t changed_rows;
+} ngi_vectors_graph;
+
 struct ngi_vectors {
     ngi_os *os;
     ngi_mem *mem;
@@ -71,6 +82,8 @@ struct ngi_vectors {
     uint64_t count;
     uint64_t change_count; /* puts and removals */
     ngi_table rows, row_infos, slot_rows, panels, errors;
+
+    ngi_vectors_graph graph;
 
     float *projection; /* mean, then components; [projection_capacity] */
     size_t projection_capacity;
@@ -130,12 +143,25 @@ static inline const float *ngi_vectors_component(const ngi_vectors *vectors, uin
     return vectors->projection + (size_t)(component + 1) * vectors->dimensions;
 }
 
+/** Notes that a row changes. Cannot fail. */
+void ngi_vectors_graph_forget(ngi_vectors *vectors, uint32_t row);
+uint64_t ngi_vectors_graph_bytes(const ngi_vectors *vectors);
+
 /** Whether a row that has a slot has the derived values of a setting. */
 static inline bool ngi_vectors_is_derived(const ngi_vectors *vectors, uint32_t setting, size_t row)
 {
     return row < vectors->settings[setting].swept &&
            (ngi_vectors_info_at(vectors, row)->derived >> setting & 1u) != 0;
 }
+
+/** Offers a row to a search by its exact score. */
+void ngi_vector_search_offer(ngi_vector_search *search, uint32_t row);
+/** What a search asks for: of unit length, in the projected space. */
+const double *ngi_vector_search_query(const ngi_vector_search *search);
+/** Whether it lets a slot count, and whether it asks at all. */
+bool ngi_vector_search_accepts(const ngi_vector_search *search, uint32_t slot);
+bool ngi_vector_search_is_filtered(const ngi_vector_search *search);
+const ngi_vectors *ngi_vector_search_vectors(const ngi_vector_search *search);
 
 /** The setting that `remove_components` means: how many components are removed, 0 = plain.
  *  Errors: NG_E_INVALID. */

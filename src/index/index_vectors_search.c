@@ -267,6 +267,32 @@ static void search_score(ngi_vector_search *search, size_t row)
     search_keep(search, &hit);
 }
 
+void ngi_vector_search_offer(ngi_vector_search *search, uint32_t row)
+{
+    search_score(search, row);
+    search->compared++;
+}
+
+const double *ngi_vector_search_query(const ngi_vector_search *search)
+{
+    return search->query;
+}
+
+bool ngi_vector_search_accepts(const ngi_vector_search *search, uint32_t slot)
+{
+    return search->accept == NULL || search->accept(search->context, slot);
+}
+
+bool ngi_vector_search_is_filtered(const ngi_vector_search *search)
+{
+    return search->accept != NULL;
+}
+
+const ngi_vectors *ngi_vector_search_vectors(const ngi_vector_search *search)
+{
+    return search->vectors;
+}
+
 /* Scores below it cannot enter; lowered by more than float32 and clamping could raise it. */
 static float search_threshold(const ngi_vector_search *search)
 {

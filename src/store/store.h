@@ -242,6 +242,11 @@ NG_MUST_USE ng_status ngi_store_grid_stats(const ng_store *store, ng_space space
                                            ng_grid_stats *out);
 NG_MUST_USE ng_status ngi_store_grid_rebuild(ng_store *store, unsigned spaces);
 
+/** See ng_vector_graph_build, ng_vector_graph_get, ng_vector_graph_drop. */
+NG_MUST_USE ng_status ngi_store_vector_graph_build(ng_store *store, int32_t remove_components,
+                                                   ng_progress_fn progress, void *progress_context);
+NG_MUST_USE ng_status ngi_store_vector_graph_get(const ng_store *store, ng_vector_graph *out);
+NG_MUST_USE ng_status ngi_store_vector_graph_drop(ng_store *store);
 NG_MUST_USE ng_status ngi_store_vector_nearest(const ng_store *store, const float *vector,
                                                size_t dimensions, const ng_vector_options *options,
                                                ng_score *out, size_t capacity, size_t *count);

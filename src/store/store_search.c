@@ -8,6 +8,7 @@
 
 #define VECTOR_SLICE_ROWS 8192u
 #define PREPARE_ROWS 1024u
+#define GRAPH_ROWS 16u /* that are brought into the graph while the lock is held: a few ms */
 #define SEARCH_RETRIES 4
 
 /* When everything is there already, it costs one look under the shared lock. */
@@ -28,6 +29,57 @@ ng_status ngi_store_prepare_search(const ng_store *store, int32_t remove_compone
         if (status != NG_OK)
             return status;
     }
+}
+
+/* Likewise the graph of approximate search, if there is one. */
+static ng_status search_prepare_graph(const ng_store *store)
+{
+    ng_store *mutable_store = store_mutable(store);
+    for (;;) {
+        ng_status status = ngi_store_read_begin(store);
+        if (status != NG_OK)
+            return status;
+        bool prepared = ngi_vectors_graph_is_prepared(store->vectors);
+        ngi_store_read_end(store);
+        if (prepared)
+            return NG_OK;
+        ngi_rwlock_write(&mutable_store->index_lock);
+        status = ngi_vectors_graph_prepare(store->vectors, GRAPH_ROWS);
+        ngi_rwlock_write_end(&mutable_store->index_lock);
+        if (status != NG_OK)
+            return status;
+    }
+}
+
+/* What the graph finds; `*found` = it could answer, and there are `capacity` hits. */
+static ng_status vectors_walk(const ng_store *store, const double *query,
+                              const ng_vector_options *options, store_filter *filter,
+                              ngi_vector_hit *hits, size_t capacity, size_t *count,
+                              uint64_t *compared, bool *found)
+{
+    ngi_vector_search *search = NULL;
+    ng_status status;
+    *found = false;
+    NGI_TRY(search_prepare_graph(store));
+    NGI_TRY(ngi_store_read_begin(store));
+    if (ngi_vectors_graph_serves(store->vectors, options->remove_components)) {
+        bool is_filtered = filter->filter != NULL || filter->exclude_count > 0;
+        uint32_t effort = options->effort > capacity ? options->effort : (uint32_t)capacity;
+        status = ngi_filter_resolve(store, filter->filter);
+        if (status == NG_OK)
+            status =
+                ngi_vector_search_begin(store->vectors, query, options->remove_components, capacity,
+                                        is_filtered ? ngi_filter_accept : NULL, filter, &search);
+        if (status == NG_OK)
+            status = ngi_vector_search_graph(search, effort);
+        if (status == NG_OK)
+            *count = ngi_vector_search_finish(search, hits, compared);
+        *found = status == NG_OK && *count == capacity;
+        ngi_vector_search_destroy(search);
+    }
+    ngi_store_read_end(store);
+out:
+    return status;
 }
 
 /* One pass over all rows; `*again` when the projection was replaced meanwhile. */
@@ -102,14 +154,17 @@ ng_status ngi_store_vector_nearest_prepared(const ng_store *store, const double 
     status = ngi_alloc(store->mem, capacity * sizeof(ngi_vector_hit), "hits of a search", &hits);
     if (status != NG_OK)
         return status;
-    bool again = true;
-    for (int i = 0; i < SEARCH_RETRIES && again && status == NG_OK; i++) {
+    bool again = true, found = false;
+    if (options != NULL && options->effort > 0 && capacity <= NG_VECTOR_EFFORT_MAX)
+        status =
+            vectors_walk(store, vector, options, &filter, hits, capacity, count, compared, &found);
+    for (int i = 0; i < SEARCH_RETRIES && again && !found && status == NG_OK; i++) {
         status = ngi_store_prepare_search(store, remove);
         if (status == NG_OK)
             status = vectors_scan(store, vector, remove, &filter, hits, capacity, count, compared,
                                   &again);
     }
-    if (status == NG_OK && again)
+    if (status == NG_OK && again && !found)
         status = ngi_fail(NG_E_CANCELLED, "the projection changed during every attempt");
     for (size_t i = 0; i < *count && status == NG_OK; i++) {
         const ngi_vector_hit *hit = (const ngi_vector_hit *)hits + i;

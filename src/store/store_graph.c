@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* Building the graph of approximate search by vector beside readers and writers: vectors are copied
+ * row by row under the shared lock, the graph is made without any, and taken in under the writer's. */
+#include "index/index_ann.h"
+#include "store/store_private.h"
+#include "store/store_snapshot.h"
+
+#define PROGRESS_STEPS 1000u
+
+typedef struct graph_build {
+    ng_store *store;
+    ngi_vectors_job job;
+    store_progress progress;
+    ng_status status; /* why it was stopped */
+} graph_build;
+
+static bool graph_vector(void *context, uint32_t row, float *out)
+{
+    const graph_build *build = context;
+    const ng_store *store = build->store;
+    ngi_rwlock_read(&store_mutable(store)->index_lock);
+    bool is_there = ngi_vectors_job_row(store->vectors, &build->job, row, out);
+    ngi_store_read_end(store);
+    return is_there;
+}
+
+static bool graph_goes_on(void *context, double done)
+{
+    graph_build *build = context;
+    uint64_t step = (uint64_t)(done * PROGRESS_STEPS);
+    build->status = ngi_progress_step(&build->progress, step < PROGRESS_STEPS ? step : 0, 0);
+    return build->status == NG_OK;
+}
+
+static ng_status graph_begin(graph_build *build, int32_t remove_components)
+{
+    ng_store *store = build->store;
+    ng_status status = ngi_store_read_begin(store);
+    if (status != NG_OK)
+        return status;
+    if (ngi_vectors_count(store->vectors) == 0)
+        status = ngi_fail(NG_E_NOT_FOUND, "the store has no vectors");
+    ngi_store_read_end(store);
+    if (status != NG_OK)
+        return status;
+    ngi_rwlock_write(&store->index_lock);
+    status = ngi_vectors_job_begin(store->vectors, remove_components, &build->job);
+    ngi_rwlock_write_end(&store->index_lock);
+    return status;
+}
+
+ng_status ngi_store_vector_graph_build(ng_store *store, int32_t remove_components,
+                                       ng_progress_fn progress, void *progress_context)
+{
+    graph_build build = {.store = store,
+                         .progress = {.call = progress,
+                                      .context = progress_context,
+                                      .os = store->os}};
+    ng_status status = graph_begin(&build, remove_components);
+    if (status != NG_OK)
+        return status;
+    const ngi_ann_source source = {.row_end = build.job.row_end,
+                                   .vector = graph_vector,
+                                   .go_on = graph_goes_on,
+                                   .context = &build,
+                                   .mem = store->mem};
+    ngi_progress_begin(&build.progress, "graph", PROGRESS_STEPS);
+    status = ngi_ann_build(build.job.ann, &source);
+    if (build.status != NG_OK)
+        status = build.status;
+    ngi_rwlock_write(&store->index_lock);
+    bool is_valid = ngi_vectors_job_end(store->vectors, &build.job, status == NG_OK);
+    ngi_rwlock_write_end(&store->index_lock);
+    if (status == NG_OK && !is_valid)
+        status = ngi_fail(NG_E_CANCELLED, "the projection changed while the graph was built");
+    return status;
+}
+
+ng_status ngi_store_vector_graph_get(const ng_store *store, ng_vector_graph *out)
+{
+    ngi_vectors_graph_info info;
+    ng_status status = ngi_store_read_begin(store);
+    if (status != NG_OK)
+        return status;
+    if (!ngi_vectors_graph_get(store->vectors, &info))
+        status = ngi_fail(NG_E_NOT_FOUND, "the store has no graph of vectors");
+    ngi_store_read_end(store);
+    *out = (ng_vector_graph){info.removed_components, info.rows, info.bytes};
+    return status;
+}
+
+ng_status ngi_store_vector_graph_drop(ng_store *store)
+{
+    ng_status status = ngi_store_read_begin(store);
+    if (status != NG_OK)
+        return status;
+    ngi_store_read_end(store);
+    ngi_rwlock_write(&store->index_lock);
+    ngi_vectors_graph_drop(store->vectors);
+    ngi_rwlock_write_end(&store->index_lock);
+    return NG_OK;
+}
