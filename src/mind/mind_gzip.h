@@ -7,6 +7,8 @@
  * Nothing is unpacked to disk or held whole: what comes out is bounded by the reader's buffer,
  * whatever the file says.
  *
+ * Why a source and not zlib's own files: docs/adr/0024-gzip-beneath-the-reader.md.
+ *
  * Invariants: 1. the end is given only after the CRC-32 and the length of every member were right.
  *             2. what decides is the content of the file, never its name. */
 #ifndef NGI_MIND_GZIP_H
