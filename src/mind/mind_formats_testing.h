@@ -12,7 +12,7 @@
 
 typedef struct made_file {
     uint8_t *data;
-    size_t bytes;
+    size_t bytes, capacity;
 } made_file;
 
 static inline void made_require(int condition, const char *what)
@@ -25,11 +25,13 @@ static inline void made_require(int condition, const char *what)
 
 static inline void made_put(made_file *file, const void *data, size_t bytes)
 {
-    uint8_t *more = realloc(file->data, file->bytes + bytes + 1);
-    made_require(more != NULL, "memory");
+    if (file->capacity - file->bytes <= bytes) {
+        file->capacity = 2 * file->capacity + bytes + 1;
+        file->data = realloc(file->data, file->capacity);
+        made_require(file->data != NULL, "memory");
+    }
     if (bytes > 0)
-        memcpy(more + file->bytes, data, bytes);
-    file->data = more;
+        memcpy(file->data + file->bytes, data, bytes);
     file->bytes += bytes;
 }
 
