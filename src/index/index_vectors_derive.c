@@ -173,6 +173,26 @@ bool ngi_vectors_accumulate(const ngi_vectors *vectors, uint32_t slot, const flo
     return true;
 }
 
+ng_status ngi_vectors_units(const ngi_vectors *vectors, const uint32_t *slots, size_t count,
+                            int32_t remove_components, double *dst, bool *has)
+{
+    uint32_t setting;
+    ng_status status = ngi_vectors_resolve(vectors, remove_components, &setting);
+    if (status != NG_OK)
+        return status;
+    size_t dimensions = vectors->dimensions;
+    ngi_projector projector;
+    ngi_projector_init(&projector, vectors, setting);
+    for (size_t i = 0; i < count; i++, dst += dimensions) {
+        const float *values = slots[i] != 0 ? ngi_vectors_get(vectors, slots[i]) : NULL;
+        double inverse = values != NULL ? ngi_projector_row(&projector, values, dst) : 0;
+        has[i] = inverse > 0;
+        for (size_t j = 0; j < dimensions; j++)
+            dst[j] = has[i] ? 0 + dst[j] * inverse : 0; /* 0 + makes of -0 what accumulate makes */
+    }
+    return NG_OK;
+}
+
 /* ---------------------------------------------------------------------------------------------
  * Derived values of rows
  * ------------------------------------------------------------------------------------------- */
