@@ -10,7 +10,8 @@ static const char *const vocabulary[] = {"king",       "man",       "woman",
                                          "cream",      "ice cream", "ice cream cone",
                                          "snake_case", "_",         "a b c d e f g h",
                                          "c",          "слово",     "hot dog",
-                                         "1"};
+                                         "1",          "3*4",       "\"quoted\"",
+                                         "日本 語",    "😀",         "+ x"};
 
 static ng_status find_word(void *context, const char *label, size_t bytes, ng_token_id *id)
 {
@@ -39,8 +40,11 @@ static void check(const char *text, const char *expected)
             assert_int_equal(term->bytes, strlen(vocabulary[term->id - 1]));
             assert_memory_equal(terms.text + term->begin, vocabulary[term->id - 1], term->bytes);
         }
-        p += sprintf(p, "%s%c%s%.*s", i > 0 ? "|" : "", term->sign < 0 ? '-' : '+',
-                     term->id == 0 ? "?" : "", (int)term->bytes, terms.text + term->begin);
+        p += sprintf(p, "%s%c%s", i > 0 ? "|" : "", term->sign < 0 ? '-' : '+',
+                     term->id == 0 ? "?" : "");
+        if (term->weight != 1)
+            p += sprintf(p, "(%g)", term->weight);
+        p += sprintf(p, "%.*s", (int)term->bytes, terms.text + term->begin);
     }
     assert_string_equal(got, expected);
 }
@@ -101,6 +105,55 @@ static void test_underscores(void **state)
     check("_", "+_");
     check("__", "+?__");
     check("ice_zzz", "+ice|+?zzz");
+}
+
+static void test_weights(void **state)
+{
+    (void)state;
+    check("2*king", "+(2)king");
+    check("2*king - 0.5*man + woman", "+(2)king|-(0.5)man|+woman");
+    check("king 3*ice cream", "+king|+(3)ice cream"); /* a weight begins a term */
+    check("ice 2*cream", "+ice|+(2)cream");
+    check("2*ice_cream", "+(2)ice cream");
+    check("1.25*zzz", "+?(1.25)zzz");
+    check("1000*king", "+(1000)king");
+    check("2*1", "+(2)1");
+    check("2*3*4", "+(2)3*4");
+    check("3*4", "+3*4"); /* a label is no weight */
+    check("2*+", "+(2)+");
+    check("2*", "+?2*");
+    check("*king", "+?*king");
+    check("2.*king", "+?2.*king");
+    check(".5*king", "+?.5*king");
+    check("2..5*king", "+?2..5*king");
+    check("-2*king", "+?-2*king");
+    check("1234567890123456*king", "+?1234567890123456*king");
+    check_error("0*king", 6, "weight 0, which is outside 0..1000");
+    check_error("0.0*king", 8, "weight 0");
+    check_error("1001*king", 9, "weight 1001, which is outside 0..1000");
+}
+
+static void test_quotation_marks(void **state)
+{
+    (void)state;
+    check("\"ice cream\"", "+ice cream");
+    check("\"ice cream\" cone", "+ice cream|+?cone"); /* not the longest run */
+    check("ice \"cream cone\"", "+ice|+?cream cone"); /* one term, though no label */
+    check("\"ICE  Cream\" - \"man\"", "+ice cream|-man");
+    check("2*\"ice cream\" + king", "+(2)ice cream|+king");
+    check("\"+\"", "++");
+    check("king \"+ x\"", "+king|++ x");
+    check("\" ice \"", "+ice");
+    check("\"ice_cream\"", "+?ice_cream"); /* as it stands */
+    check("\"quoted\"", "+\"quoted\"");    /* a label has the mark itself */
+    check("\"king", "+?\"king");           /* nothing answers it */
+    check("king\"", "+?king\"");
+    check("\"", "+?\"");
+    check("\"\"", "+?\"\"");
+    check("\" \"", "+?\"|+?\"");
+    check("\"日本  語\" 😀", "+日本 語|+😀");
+    check("\"a b c d e f g h\"", "+a b c d e f g h");
+    check_error("\"a b c d e f g h i\"", 19, "text has a phrase of 9 words, more than 8");
 }
 
 static void test_unknown_words(void **state)
@@ -177,6 +230,8 @@ int main(void)
         cmocka_unit_test(test_operators_alone_are_words),
         cmocka_unit_test(test_phrases),
         cmocka_unit_test(test_underscores),
+        cmocka_unit_test(test_weights),
+        cmocka_unit_test(test_quotation_marks),
         cmocka_unit_test(test_unknown_words),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_limits),
