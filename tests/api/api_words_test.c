@@ -22,7 +22,8 @@ static double next_number(uint64_t *state)
     return (double)(*state >> 40) * 0x1p-23 - 1;
 }
 
-/* WORDS words w1, w2, ... with random vectors and a projection. */
+/* WORDS words w1, w2, ... with random vectors and a projection. A query has derived norms for the
+ * default number of components and for no other. */
 static int setup(void **state)
 {
     words_store *fixture = calloc(1, sizeof *fixture);
@@ -43,6 +44,9 @@ static int setup(void **state)
     free(text);
     fixture->store = api_memory_store();
     ASSERT_OK(ng_bootstrap(fixture->store, path, NULL, NULL));
+    ng_query_result *result = NULL;
+    ASSERT_OK(ng_query(fixture->store, "w1", NULL, &result));
+    ng_query_result_destroy(result);
     *state = fixture;
     return 0;
 }
