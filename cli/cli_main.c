@@ -22,6 +22,8 @@
 const cli_command *const cli_commands[] = {
     &cli_command_load,
     &cli_command_query,
+    &cli_command_similarity,
+    &cli_command_odd,
     &cli_command_path,
     &cli_command_get,
     &cli_command_put,

@@ -1918,6 +1918,12 @@ typedef struct ng_query_result {
 NG_API NG_MUST_USE ng_status ng_query(const ng_store *store, const char *text,
                                       const ng_query_options *options, ng_query_result **out);
 
+/** The token of a word as a query finds it: the one with exactly that label, or else the one with the
+ *  folded label (case, compatibility forms and blanks as in queries). Errors: NG_E_NOT_FOUND (word,
+ *  collection), NG_E_INVALID (not UTF-8). */
+NG_API NG_MUST_USE ng_status ng_word_find(const ng_store *store, ng_collection_id collection,
+                                          const char *word, size_t bytes, ng_token_id *out);
+
 #define NG_QUERY_ERROR_ROOM 256
 
 /** One of several queries, and its answer. */

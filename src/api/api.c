@@ -636,6 +636,15 @@ ng_status ng_query(const ng_store *store, const char *text, const ng_query_optio
     return status != NG_OK ? status : ngi_mind_query(store, text, options, out);
 }
 
+ng_status ng_word_find(const ng_store *store, ng_collection_id collection, const char *word,
+                       size_t bytes, ng_token_id *out)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(word);
+    API_REQUIRE(out);
+    return ngi_mind_word_find(store, collection, word, bytes, out);
+}
+
 ng_status ng_query_batch(const ng_store *store, ng_query_item *items, size_t count)
 {
     API_REQUIRE(store);

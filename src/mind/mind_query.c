@@ -11,6 +11,7 @@
 #include "mind/mind_result.h"
 #include "mind/mind_spelling.h"
 #include "mind/mind_terms.h"
+#include "mind/mind_text.h"
 
 #include <math.h>
 #include <string.h>
@@ -322,4 +323,26 @@ ng_status ngi_mind_query(const ng_store *store, const char *text, const ng_query
         *out = NULL;
     }
     return ngi_fail(NG_E_CANCELLED, "the projection changed during every attempt");
+}
+
+ng_status ngi_mind_word_find(const ng_store *store, ng_collection_id collection, const char *word,
+                             size_t bytes, ng_token_id *out)
+{
+    char folded[NGI_LABEL_BYTES_MAX];
+    size_t folded_bytes = 0;
+    if (!ngi_text_is_utf8(word, bytes))
+        return ngi_fail(NG_E_INVALID, "word is not valid UTF-8");
+    ng_status status = NG_E_NOT_FOUND;
+    if (bytes > 0 && bytes <= NGI_LABEL_BYTES_MAX)
+        status = ngi_store_token_find(store, collection, word, bytes, out);
+    if (status != NG_E_NOT_FOUND)
+        return status;
+    status = ngi_text_fold(word, bytes, folded, sizeof folded, &folded_bytes);
+    if (status == NG_OK && folded_bytes > 0)
+        status = ngi_store_token_find(store, collection, folded, folded_bytes, out);
+    else
+        status = NG_E_NOT_FOUND;
+    if (status == NG_E_NOT_FOUND)
+        return ngi_fail(NG_E_NOT_FOUND, "no word \"%.*s\"", (int)(bytes < 200 ? bytes : 200), word);
+    return status;
 }
