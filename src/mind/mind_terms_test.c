@@ -206,6 +206,41 @@ static void test_limits(void **state)
     assert_int_equal(calls, 0); /* longer than any label: not even asked */
 }
 
+/* Whatever the text: it is refused, or its terms lie within it. */
+static void test_any_text(void **state)
+{
+    (void)state;
+    static const char *const pieces[] = {"\"",    " ", "2*", "0.5*", "+", "-", "_",    "ice",
+                                         "cream", "a", "*",  ".",    "é", "😀", "\xFF", "1001*"};
+    uint64_t random = testing_seed();
+    size_t parsed = 0, quoted = 0, weighted = 0, calls = 0;
+    for (int round = 0; round < 30000; round++) {
+        char text[160] = "";
+        ngi_terms terms;
+        for (uint64_t left = 1 + testing_random(&random) % 24; left > 0; left--)
+            testing_append(text, sizeof text,
+                           pieces[testing_random(&random) % (round % 4 == 0 ? 16 : 14)]);
+        ng_status status = ngi_terms_parse(&terms, text, strlen(text), find_word, &calls);
+        if (status != NG_OK) {
+            assert_int_equal(status, NG_E_INVALID);
+            continue;
+        }
+        parsed++;
+        assert_true(terms.count >= 1 && terms.count <= NGI_QUERY_TERMS_MAX);
+        for (size_t i = 0; i < terms.count; i++) {
+            const ngi_term *term = &terms.terms[i];
+            assert_true(term->begin + term->bytes <= terms.text_bytes && term->bytes > 0);
+            assert_true(term->word_count >= 1 && term->word_count <= NGI_PHRASE_WORDS_MAX);
+            assert_true(term->first_word + term->word_count <= terms.word_count);
+            assert_true(term->sign == 1 || term->sign == -1);
+            assert_true(term->weight > 0 && term->weight <= NGI_QUERY_WEIGHT_MAX);
+            quoted += terms.words[term->first_word].quoted > 0;
+            weighted += term->weight != 1;
+        }
+    }
+    assert_true(parsed > 3000 && quoted > 300 && weighted > 1000);
+}
+
 static ng_status find_failure(void *context, const char *label, size_t bytes, ng_token_id *id)
 {
     (void)context;
@@ -235,6 +270,7 @@ int main(void)
         cmocka_unit_test(test_unknown_words),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_any_text),
         cmocka_unit_test(test_failing_look_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
