@@ -88,6 +88,8 @@ static ng_status similarity_open(similarity *call, bool matrix)
         return status;
     call->dimensions = ngi_vectors_dimensions(call->store->vectors);
     ngi_store_read_end(call->store);
+    if (call->dimensions == 0)
+        return NG_OK; /* nothing to compare, and nothing to close */
     status = ngi_alloc(call->store->mem, similarity_bytes(call, matrix), "similarities", &block);
     if (status != NG_OK)
         return status;
