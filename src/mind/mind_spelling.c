@@ -25,12 +25,13 @@ static uint32_t spelling_least(uint32_t a, uint32_t b)
 uint32_t ngi_spelling_distance(const uint32_t *a, uint32_t a_count, const uint32_t *b,
                                uint32_t b_count, uint32_t cutoff)
 {
-    uint32_t rows[3][SPELLING_LABEL_MAX + 2];
+    uint32_t rows[3][SPELLING_LABEL_MAX + 2] = {{0}}; /* so that an analyser sees no garbage */
     const uint32_t far = cutoff + 1;
     uint32_t least_before = 0;
-    if (a_count > b_count + cutoff || b_count > a_count + cutoff)
+    if (a_count > SPELLING_LABEL_MAX || b_count > SPELLING_LABEL_MAX ||
+        a_count > b_count + cutoff || b_count > a_count + cutoff)
         return far;
-    for (uint32_t j = 0; j <= spelling_least(b_count, far); j++)
+    for (uint32_t j = 1; j <= b_count && j <= far; j++)
         rows[0][j] = j;
     for (uint32_t i = 1; i <= a_count; i++) {
         uint32_t *row = rows[i % 3];
@@ -39,6 +40,7 @@ uint32_t ngi_spelling_distance(const uint32_t *a, uint32_t a_count, const uint32
         uint32_t high = spelling_least(i + cutoff, b_count);
         uint32_t least = row[low - 1] = low == 1 ? spelling_least(i, far) : far;
         for (uint32_t j = low; j <= high; j++) {
+            /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): j <= b_count */
             uint32_t cell = above[j - 1] + (a[i - 1] != b[j - 1]);
             cell = spelling_least(cell, spelling_least(above[j], row[j - 1]) + 1);
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
