@@ -44,6 +44,12 @@
 #define NGI_QUERY_LIMIT_MAX 10000u /* rows in one answer */
 #define NGI_QUERY_BYTES_MAX 4096   /* text of a query */
 #define NGI_QUERY_TERMS_MAX 64     /* words of a query */
+#define NGI_QUERY_WEIGHT_MAX 1000  /* of a word of a query: beyond it the others do not count */
+#define NGI_QUERY_SUGGEST_MAX 10   /* labels of similar spelling for an unknown word */
+#define NGI_QUERY_BATCH_MAX 1000   /* queries of one call */
+#define NGI_SIMILARITY_PAIRS_MAX 1000000u   /* of one call */
+#define NGI_SIMILARITY_CELLS_MAX 100000000u /* of a matrix: 800 MB of answers */
+#define NGI_ODD_MAX 1000 /* tokens of which one is odd: each is compared with each */
 #define NGI_PATH_HOPS_MAX 1024
 #define NGI_DECAY_PERIOD_S 3600 /* decay rates are an hour: the least that the original waited */
 #define NGI_INTERVAL_MS_DEFAULT 100u /* what a crash may cost that was not promised to be kept */

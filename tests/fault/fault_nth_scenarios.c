@@ -476,6 +476,44 @@ static ng_status act_query(fault_run *run)
     return status;
 }
 
+/* No word is known, so that labels are looked through, and what is near is shown. */
+static ng_status act_spelling(fault_run *run)
+{
+    ng_query_item items[2];
+    ng_query_options options = {.struct_size = sizeof options,
+                                .collection = NG_COLLECTION_SEMANTIC,
+                                .suggest = 3,
+                                .spaces = 1};
+    items[0] = (ng_query_item){.text = "alhpa - betaa", .options = &options};
+    items[1] = (ng_query_item){.text = "zzzzzzzz alpha", .options = &options};
+    ng_status status = ng_query_batch(run->store, items, 2);
+    for (size_t i = 0; i < 2; i++) {
+        if (status == NG_OK)
+            status = items[i].status;
+        ng_query_result_destroy(items[i].result);
+    }
+    return status;
+}
+
+static ng_status act_similarity(fault_run *run)
+{
+    ng_token_id ids[20];
+    ng_token_id pairs[20][2];
+    double out[400];
+    size_t odd;
+    for (size_t i = 0; i < 20; i++)
+        ids[i] = pairs[i][0] = pairs[19 - i][1] = nth_live(&run->twin, i);
+    double one;
+    ng_status status = ng_token_similarity(run->store, ids[0], ids[0], 0, &one);
+    if (status == NG_OK || status == NG_E_ABSENT)
+        status = ng_similarity_many(run->store, (const ng_token_id(*)[2])pairs, 20, 0, out, NULL);
+    if (status == NG_OK)
+        status = ng_similarity_matrix(run->store, ids, 20, NULL, 0, 0, out, NULL);
+    if (status == NG_OK)
+        status = ng_odd_one_out(run->store, ids, 20, 0, &odd, NULL);
+    return status == NG_E_ABSENT ? NG_OK : status;
+}
+
 /* --- views --- */
 
 static ng_status act_view(fault_run *run)
@@ -721,6 +759,8 @@ const nth_scenario nth_scenarios[] = {
     {.name = "vector search", .act = act_vectors},
     {.name = "path", .act = act_path},
     {.name = "query", .act = act_query},
+    {.name = "query by spelling", .act = act_spelling},
+    {.name = "similarities", .act = act_similarity},
     {.name = "check", .act = act_check},
     {.name = "hash", .act = act_hash},
     {.name = "close", .act = act_close, .ends_closed = true},
