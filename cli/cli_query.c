@@ -8,6 +8,7 @@
  */
 #include "cli_args.h"
 #include "cli_edge.h"
+#include "cli_filter.h"
 #include "cli_output.h"
 
 #include <errno.h>
@@ -16,6 +17,8 @@
 #include <string.h>
 
 #define QUERY_REMOVE_MAX 24u
+#define QUERY_SUGGEST_MAX 10u
+#define QUERY_COLUMNS_MAX (5 + NG_SPACE_COUNT)
 
 enum {
     QUERY_REMOVE = CLI_OPTION_FIRST,
@@ -23,13 +26,16 @@ enum {
     QUERY_WHY,
     QUERY_COLLECTION,
     QUERY_FILE,
-    QUERY_WORDS
+    QUERY_WORDS,
+    QUERY_NO_SPELLING,
+    QUERY_SUGGEST
 };
 
 typedef struct query_request {
     const char *collection;
     const char *file;
     ng_query_options options;
+    cli_filter filter;
     bool many; /* of --file */
 } query_request;
 
@@ -84,6 +90,71 @@ static void query_note_gaps(const cli_context *context, const ng_query_result *r
     free(gaps.without_vector);
 }
 
+static void query_note_spelling(const cli_context *context, const ng_query_result *result,
+                                const char *where)
+{
+    char *given = NULL;
+
+    for (size_t i = 0; i < result->correction_count; i++)
+        cli_note(context, "%s%s is not known; answered for %s", where, result->corrections[i].given,
+                 result->corrections[i].label);
+    for (size_t i = 0; i < result->suggestion_count; i++) {
+        const ng_query_spelling *each = &result->suggestions[i];
+        bool last = i + 1 == result->suggestion_count || each[1].given != each->given;
+
+        query_join(&given, each->label);
+        if (!last)
+            continue;
+        cli_note(context, "%sspelled like %s: %s", where, each->given, given);
+        free(given);
+        given = NULL;
+    }
+}
+
+static void query_json_spellings(cli_json *json, const ng_query_result *result, bool suggestions)
+{
+    cli_json_array(json, "corrections");
+    for (size_t i = 0; i < result->correction_count; i++) {
+        const ng_query_spelling *each = &result->corrections[i];
+
+        cli_json_object(json, NULL);
+        cli_json_text(json, "given", each->given);
+        cli_json_text(json, "used", each->label);
+        cli_json_u64(json, "id", each->id);
+        cli_json_u64(json, "distance", each->distance);
+        cli_json_close(json);
+    }
+    cli_json_close(json);
+    if (!suggestions)
+        return;
+    cli_json_array(json, "suggestions");
+    for (size_t i = 0; i < result->suggestion_count; i++) {
+        const ng_query_spelling *each = &result->suggestions[i];
+
+        cli_json_object(json, NULL);
+        cli_json_text(json, "given", each->given);
+        cli_json_text(json, "label", each->label);
+        cli_json_u64(json, "id", each->id);
+        cli_json_u64(json, "distance", each->distance);
+        cli_json_close(json);
+    }
+    cli_json_close(json);
+}
+
+static void query_json_coordinates(cli_json *json, const ng_query_hit *hit)
+{
+    cli_json_object(json, "coordinates");
+    for (unsigned space = 0; space < NG_SPACE_COUNT; space++) {
+        if ((hit->spaces & 1u << space) == 0)
+            continue;
+        cli_json_array(json, ng_space_name((ng_space)space));
+        for (int axis = 0; axis < NG_AXIS_COUNT; axis++)
+            cli_json_float(json, NULL, hit->coordinates[space][axis]);
+        cli_json_close(json);
+    }
+    cli_json_close(json);
+}
+
 static void query_json_terms(const cli_context *context, cli_json *json,
                              const ng_query_result *result)
 {
@@ -94,6 +165,7 @@ static void query_json_terms(const cli_context *context, cli_json *json,
         cli_json_object(json, NULL);
         cli_json_text(json, "text", term->text);
         cli_json_i64(json, "sign", term->sign);
+        cli_json_double(json, "weight", term->weight);
         if (term->id != 0)
             cli_json_u64(json, "id", term->id);
         else
@@ -125,6 +197,8 @@ static void query_json_hits(const cli_context *context, cli_json *json,
         cli_json_u64(json, "id", hit->id);
         cli_json_text(json, "label", hit->label);
         cli_json_double(json, "score", hit->score);
+        if (request->options.spaces != 0)
+            query_json_coordinates(json, hit);
         if (request->options.why) {
             cli_json_array(json, "why");
             for (size_t j = 0; j < hit->why_count; j++)
@@ -145,6 +219,7 @@ static void query_json(const cli_context *context, const query_request *request,
     cli_json_object(&json, NULL);
     cli_json_text(&json, "query", text);
     query_json_terms(context, &json, result);
+    query_json_spellings(&json, result, request->options.suggest > 0);
     query_json_hits(context, &json, request, result);
     cli_json_u64(&json, "candidates", result->candidates);
     cli_json_double(&json, "seconds", result->seconds);
@@ -177,6 +252,24 @@ static void query_why(const cli_context *context, cli_table *table, const ng_que
     }
 }
 
+/* A cell for each space that was asked for. */
+static void query_coordinates(cli_table *table, const query_request *request,
+                              const ng_query_hit *hit)
+{
+    for (unsigned space = 0; space < NG_SPACE_COUNT; space++) {
+        char numbers[NG_AXIS_COUNT][CLI_NUMBER_ROOM];
+
+        if ((request->options.spaces & 1u << space) == 0)
+            continue;
+        for (int axis = 0; axis < NG_AXIS_COUNT; axis++)
+            cli_show_float(hit->coordinates[space][axis], numbers[axis]);
+        if ((hit->spaces & 1u << space) != 0)
+            cli_table_cell(table, "%s,%s,%s", numbers[0], numbers[1], numbers[2]);
+        else
+            cli_table_cell(table, "-"); /* it has left the space since it was found */
+    }
+}
+
 static void query_text(const cli_context *context, const query_request *request, const char *text,
                        const ng_query_result *result)
 {
@@ -184,9 +277,15 @@ static void query_text(const cli_context *context, const query_request *request,
         {"query", false}, {"rank", true}, {"label", false}, {"score", true}, {"id", true}};
     /* In a pipe the rows of many queries are told apart by their first column. */
     bool named = request->many && !context->terminal;
+    cli_column shown[QUERY_COLUMNS_MAX];
+    size_t count = named ? 5 : 4;
     cli_table table;
 
-    cli_table_init(&table, named ? columns : columns + 1, named ? 5 : 4);
+    memcpy(shown, named ? columns : columns + 1, count * sizeof *shown);
+    for (unsigned space = 0; space < NG_SPACE_COUNT; space++)
+        if ((request->options.spaces & 1u << space) != 0)
+            shown[count++] = (cli_column){ng_space_name((ng_space)space), false};
+    cli_table_init(&table, shown, count);
     for (size_t i = 0; i < result->hit_count; i++) {
         const ng_query_hit *hit = &result->hits[i];
 
@@ -196,6 +295,7 @@ static void query_text(const cli_context *context, const query_request *request,
         cli_table_cell(&table, "%s", hit->label != NULL ? hit->label : "");
         cli_table_cell(&table, "%.4f", hit->score);
         cli_table_cell(&table, "%" PRIu64, hit->id);
+        query_coordinates(&table, request, hit);
         query_why(context, &table, hit);
     }
     if (request->many)
@@ -222,6 +322,7 @@ static int query_one(const cli_context *context, const query_request *request, c
         query_json(context, request, text, result);
     else
         query_text(context, request, text, result);
+    query_note_spelling(context, result, where);
     query_note_gaps(context, result, where);
     if (result->hit_count == 0) {
         cli_note(context, "%snothing found", where);
@@ -307,13 +408,16 @@ static char *query_words(const cli_args *args)
     return text;
 }
 
-static int query_collection(const cli_context *context, query_request *request)
+/* What needs the open store. */
+static int query_prepare(const cli_context *context, query_request *request)
 {
     ng_collection_id collection;
-    int code;
+    int code = cli_filter_finish(context, &request->filter);
 
-    if (request->collection == NULL)
-        return CLI_OK;
+    request->options.filter = &request->filter.filter;
+    request->options.spaces = request->filter.filter.spaces_all;
+    if (request->collection == NULL || code != CLI_OK)
+        return code;
     code = cli_collection_resolve(context, request->collection, &collection);
     request->options.collection = collection;
     request->options.by_collection = true;
@@ -324,7 +428,17 @@ static bool query_option(const cli_args *args, int option, query_request *reques
 {
     uint64_t number;
 
+    if (cli_filter_has(option))
+        return cli_filter_option(args, option, &request->filter);
     switch (option) {
+    case QUERY_NO_SPELLING:
+        request->options.no_spelling = true;
+        return true;
+    case QUERY_SUGGEST:
+        if (!cli_parse_u64(args, 0, QUERY_SUGGEST_MAX, &number))
+            return false;
+        request->options.suggest = (uint32_t)number;
+        return true;
     case QUERY_REMOVE:
         if (!cli_parse_u64(args, 0, QUERY_REMOVE_MAX, &number))
             return false;
@@ -362,6 +476,7 @@ static int query_run(cli_context *context, int argc, char **argv)
     char *text;
     int option, code;
 
+    cli_filter_init(&request.filter);
     cli_args_begin(&args, context, argc, argv);
     while ((option = cli_args_next(&args)) > 0)
         if (!query_option(&args, option, &request))
@@ -372,7 +487,7 @@ static int query_run(cli_context *context, int argc, char **argv)
         return cli_fail(context, CLI_USAGE, "give either a text or --file");
     code = cli_store_open_reading(context);
     if (code == CLI_OK)
-        code = query_collection(context, &request);
+        code = query_prepare(context, &request);
     if (code != CLI_OK)
         return code;
     if (request.many)
@@ -392,6 +507,9 @@ static const cli_option query_options[] = {
     {"words", QUERY_WORDS, NULL, "do not leave out the words of the query"},
     {"file", QUERY_FILE, "FILE", "one query a line; - reads standard input"},
     {"collection", QUERY_COLLECTION, "NAME", "the words of this collection; default semantic"},
+    {"no-spelling", QUERY_NO_SPELLING, NULL, "do not answer by spelling when no word is known"},
+    {"suggest", QUERY_SUGGEST, "N", "show up to N labels spelled like each unknown word, 0..10"},
+    CLI_FILTER_ROWS,
     {NULL, 0, NULL, NULL},
 };
 
@@ -403,14 +521,18 @@ const cli_command cli_command_query = {
     .arguments = "[OPTION]... TEXT... | --file FILE [OPTION]...",
     .summary = "Find words by meaning",
     .description =
-        "The arguments are joined with blanks. '+' and '-' between blanks add and subtract.\n"
+        "The arguments are joined with blanks. '+' and '-' between blanks add and subtract,\n"
+        "2*coffee weighs a word, and \"ice cream\" in quotation marks is one label or unknown.\n"
         "The score is the cosine, -1..1. Unknown words are named on stderr and the others are\n"
-        "answered; when none is known the exit code is 3. With --file every line is a query and\n"
+        "answered. When none is known the labels of nearest spelling stand in for them, and a\n"
+        "note says which; if there are none the exit code is 3. A hit is shown if every\n"
+        "condition holds, and with --in also where it is. With --file every line is a query and\n"
         "an empty one is skipped; the exit code is 1 if one of them found nothing or is wrong.",
     .options = query_options,
     .examples = "neurograph query strong coffee\n"
                 "neurograph query king - man + woman --limit 3\n"
                 "neurograph query dog --why --threshold 0.5\n"
+                "neurograph query '2*coffee - \"ice cream\"' --in emotional --tag drink\n"
                 "neurograph query --file queries.txt --json > answers.ndjson",
     .exit_codes = query_exits,
     .run = query_run,

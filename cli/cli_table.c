@@ -15,7 +15,7 @@
 #include <string.h>
 
 #define TABLE_GAP 2
-#define TABLE_COLUMN_MAX 12
+#define TABLE_COLUMN_MAX 102 /* a matrix of 100 words, which begins with a column of them */
 
 void cli_table_init(cli_table *table, const cli_column *columns, size_t column_count)
 {

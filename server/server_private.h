@@ -49,7 +49,10 @@ enum {
     NGS_LABEL_BYTES_MAX = 1024, /* the store's limit */
     NGS_DIMENSIONS_MAX = 4096,  /* the store's limit */
     NGS_QUERY_TEXT_MAX = 1000,  /* characters, as the original */
-    NGS_QUERY_HITS_MAX = 10000, /* most hits the library gives; bounds a search by spaces */
+    NGS_QUERY_BATCH_MAX = 100,  /* queries of one request: a worker is busy with them for long */
+    NGS_PAIRS_MAX = 10000,      /* of words to compare */
+    NGS_WORDS_MAX = 1000,       /* of a matrix, on each side; of which one is odd */
+    NGS_CELLS_MAX = 100000,     /* of a matrix: a megabyte of reply */
     NGS_CORRELATION_MAX = 128,  /* bytes of X-Correlation-ID that are echoed */
     NGS_PARSERS_KEPT = 32, /* idle JSON parsers; there are not more threads than that at once */
     NGS_PARSER_BYTES_KEPT = 256 * 1024, /* a parser that grew beyond is freed: it holds 14 x */
@@ -328,6 +331,9 @@ void ngs_grid_clusters(ngs_request *request);
 void ngs_grid_fields(ngs_request *request);
 void ngs_grid_query(ngs_request *request);
 void ngs_query(ngs_request *request);
+void ngs_query_batch(ngs_request *request);
+void ngs_similarity(ngs_request *request);
+void ngs_odd(ngs_request *request);
 void ngs_feed_get(ngs_request *request);
 void ngs_backup_get(ngs_request *request);
 void ngs_checkpoint(ngs_request *request);

@@ -1,166 +1,11 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* POST /query: a text in, the tokens nearest in meaning out. Runs on the pool.
- *
- * `spaces` asks for tokens that have coordinates in all of the spaces named. The library does not
- * filter by space, so more hits are fetched, four times as many each round, until `limit` of them
- * pass or NGS_QUERY_HITS_MAX were looked at. */
+/* POST /query: a text in, the tokens nearest in meaning out. POST /query/batch: many of them, each
+ * answered as it would have been alone. Both run on the pool. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "json_text.h"
-#include "server_private.h"
-
-#define QUERY_GROWTH 4u
-
-typedef struct query_body {
-    ng_query_options options;
-    const char *text; /* NUL-terminated; points into the parser */
-    size_t text_bytes;
-    uint32_t limit;
-    unsigned spaces; /* a bit per space; 0 = not given */
-    bool connections;
-    ngs_json_parser *parser;
-} query_body;
-
-typedef void (*query_read_fn)(ngs_request *request, query_body *body, ngs_json_value value);
-
-static void query_text(ngs_request *request, query_body *body, ngs_json_value value)
-{
-    const char *text;
-    size_t count;
-    if (!ngs_read_string(request, value, "body.text", &text, &count))
-        return;
-    size_t characters = ngs_utf8_count(text, count);
-    if (characters < 1 || characters > NGS_QUERY_TEXT_MAX)
-        ngs_problem(request, "body.text", "value_error", "%zu characters is outside 1..%d",
-                    characters, NGS_QUERY_TEXT_MAX);
-    else if (memchr(text, '\0', count) != NULL)
-        ngs_problem(request, "body.text", "value_error", "a NUL character is not allowed");
-    body->text = text;
-    body->text_bytes = count;
-}
-
-static void query_limit(ngs_request *request, query_body *body, ngs_json_value value)
-{
-    ngs_read_u32(request, value, "body.limit", 1, NGS_PAGE_MAX, &body->limit);
-}
-
-static void query_threshold(ngs_request *request, query_body *body, ngs_json_value value)
-{
-    float threshold;
-    double exact;
-    if (ngs_read_float(request, value, "body.threshold", 0, 1, &threshold) &&
-        ngs_json_double(value, &exact)) {
-        body->options.threshold = exact;
-        body->options.by_threshold = true;
-    }
-}
-
-static void query_space(ngs_request *request, query_body *body, ngs_json_value value, size_t index)
-{
-    const char *text;
-    size_t count;
-    char field[40];
-    char name[32];
-    ng_space space;
-    snprintf(field, sizeof field, "body.spaces[%zu]", index);
-    if (!ngs_read_string(request, value, field, &text, &count))
-        return;
-    snprintf(name, sizeof name, "%.*s", (int)(count < sizeof name ? count : sizeof name - 1), text);
-    if (strlen(name) != count || ng_space_parse(name, &space) != NG_OK) {
-        ngs_problem(request, field, "value_error",
-                    "no space \"%s\"; spaces are L1Physical, L2Sensory, L3Motor, L4Emotional, "
-                    "L5Cognitive, L6Social, L7Temporal, L8Abstract",
-                    name);
-        return;
-    }
-    body->spaces |= 1u << (unsigned)space;
-}
-
-static void query_spaces(ngs_request *request, query_body *body, ngs_json_value value)
-{
-    ngs_json_walk walk;
-    ngs_json_value element;
-    ngs_json_type type = ngs_json_type_of(value);
-    if (type == NGS_JSON_NULL)
-        return;
-    if (type != NGS_JSON_ARRAY || !ngs_json_begin(value, &walk)) {
-        ngs_wrong_type(request, value, "body.spaces", "an array of strings");
-        return;
-    }
-    size_t index = 0;
-    while (index < NGS_PROBLEMS_MAX && ngs_json_next(&walk, NULL, NULL, &element))
-        query_space(request, body, element, index++);
-    if (index == NGS_PROBLEMS_MAX)
-        ngs_problem(request, "body.spaces", "value_error", "more than eight spaces");
-    if (index == 0)
-        ngs_problem(request, "body.spaces", "value_error",
-                    "the array is empty; leave the field out for every space");
-}
-
-static void query_connections(ngs_request *request, query_body *body, ngs_json_value value)
-{
-    ngs_read_bool(request, value, "body.include_connections", &body->connections);
-}
-
-static void query_components(ngs_request *request, query_body *body, ngs_json_value value)
-{
-    int64_t number = 0;
-    if (ngs_json_type_of(value) != NGS_JSON_INTEGER) {
-        ngs_wrong_type(request, value, "body.remove_components", "an integer");
-        return;
-    }
-    if (!ngs_json_i64(value, &number) || number < NG_PLAIN_COSINE || number > NGS_DIMENSIONS_MAX) {
-        ngs_problem(request, "body.remove_components", "value_error",
-                    "the number is outside %d..%d", NG_PLAIN_COSINE, NGS_DIMENSIONS_MAX);
-        return;
-    }
-    body->options.remove_components = (int32_t)number;
-}
-
-static const struct query_field {
-    const char *name;
-    query_read_fn read;
-} query_fields[] = {
-    {"text", query_text},
-    {"limit", query_limit},
-    {"threshold", query_threshold},
-    {"spaces", query_spaces},
-    {"include_connections", query_connections},
-    {"remove_components", query_components},
-};
-
-#define QUERY_FIELD_COUNT (sizeof query_fields / sizeof query_fields[0])
-
-static bool query_read(ngs_request *request, query_body *body)
-{
-    ngs_json_walk walk;
-    ngs_json_value value;
-    const char *key;
-    size_t key_count;
-    unsigned seen = 0;
-    *body =
-        (query_body){.options = {.struct_size = sizeof body->options}, .limit = NGS_PAGE_DEFAULT};
-    if (!ngs_body_open(request, &body->parser, &walk))
-        return false;
-    while (ngs_json_next(&walk, &key, &key_count, &value)) {
-        size_t i = 0;
-        while (i < QUERY_FIELD_COUNT && (strlen(query_fields[i].name) != key_count ||
-                                         memcmp(query_fields[i].name, key, key_count) != 0))
-            i++;
-        if (i == QUERY_FIELD_COUNT || (seen & 1u << i) != 0) {
-            ngs_unknown_field(request, key, key_count, i < QUERY_FIELD_COUNT);
-            continue;
-        }
-        seen |= 1u << i;
-        query_fields[i].read(request, body, value);
-    }
-    if ((seen & 1u) == 0)
-        ngs_problem(request, "body.text", "missing", "the field is required");
-    body->options.why = body->connections;
-    return !ngs_problems_reply(request);
-}
+#include "server_query.h"
 
 /* ------------------------------------------------------------------------------------- running */
 
@@ -169,44 +14,16 @@ typedef struct query_row {
     ng_token record;
 } query_row;
 
-/* The hits of `result` that have coordinates in every space asked for, at most `limit`. */
-static uint32_t query_select(const ng_store *store, const query_body *body,
-                             const ng_query_result *result, query_row *rows)
+/* The hits that are still there. */
+static uint32_t query_select(const ng_store *store, const ng_query_result *result, query_row *rows)
 {
     uint32_t count = 0;
-    for (size_t i = 0; i < result->hit_count && count < body->limit; i++) {
-        query_row *row = &rows[count];
-        float axes[NG_AXIS_COUNT];
-        bool passes = ng_token_read(store, result->hits[i].id, &row->record) == NG_OK;
-        for (unsigned space = 0; passes && space < NG_SPACE_COUNT; space++)
-            passes = (body->spaces & 1u << space) == 0 ||
-                     ng_token_coordinates(store, &row->record, (ng_space)space, axes);
-        if (!passes)
-            continue;
-        row->hit = &result->hits[i];
-        count++;
+    for (size_t i = 0; i < result->hit_count; i++) {
+        rows[count].hit = &result->hits[i];
+        if (ng_token_read(store, result->hits[i].id, &rows[count].record) == NG_OK)
+            count++;
     }
     return count;
-}
-
-static ng_status query_run(ngs_request *request, query_body *body, ng_query_result **result,
-                           query_row *rows, uint32_t *count)
-{
-    const ng_store *store = request->server->store;
-    uint32_t fetch = body->spaces ? body->limit * QUERY_GROWTH : body->limit;
-    for (;;) {
-        body->options.limit = fetch < NGS_QUERY_HITS_MAX ? fetch : NGS_QUERY_HITS_MAX;
-        ng_status status = ng_query(store, body->text, &body->options, result);
-        if (status != NG_OK)
-            return status;
-        *count = query_select(store, body, *result, rows);
-        if (*count == body->limit || body->spaces == 0 || fetch >= NGS_QUERY_HITS_MAX ||
-            (*result)->hit_count < body->options.limit)
-            return NG_OK;
-        ng_query_result_destroy(*result);
-        *result = NULL;
-        fetch *= QUERY_GROWTH;
-    }
 }
 
 /* ------------------------------------------------------------------------------------- writing */
@@ -222,7 +39,7 @@ static void query_out_entity(ngs_out *out, const ng_token *record)
     ngs_out_string_z(out, name);
 }
 
-static void query_out_rows(ngs_out *out, const ng_store *store, const query_body *body,
+static void query_out_rows(ngs_out *out, const ng_store *store, const ngs_query_body *body,
                            const query_row *rows, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
@@ -239,7 +56,8 @@ static void query_out_rows(ngs_out *out, const ng_store *store, const query_body
         ngs_out_text(out, ",\"entity_type\":");
         query_out_entity(out, &rows[i].record);
         ngs_out_text(out, ",\"coordinates\":");
-        ngs_out_coordinates(out, store, &rows[i].record, body->spaces ? body->spaces : 0xFF);
+        ngs_out_coordinates(out, store, &rows[i].record,
+                            body->options.spaces ? body->options.spaces : 0xFF);
         ngs_out_char(out, '}');
     }
 }
@@ -297,8 +115,28 @@ static void query_out_unknown(ngs_out *out, const ng_store *store, const ng_quer
     ngs_out_char(out, ']');
 }
 
-static void query_reply(ngs_request *request, const query_body *body, const ng_query_result *result,
-                        const query_row *rows, uint32_t count)
+static void query_out_spellings(ngs_out *out, const ng_query_spelling *spellings, size_t count,
+                                const char *name)
+{
+    ngs_out_char(out, '[');
+    for (size_t i = 0; i < count; i++) {
+        ngs_out_text(out, i == 0 ? "{\"given\":" : ",{\"given\":");
+        ngs_out_string_z(out, spellings[i].given);
+        ngs_out_char(out, ',');
+        ngs_out_string_z(out, name);
+        ngs_out_char(out, ':');
+        ngs_out_string_z(out, spellings[i].label);
+        ngs_out_text(out, ",\"token_id\":");
+        ngs_out_u64(out, spellings[i].id);
+        ngs_out_text(out, ",\"distance\":");
+        ngs_out_u64(out, spellings[i].distance);
+        ngs_out_char(out, '}');
+    }
+    ngs_out_char(out, ']');
+}
+
+static void query_reply(ngs_request *request, const ngs_query_body *body,
+                        const ng_query_result *result, const query_row *rows, uint32_t count)
 {
     const ng_store *store = request->server->store;
     char uuid[NGS_UUID_CHARS];
@@ -316,7 +154,7 @@ static void query_reply(ngs_request *request, const query_body *body, const ng_q
     ngs_out_text(out, ",\"interpretation\":\"semantic_query\",\"tokens\":[");
     query_out_rows(out, store, body, rows, count);
     ngs_out_text(out, "],\"connections\":");
-    if (body->connections)
+    if (body->options.why)
         query_out_connections(out, store, rows, count);
     else
         ngs_out_text(out, "null");
@@ -324,11 +162,33 @@ static void query_reply(ngs_request *request, const query_body *body, const ng_q
     ngs_out_u64(out, result->candidates);
     ngs_out_text(out, ",\"unknown\":");
     query_out_unknown(out, store, result);
+    ngs_out_text(out, ",\"corrections\":");
+    query_out_spellings(out, result->corrections, result->correction_count, "used");
+    ngs_out_text(out, ",\"suggestions\":");
+    if (body->options.suggest > 0)
+        query_out_spellings(out, result->suggestions, result->suggestion_count, "label");
+    else
+        ngs_out_text(out, "null");
     ngs_out_char(out, '}');
 }
 
+/* What a term of a text looks like to its writer: without a weight before it, and without quotation
+ * marks around it. Returns the bytes up to its end. */
+static size_t query_term(const char *at, const char **term, size_t *bytes)
+{
+    size_t weight = strspn(at, "0123456789.");
+    const char *begin = weight > 0 && at[weight] == '*' ? at + weight + 1 : at;
+    const char *close = begin[0] == '"' ? strchr(begin + 1, '"') : NULL;
+    while (close != NULL && close[1] != '\0' && strchr(" \t\r\n", close[1]) == NULL)
+        close = strchr(close + 1, '"');
+    bool quoted = close != NULL && close > begin + 1;
+    *term = quoted ? begin + 1 : begin;
+    *bytes = quoted ? (size_t)(close - begin) - 1 : strcspn(begin, " \t\r\n");
+    return (size_t)(*term - at) + *bytes + (quoted ? 1 : 0);
+}
+
 /* No word is known: the words as the client wrote them, without operators. */
-static void query_reply_unknown(ngs_request *request, const query_body *body)
+static void query_reply_unknown(ngs_request *request, const ngs_query_body *body)
 {
     ng_info info;
     char message[300];
@@ -342,12 +202,14 @@ static void query_reply_unknown(ngs_request *request, const query_body *body)
     bool first = true;
     ngs_out_text(&details, "{\"unknown\":[");
     for (const char *at = body->text; *at != '\0';) {
-        size_t length = strcspn(at, " \t\r\n");
+        const char *term;
+        size_t bytes;
+        size_t length = query_term(at, &term, &bytes);
         bool sign = length == 1 && (*at == '+' || *at == '-');
-        if (length > 0 && !sign) {
+        if (bytes > 0 && !sign) {
             if (!first)
                 ngs_out_char(&details, ',');
-            ngs_out_string(&details, at, length);
+            ngs_out_string(&details, term, bytes);
             first = false;
         }
         at += length;
@@ -359,30 +221,130 @@ static void query_reply_unknown(ngs_request *request, const query_body *body)
     ngs_out_release(&details);
 }
 
-void ngs_query(ngs_request *request)
+/* Answers a query that was read, or replies what was wrong with it. */
+static void query_answer(ngs_request *request, ngs_query_body *body)
 {
-    query_body body;
+    const ng_store *store = request->server->store;
     ng_query_result *result = NULL;
-    uint32_t count = 0;
-    if (!query_read(request, &body)) {
-        if (body.parser != NULL)
-            ngs_parser_give(request->server, body.parser);
+    if (ngs_problems_reply(request))
         return;
+    if (body->collection[0] != '\0') {
+        body->options.by_collection = true;
+        if (ng_collection_find(store, body->collection, &body->options.collection) != NG_OK) {
+            ngs_reply_error(request, 404, "RESOURCE_NOT_FOUND", NULL,
+                            "Collection \"%.64s\" not found", body->collection);
+            return;
+        }
     }
-    request->settles = true;
-    query_row *rows = calloc(body.limit, sizeof *rows);
+    query_row *rows = calloc(body->options.limit, sizeof *rows);
     if (rows == NULL) {
         ngs_reply_status_text(request, NG_E_NOMEM, "no memory for the answer");
-    } else {
-        ng_status status = query_run(request, &body, &result, rows, &count);
-        if (status == NG_OK)
-            query_reply(request, &body, result, rows, count);
-        else if (status == NG_E_NOT_FOUND)
-            query_reply_unknown(request, &body);
-        else
-            ngs_reply_status(request, status);
+        return;
     }
+    ng_status status = ng_query(store, body->text, &body->options, &result);
+    if (status == NG_OK)
+        query_reply(request, body, result, rows, query_select(store, result, rows));
+    else if (status == NG_E_NOT_FOUND)
+        query_reply_unknown(request, body);
+    else
+        ngs_reply_status(request, status);
     ng_query_result_destroy(result);
     free(rows);
-    ngs_parser_give(request->server, body.parser);
+}
+
+void ngs_query(ngs_request *request)
+{
+    ngs_query_body body;
+    ngs_json_parser *parser;
+    ngs_json_walk walk;
+    if (!ngs_body_open(request, &parser, &walk))
+        return;
+    request->settles = true;
+    ngs_query_body_read(request, &walk, &body);
+    query_answer(request, &body);
+    ngs_parser_give(request->server, parser);
+}
+
+/* --------------------------------------------------------------------------------------- batch */
+
+/* The reply that a query would have had alone, without `meta`, and its status. */
+static void batch_one(ngs_request *request, ngs_json_value value, ngs_out *out, size_t *failed)
+{
+    ngs_request alone = {.server = request->server};
+    ngs_query_body body;
+    ngs_json_walk walk;
+    if (ngs_json_type_of(value) == NGS_JSON_OBJECT && ngs_json_begin(value, &walk)) {
+        ngs_query_body_read(&alone, &walk, &body);
+        query_answer(&alone, &body);
+    } else {
+        ngs_wrong_type(&alone, value, "body", "an object");
+        ngs_problems_reply(&alone);
+    }
+    ngs_out_raw(out, alone.out.bytes, alone.out.size);
+    ngs_out_text(out,
+                 alone.kind == NGS_REPLY_DATA ? ",\"error\":null,\"status\":" : ",\"status\":");
+    ngs_out_u64(out, (uint64_t)alone.status);
+    ngs_out_char(out, '}');
+    *failed += alone.kind == NGS_REPLY_DATA ? 0 : 1;
+    if (alone.out.failed)
+        out->failed = true;
+    ngs_out_release(&alone.out);
+    ngs_out_release(&alone.problems.list);
+}
+
+/* The array of queries; false: replied. */
+static bool batch_open(ngs_request *request, ngs_json_walk *fields, ngs_json_walk *queries)
+{
+    ngs_json_value value;
+    const char *key;
+    size_t key_count, count = 0;
+    bool given = false;
+    while (ngs_json_next(fields, &key, &key_count, &value)) {
+        if (key_count != 7 || memcmp(key, "queries", 7) != 0 || given) {
+            ngs_unknown_field(request, key, key_count,
+                              key_count == 7 && memcmp(key, "queries", 7) == 0);
+            continue;
+        }
+        given = true;
+        ngs_json_value element;
+        if (ngs_json_type_of(value) != NGS_JSON_ARRAY || !ngs_json_begin(value, queries)) {
+            ngs_wrong_type(request, value, "body.queries", "an array of objects");
+            continue;
+        }
+        ngs_json_walk counting = *queries;
+        while (count <= NGS_QUERY_BATCH_MAX && ngs_json_next(&counting, NULL, NULL, &element))
+            count++;
+        if (count < 1 || count > NGS_QUERY_BATCH_MAX)
+            ngs_problem(request, "body.queries", "value_error", "%s%zu queries are outside 1..%d",
+                        count == 0 ? "" : "at least ", count, NGS_QUERY_BATCH_MAX);
+    }
+    if (!given)
+        ngs_problem(request, "body.queries", "missing", "the field is required");
+    return !ngs_problems_reply(request);
+}
+
+void ngs_query_batch(ngs_request *request)
+{
+    ngs_json_parser *parser;
+    ngs_json_walk fields, queries;
+    ngs_json_value value;
+    size_t count = 0, failed = 0;
+    if (!ngs_body_open(request, &parser, &fields))
+        return;
+    request->settles = true;
+    if (batch_open(request, &fields, &queries)) {
+        ngs_out *out = ngs_reply_data(request, 200);
+        ngs_out_text(out, "{\"results\":[");
+        while (ngs_json_next(&queries, NULL, NULL, &value)) {
+            if (count++ > 0)
+                ngs_out_char(out, ',');
+            batch_one(request, value, out, &failed);
+        }
+        ngs_out_text(out, "],\"count\":");
+        ngs_out_u64(out, count);
+        ngs_out_text(out, ",\"failed\":");
+        ngs_out_u64(out, failed);
+        ngs_out_char(out, '}');
+    }
+    ngs_parser_give(request->server, parser);
 }

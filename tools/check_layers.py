@@ -26,10 +26,11 @@ PUBLIC_HEADER = "neurograph.h"
 USERS_OF_THE_API = ["cli", "server", "bench", "examples", "python"]
 # header of one of them -> others that may include it
 SHARED_BY_USERS = {"server.h": {"cli"}, "server_pipe.h": {"cli"}, "json_in.h": {"cli"}}
-PLAIN_HEADERS = {  # standard C, instructions of the processor, and two libraries of values
+PLAIN_HEADERS = {  # standard C, instructions of the processor, and three libraries of values
     "arm_acle.h", "arm_neon.h", "assert.h", "ctype.h", "errno.h", "float.h", "immintrin.h",
     "inttypes.h", "limits.h", "math.h", "stdalign.h", "stdarg.h", "stdatomic.h", "stdbool.h",
     "stddef.h", "stdint.h", "stdio.h", "stdlib.h", "string.h", "time.h", "utf8proc.h", "xxhash.h",
+    "zlib.h",
 }
 TESTS = ("_test.c", "_testing.h")  # beside the code: tests, and what the tests of a folder share
 MODULE_OF = {"kernels": "vectors"}  # index_kernels is a part of index_vectors

@@ -27,7 +27,7 @@ fail() {
 packages_of() {
     case $1 in
     build) echo gcc g++ make cmake ninja-build pkg-config libxxhash-dev libutf8proc-dev \
-        libmicrohttpd-dev libsimdjson-dev libcurl4-openssl-dev libcmocka-dev ;;
+        zlib1g-dev libmicrohttpd-dev libsimdjson-dev libcurl4-openssl-dev libcmocka-dev ;;
     data) echo wordnet-base ;;
     test) echo python3 python3-numpy ;;
     lint) echo clang-format clang-tidy gcovr ;;
@@ -45,6 +45,7 @@ is_present() {
         command -v "$1" >/dev/null ;;
     ninja-build) command -v ninja >/dev/null ;;
     libcmocka-dev) pkg-config --exists cmocka ;;
+    zlib1g-dev) pkg-config --exists zlib ;;
     libcurl4-openssl-dev) pkg-config --exists libcurl ;;
     libsqlite3-dev) pkg-config --exists sqlite3 ;;
     wordnet-base) [[ -e $WORDNET_FILE ]] ;;

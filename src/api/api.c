@@ -5,6 +5,7 @@
 #include "mind/mind.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -576,6 +577,66 @@ ng_status ng_token_similarity(const ng_store *store, ng_token_id a, ng_token_id 
     return status != NG_OK ? status : ngi_store_similarity(store, a, b, remove_components, out);
 }
 
+ng_status ng_similarity_many(const ng_store *store, const ng_token_id (*pairs)[2], size_t count,
+                             int32_t remove_components, double *out, size_t *found)
+{
+    size_t unused;
+    API_REQUIRE(store);
+    if (count > 0) {
+        API_REQUIRE(pairs);
+        API_REQUIRE(out);
+    }
+    if (count > NGI_SIMILARITY_PAIRS_MAX)
+        return ngi_fail(NG_E_INVALID, "count %zu is outside 0..%u", count,
+                        NGI_SIMILARITY_PAIRS_MAX);
+    ng_status status = api_check_remove(remove_components);
+    if (status != NG_OK)
+        return status;
+    return ngi_store_similarity_many(store, pairs, count, remove_components, out,
+                                     found != NULL ? found : &unused);
+}
+
+ng_status ng_similarity_matrix(const ng_store *store, const ng_token_id *a, size_t a_count,
+                               const ng_token_id *b, size_t b_count, int32_t remove_components,
+                               double *out, size_t *found)
+{
+    size_t unused;
+    API_REQUIRE(store);
+    if (b == NULL && b_count > 0)
+        return api_null("b");
+    if (b == NULL) {
+        b = a;
+        b_count = a_count;
+    }
+    if (a_count > NGI_SIMILARITY_CELLS_MAX ||
+        (a_count > 0 && b_count > NGI_SIMILARITY_CELLS_MAX / a_count))
+        return ngi_fail(NG_E_INVALID, "a_count %zu times b_count %zu is outside 0..%u", a_count,
+                        b_count, NGI_SIMILARITY_CELLS_MAX);
+    if (a_count > 0 && b_count > 0) {
+        API_REQUIRE(a);
+        API_REQUIRE(out);
+    }
+    ng_status status = api_check_remove(remove_components);
+    if (status != NG_OK)
+        return status;
+    return ngi_store_similarity_matrix(store, a, a_count, b, b_count, remove_components, out,
+                                       found != NULL ? found : &unused);
+}
+
+ng_status ng_odd_one_out(const ng_store *store, const ng_token_id *ids, size_t count,
+                         int32_t remove_components, size_t *out, double *scores)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(out);
+    if (count < 3 || count > NGI_ODD_MAX)
+        return ngi_fail(NG_E_INVALID, "count %zu is outside 3..%d", count, NGI_ODD_MAX);
+    API_REQUIRE(ids);
+    ng_status status = api_check_remove(remove_components);
+    return status != NG_OK
+               ? status
+               : ngi_store_odd_one_out(store, ids, count, remove_components, out, scores);
+}
+
 /* --- bootstrap and query --------------------------------------------------------------------- */
 
 ng_status ng_bootstrap(ng_store *store, const char *path, const ng_bootstrap_options *options,
@@ -595,8 +656,37 @@ ng_status ng_query(const ng_store *store, const char *text, const ng_query_optio
     API_REQUIRE(out);
     *out = NULL;
     API_OPTIONS(options);
+    if (options != NULL)
+        API_OPTIONS(options->filter);
     ng_status status = options != NULL ? api_check_remove(options->remove_components) : NG_OK;
     return status != NG_OK ? status : ngi_mind_query(store, text, options, out);
+}
+
+ng_status ng_word_find(const ng_store *store, ng_collection_id collection, const char *word,
+                       size_t bytes, ng_token_id *out)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(word);
+    API_REQUIRE(out);
+    return ngi_mind_word_find(store, collection, word, bytes, out);
+}
+
+ng_status ng_query_batch(const ng_store *store, ng_query_item *items, size_t count)
+{
+    API_REQUIRE(store);
+    if (count > 0)
+        API_REQUIRE(items);
+    if (count > NGI_QUERY_BATCH_MAX)
+        return ngi_fail(NG_E_INVALID, "count %zu is outside 0..%d", count, NGI_QUERY_BATCH_MAX);
+    for (size_t i = 0; i < count; i++) {
+        ng_query_item *item = &items[i];
+        item->result = NULL;
+        item->error[0] = '\0';
+        item->status = ng_query(store, item->text, item->options, &item->result);
+        if (item->status != NG_OK)
+            snprintf(item->error, sizeof item->error, "%s", ngi_last_error());
+    }
+    return NG_OK;
 }
 
 void ng_query_result_destroy(ng_query_result *result)

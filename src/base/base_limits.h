@@ -25,6 +25,8 @@
 #define NGI_COLLECTIONS_MAX 65536    /* a dense array, one entry each */
 #define NGI_DIMENSIONS_MIN 2         /* a cosine of one number is only its sign */
 #define NGI_DIMENSIONS_MAX 4096      /* the largest embeddings in use */
+#define NGI_WORD_BYTES_MAX 8192      /* in a file: folded to a label, it may be much shorter */
+#define NGI_NPY_HEADER_MAX 10000     /* bytes: what NumPy itself accepts */
 #define NGI_BATCH_MAX 4096           /* records in one op: bounds the work under the write lock */
 #define NGI_TRANSACTIONS_MAX 1024    /* open at once: what is staged in them is memory */
 #define NGI_TXN_CONDITIONS_MAX 4096  /* of each kind: verified under the writer's lock */
@@ -42,6 +44,12 @@
 #define NGI_QUERY_LIMIT_MAX 10000u /* rows in one answer */
 #define NGI_QUERY_BYTES_MAX 4096   /* text of a query */
 #define NGI_QUERY_TERMS_MAX 64     /* words of a query */
+#define NGI_QUERY_WEIGHT_MAX 1000  /* of a word of a query: beyond it the others do not count */
+#define NGI_QUERY_SUGGEST_MAX 10   /* labels of similar spelling for an unknown word */
+#define NGI_QUERY_BATCH_MAX 1000   /* queries of one call */
+#define NGI_SIMILARITY_PAIRS_MAX 1000000u   /* of one call */
+#define NGI_SIMILARITY_CELLS_MAX 100000000u /* of a matrix: 800 MB of answers */
+#define NGI_ODD_MAX 1000 /* tokens of which one is odd: each is compared with each */
 #define NGI_PATH_HOPS_MAX 1024
 #define NGI_DECAY_PERIOD_S 3600 /* decay rates are an hour: the least that the original waited */
 #define NGI_INTERVAL_MS_DEFAULT 100u /* what a crash may cost that was not promised to be kept */

@@ -85,6 +85,13 @@ NG_MUST_USE ng_status ngi_vectors_prepare(ngi_vectors *vectors, int32_t remove_c
 bool ngi_vectors_accumulate(const ngi_vectors *vectors, uint32_t slot, const float *vector,
                             double sign, int32_t remove_components, double *dst);
 
+/** The same of many at once, for `slots` of which each is 0 or has a row or has none: dst
+ *  [count][dimensions] receives what accumulate adds to zeros, bit for bit, and `has` whether there is a
+ *  direction; without one the row is zeros. Errors: NG_E_INVALID (remove_components). */
+NG_MUST_USE ng_status ngi_vectors_units(const ngi_vectors *vectors, const uint32_t *slots,
+                                        size_t count, int32_t remove_components, double *dst,
+                                        bool *has);
+
 typedef struct ngi_vector_hit {
     double score;
     uint32_t slot;

@@ -18,6 +18,7 @@
 #define PIVOT_MIN 1e-9       /* of components: a smaller pivot is a copy of those before it */
 #define ERROR_SLACK 1.000001 /* rounds up what float32 could round down */
 #define SUMS 8u
+#define UNITS_AHEAD 4u /* rows fetched before they are needed */
 
 /* ---------------------------------------------------------------------------------------------
  * Projections
@@ -171,6 +172,55 @@ bool ngi_vectors_accumulate(const ngi_vectors *vectors, uint32_t slot, const flo
     for (size_t i = 0; i < vectors->dimensions; i++)
         dst[i] += sign * (residual[i] * inverse);
     return true;
+}
+
+/* As ngi_projector_row; where the inverse norm is there already no norm is computed again. */
+static double units_row(const ngi_projector *projector, const float *values, double *residual)
+{
+    const ngi_vectors *vectors = projector->vectors;
+    uint32_t setting = projector->component_count;
+    size_t row = (size_t)(values - ngi_vectors_row_at(vectors, 0)) / vectors->dimensions;
+    if (!ngi_vectors_is_derived(vectors, setting, row))
+        return ngi_projector_row(projector, values, residual);
+    double inverse = *ngi_vectors_inverse_at(&vectors->settings[setting], row);
+    derive_widen(residual, values, vectors->dimensions);
+    if (inverse > 0 && setting != 0) {
+        const float *mean = ngi_vectors_mean(vectors);
+        for (size_t i = 0; i < vectors->dimensions; i++)
+            residual[i] -= (double)mean[i];
+        projector_remove(projector, residual);
+    }
+    return inverse;
+}
+
+/* Rows are anywhere in memory: those that come next are fetched while one is worked on. */
+static void units_prefetch(const ngi_vectors *vectors, uint32_t slot)
+{
+    const float *values = slot != 0 ? ngi_vectors_get(vectors, slot) : NULL;
+    for (size_t i = 0; values != NULL && i < vectors->dimensions; i += 64 / sizeof(float))
+        __builtin_prefetch(values + i);
+}
+
+ng_status ngi_vectors_units(const ngi_vectors *vectors, const uint32_t *slots, size_t count,
+                            int32_t remove_components, double *dst, bool *has)
+{
+    uint32_t setting;
+    ng_status status = ngi_vectors_resolve(vectors, remove_components, &setting);
+    if (status != NG_OK)
+        return status;
+    size_t dimensions = vectors->dimensions;
+    ngi_projector projector;
+    ngi_projector_init(&projector, vectors, setting);
+    for (size_t i = 0; i < count; i++, dst += dimensions) {
+        const float *values = slots[i] != 0 ? ngi_vectors_get(vectors, slots[i]) : NULL;
+        if (i + UNITS_AHEAD < count)
+            units_prefetch(vectors, slots[i + UNITS_AHEAD]);
+        double inverse = values != NULL ? units_row(&projector, values, dst) : 0;
+        has[i] = inverse > 0;
+        for (size_t j = 0; j < dimensions; j++)
+            dst[j] = has[i] ? 0 + dst[j] * inverse : 0; /* 0 + makes of -0 what accumulate makes */
+    }
+    return NG_OK;
 }
 
 /* ---------------------------------------------------------------------------------------------

@@ -15,6 +15,9 @@ NG_MUST_USE ng_status ngi_mind_bootstrap(ng_store *store, const char *path,
  *  store: it may be destroyed after the store was closed. */
 NG_MUST_USE ng_status ngi_mind_query(const ng_store *store, const char *text,
                                      const ng_query_options *options, ng_query_result **out);
+/** As ng_word_find. */
+NG_MUST_USE ng_status ngi_mind_word_find(const ng_store *store, ng_collection_id collection,
+                                         const char *word, size_t bytes, ng_token_id *out);
 /** NULL is allowed. */
 void ngi_mind_query_result_destroy(ng_query_result *result);
 

@@ -2,9 +2,8 @@
 /* A load from end to end: options, format, phases, durability, progress. */
 #include "mind/mind_private.h"
 
-#include "os/os_reader.h"
-
 #include "base/base_limits.h"
+#include "mind/mind_words.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -89,21 +88,6 @@ static bool load_is_directory(const ngi_load *load)
     return status == NG_OK || status == NG_E_CANCELLED;
 }
 
-/* The first byte of the file that is not blank decides; there may be none. */
-static ng_status load_look(const ngi_load *load, ng_format *out)
-{
-    ngi_reader reader;
-    ng_status status = ngi_reader_open(&reader, load->os, load->mem, load->path);
-    if (status != NG_OK)
-        return status;
-    status = ngi_reader_want(&reader, NGI_READER_CHUNK);
-    const char *p = reader.data + reader.at;
-    p += strspn(p, " \t\r\n");
-    *out = *p == '{' ? NG_FORMAT_WINK : NG_FORMAT_GLOVE;
-    ngi_reader_close(&reader);
-    return status;
-}
-
 static ng_status load_detect(ngi_load *load)
 {
     if (load->options.format != NG_FORMAT_AUTO) {
@@ -114,7 +98,7 @@ static ng_status load_detect(ngi_load *load)
         load->report.format = NG_FORMAT_WORDNET; /* which names the file that is missing */
         return NG_OK;
     }
-    return load_look(load, &load->report.format);
+    return ngi_words_detect(load->mem, load->os, load->path, &load->report.format);
 }
 
 static ng_status load_options(ngi_load *load, const ng_bootstrap_options *options)
@@ -128,9 +112,9 @@ static ng_status load_options(ngi_load *load, const ng_bootstrap_options *option
     if (load->options.components > NGI_COMPONENTS_MAX)
         return ngi_fail(NG_E_INVALID, "components %u is outside 1..%d", load->options.components,
                         NGI_COMPONENTS_MAX);
-    if ((unsigned)load->options.format > NG_FORMAT_WORDNET)
+    if ((unsigned)load->options.format > NG_FORMAT_NPY)
         return ngi_fail(NG_E_INVALID, "format %d is outside 0..%d", (int)load->options.format,
-                        NG_FORMAT_WORDNET);
+                        NG_FORMAT_NPY);
     if (*load->path == 0)
         return ngi_fail(NG_E_INVALID, "path is empty");
     return ngi_store_collection_get(load->store, load->options.collection, NULL, NULL);
@@ -143,6 +127,9 @@ static ng_status load_run(ngi_load *load, const ng_bootstrap_options *options)
         status = load_detect(load);
     if (status != NG_OK)
         return status;
+    if (load->options.vocabulary != NULL && load->report.format != NG_FORMAT_NPY)
+        return ngi_fail(NG_E_INVALID, "vocabulary: %s is no .npy file, its words are in it",
+                        load->path);
     if (load->report.format == NG_FORMAT_WORDNET)
         return ngi_load_lexicon(load);
     status = ngi_load_words(load);

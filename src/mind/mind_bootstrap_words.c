@@ -14,10 +14,9 @@
 #include "mind/mind_private.h"
 
 #include "mind/mind_axes.h"
-#include "mind/mind_glove.h"
 #include "mind/mind_table.h"
 #include "mind/mind_text.h"
-#include "mind/mind_wink.h"
+#include "mind/mind_words.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -28,8 +27,7 @@
 
 typedef struct words_job {
     ngi_load *load;
-    ngi_glove *glove; /* one of the two */
-    ngi_wink *wink;
+    ngi_words input;
 
     size_t dimensions; /* 0 until the first word */
     uint8_t spaces;    /* that the projection fills */
@@ -46,41 +44,28 @@ typedef struct words_job {
     size_t seen_count; /* of 64-bit words */
 } words_job;
 
-static const ngi_reader *words_reader(const words_job *job)
-{
-    return job->glove != NULL ? &job->glove->reader : &job->wink->reader;
-}
-
 static ng_status words_open(words_job *job)
 {
     ngi_load *load = job->load;
-    if (load->report.format == NG_FORMAT_WINK)
-        return ngi_wink_open(load->mem, load->os, load->path, &job->wink);
-    return ngi_glove_open(load->mem, load->os, load->path, &job->glove);
+    return ngi_words_open(&job->input, load->mem, load->os, load->report.format, load->path,
+                          load->options.vocabulary);
 }
 
-static ng_status words_next(words_job *job, ngi_word *word, bool *end)
+static uint64_t words_consumed(const words_job *job)
 {
-    return job->glove != NULL ? ngi_glove_next(job->glove, word, end)
-                              : ngi_wink_next(job->wink, word, end);
+    return ngi_reader_consumed(ngi_words_reader(&job->input));
 }
 
 static void words_release(words_job *job)
 {
     ngi_mem *mem = job->load->mem;
-    ngi_glove_close(mem, job->glove);
-    ngi_wink_close(mem, job->wink);
+    ngi_words_close(&job->input);
     ngi_free(mem, job->fields, job->capacity * sizeof *job->fields);
     ngi_free(mem, job->ids, job->capacity * sizeof *job->ids);
     ngi_free(mem, job->vectors, (job->capacity + 1) * job->dimensions * sizeof(float));
     ngi_free(mem, job->labels, WORDS_LABEL_BYTES);
     ngi_strings_release(mem, &job->created);
     ngi_free(mem, job->seen, job->seen_count * sizeof *job->seen);
-}
-
-static size_t words_dimensions(const words_job *job)
-{
-    return job->glove != NULL ? job->glove->dimensions : job->wink->dimensions;
 }
 
 /* Sizes the batch, once the first word has told the dimensions. */
@@ -91,7 +76,7 @@ static ng_status words_size_batch(words_job *job)
     ng_status status;
     void *block;
 
-    job->dimensions = words_dimensions(job);
+    job->dimensions = ngi_words_dimensions(&job->input);
     size_t fitting = WORDS_VECTOR_BYTES_MAX / (job->dimensions * sizeof(float));
     job->capacity = fitting < WORDS_BATCH_MAX ? fitting : WORDS_BATCH_MAX;
     if (load->options.components > job->dimensions)
@@ -210,14 +195,14 @@ static ng_status words_existing(words_job *job, ng_token_id id, const float *vec
     return NG_OK;
 }
 
-static ng_status words_fold(const words_job *job, const ngi_word *word, char *label, size_t *bytes)
+static ng_status words_fold(const ngi_word *word, char *label, size_t *bytes)
 {
     ng_status status = ngi_text_fold(word->text, word->bytes, label, NGI_LABEL_BYTES_MAX, bytes);
     if (status == NG_OK)
         return NG_OK;
     ngi_excerpt excerpt = ngi_text_excerpt(word->text, word->bytes);
     return ngi_fail(NG_E_FORMAT, "%s %s %" PRIu64 ": the word '%s' is longer than %d bytes",
-                    job->load->path, word->unit, word->position, excerpt.text, NGI_LABEL_BYTES_MAX);
+                    word->path, word->unit, word->position, excerpt.text, NGI_LABEL_BYTES_MAX);
 }
 
 static ng_status words_add(words_job *job, const ngi_word *word)
@@ -226,7 +211,7 @@ static ng_status words_add(words_job *job, const ngi_word *word)
     char label[NGI_LABEL_BYTES_MAX];
     size_t bytes;
     ng_token_id id;
-    ng_status status = words_fold(job, word, label, &bytes);
+    ng_status status = words_fold(word, label, &bytes);
     if (status != NG_OK)
         return status;
     load->report.words_read++;
@@ -268,7 +253,7 @@ static ng_status words_batch(words_job *job, bool *end)
         *end = words_is_enough(load, load->report.words_read);
         if (*end)
             break;
-        status = words_next(job, &word, end);
+        status = ngi_words_next(&job->input, &word, end);
         if (status == NG_OK && !*end && job->dimensions == 0)
             status = words_size_batch(job);
         if (status == NG_OK && !*end)
@@ -286,9 +271,10 @@ static ng_status words_check_dimensions(const words_job *job)
 {
     ng_info info;
     ng_status status = ngi_store_info(job->load->store, &info);
-    if (status == NG_OK && info.dimensions != 0 && info.dimensions != words_dimensions(job))
-        return ngi_fail(NG_E_FORMAT, "%s: vectors of %zu dimensions, this store has %u",
-                        job->load->path, words_dimensions(job), info.dimensions);
+    if (status == NG_OK && info.dimensions != 0 &&
+        info.dimensions != ngi_words_dimensions(&job->input))
+        return ngi_fail(NG_E_FORMAT, "%s: vectors of %" PRIu32 " dimensions, this store has %u",
+                        job->load->path, ngi_words_dimensions(&job->input), info.dimensions);
     return status;
 }
 
@@ -304,14 +290,14 @@ static ng_status words_check(words_job *job, uint64_t size)
     while (status == NG_OK && !end && !words_is_enough(load, count)) {
         ngi_word word;
         size_t bytes;
-        status = words_next(job, &word, &end);
+        status = ngi_words_next(&job->input, &word, &end);
         if (status != NG_OK || end)
             break;
-        status = words_fold(job, &word, label, &bytes);
+        status = words_fold(&word, label, &bytes);
         if (status == NG_OK && count++ == 0)
             status = words_check_dimensions(job);
         if (status == NG_OK && count % WORDS_BATCH_MAX == 0)
-            status = ngi_load_progress(load, ngi_reader_offset(words_reader(job)), size, count);
+            status = ngi_load_progress(load, words_consumed(job), size, count);
     }
     return status != NG_OK ? status : ngi_load_end(load, size, count);
 }
@@ -323,7 +309,7 @@ ng_status ngi_load_words(ngi_load *load)
     bool end = false;
     ng_status status = words_open(&job);
     if (status == NG_OK) {
-        size = words_reader(&job)->size_bytes;
+        size = ngi_words_reader(&job.input)->size_bytes;
         status = words_check(&job, size);
     }
     words_release(&job);
@@ -335,8 +321,7 @@ ng_status ngi_load_words(ngi_load *load)
     while (status == NG_OK && !end) {
         status = words_batch(&job, &end);
         if (status == NG_OK)
-            status = ngi_load_progress(load, ngi_reader_offset(words_reader(&job)), size,
-                                       load->report.words_read);
+            status = ngi_load_progress(load, words_consumed(&job), size, load->report.words_read);
     }
     if (status == NG_OK)
         status = ngi_load_end(load, size, load->report.words_read);

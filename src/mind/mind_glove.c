@@ -2,7 +2,9 @@
 /* The GloVe reader: one pass over each line, numbers parsed in place. */
 #include "mind/mind_glove.h"
 
+#include "mind/mind_gzip.h"
 #include "mind/mind_text.h"
+#include "mind/mind_word2vec.h"
 #include "model/model_number.h"
 
 #include <inttypes.h>
@@ -16,7 +18,7 @@ ng_status ngi_glove_open(ngi_mem *mem, ngi_os *os, const char *path, ngi_glove *
         return status;
     ngi_glove *glove = block;
     memset(glove, 0, sizeof *glove);
-    status = ngi_reader_open(&glove->reader, os, mem, path);
+    status = ngi_gzip_reader_open(&glove->reader, os, mem, path);
     if (status != NG_OK) {
         ngi_free(mem, glove, sizeof *glove);
         return status;
@@ -113,34 +115,11 @@ static ng_status glove_set_dimensions(ngi_glove *glove, uint64_t dimensions)
     return NG_OK;
 }
 
-/* An unsigned integer of at most 18 digits that fills [p, stop). */
-static bool glove_integer(const char *p, const char *stop, uint64_t *out)
-{
-    if (p == stop || stop - p > 18)
-        return false;
-    uint64_t value = 0;
-    for (; p < stop; p++) {
-        if (*p < '0' || *p > '9')
-            return false;
-        value = value * 10 + (uint64_t)(*p - '0');
-    }
-    *out = value;
-    return true;
-}
-
-/* The header of word2vec: exactly two integers. A word with one number is no embedding, so nothing
- * else can look like it. */
+/* A word with one number is no embedding, so nothing but a header can look like one. */
 static ng_status glove_header(ngi_glove *glove, const ngi_line *line, bool *is_header)
 {
-    const char *stop = line->text + line->bytes;
-    const char *first = glove_skip_blanks(line->text);
-    const char *first_end = glove_skip_field(first, stop);
-    const char *second = glove_skip_blanks(first_end);
-    const char *second_end = glove_skip_field(second, stop);
     uint64_t words, dimensions;
-
-    *is_header = glove_skip_blanks(second_end) == stop && glove_integer(first, first_end, &words) &&
-                 glove_integer(second, second_end, &dimensions);
+    *is_header = ngi_word2vec_header(line->text, line->bytes, &words, &dimensions);
     if (!*is_header)
         return NG_OK;
     glove->has_header = true;
@@ -186,6 +165,7 @@ static ng_status glove_word(ngi_glove *glove, const ngi_line *line, ngi_word *ou
     *out = (ngi_word){.text = text,
                       .bytes = (size_t)(text_end - text),
                       .vector = glove->vector,
+                      .path = glove->reader.path,
                       .unit = "line",
                       .position = glove->reader.line};
     return NG_OK;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* A query from end to end: terms, their vectors summed, the nearest words, why.
+/* A query from end to end: terms, what is spelled like them if none is known, their vectors summed,
+ * the nearest words, why.
  *
  * A phrase that is a label without a vector (a lexicon has "ice cream", word embeddings have not)
  * takes part in `why` and counts as unknown, because no vector is invented for it. The words in it
@@ -8,7 +9,9 @@
 
 #include "base/base_limits.h"
 #include "mind/mind_result.h"
+#include "mind/mind_spelling.h"
 #include "mind/mind_terms.h"
+#include "mind/mind_text.h"
 
 #include <math.h>
 #include <string.h>
@@ -23,6 +26,10 @@ typedef struct query_job {
     ngi_mem *mem;
     ng_query_options options; /* defaults filled in */
     ngi_terms *terms;
+    ngi_spelling *spellings; /* [spelling_capacity], of unknown words that may match something */
+    uint32_t spelling_terms[NGI_QUERY_TERMS_MAX]; /* which term each is of */
+    size_t spelling_count, spelling_capacity;
+    bool is_corrected; /* none was known, and the best matches stand in for them */
     size_t unknown_count;
     size_t dimensions;
     double *sum; /* [dimensions] */
@@ -55,6 +62,9 @@ static ng_status query_options(query_job *job, const ng_query_options *options)
         job->options.remove_components > NGI_COMPONENTS_MAX)
         return ngi_fail(NG_E_INVALID, "remove_components %d is outside %d..%d",
                         job->options.remove_components, NG_PLAIN_COSINE, NGI_COMPONENTS_MAX);
+    if (job->options.suggest > NGI_QUERY_SUGGEST_MAX)
+        return ngi_fail(NG_E_INVALID, "suggest %u is outside 0..%d", job->options.suggest,
+                        NGI_QUERY_SUGGEST_MAX);
     if (job->options.collection == 0 && !job->options.by_collection)
         job->options.collection = NG_COLLECTION_SEMANTIC;
     return ngi_store_collection_get(job->store, job->options.collection, NULL, NULL);
@@ -80,16 +90,64 @@ static ng_status query_fail_unknown(const query_job *job)
     return ngi_fail(NG_E_NOT_FOUND, "no word of the query is known: %.*s", (int)used, names);
 }
 
+static void query_offer(void *context, ng_token_id id, const char *label, size_t bytes,
+                        bool has_vector)
+{
+    query_job *job = context;
+    ngi_spelling_offer(job->spellings, job->spelling_count, id, label, bytes, has_vector);
+}
+
+/* Looks for labels that are spelled like the unknown words: `want` for each. */
+static ng_status query_spell(query_job *job, size_t unknown_count, size_t want)
+{
+    void *block;
+    ng_status status =
+        ngi_alloc(job->mem, unknown_count * sizeof *job->spellings, "spellings of a query", &block);
+    if (status != NG_OK)
+        return status;
+    job->spellings = block;
+    job->spelling_capacity = unknown_count;
+    for (size_t i = 0; i < job->terms->count; i++) {
+        const ngi_term *term = &job->terms->terms[i];
+        if (term->id == 0 && ngi_spelling_begin(&job->spellings[job->spelling_count],
+                                                job->terms->text + term->begin, term->bytes, want))
+            job->spelling_terms[job->spelling_count++] = (uint32_t)i;
+    }
+    if (job->spelling_count == 0)
+        return NG_OK;
+    return ngi_store_label_walk(job->store, job->options.collection, query_offer, job);
+}
+
+/* The best match of each unknown word stands in for it; false: none has one. */
+static bool query_correct(query_job *job)
+{
+    for (size_t i = 0; i < job->spelling_count; i++) {
+        const ngi_spelling *spelling = &job->spellings[i];
+        if (spelling->count == 0)
+            continue;
+        job->terms->terms[job->spelling_terms[i]].id = spelling->matches[0].id;
+        job->is_corrected = true;
+    }
+    return job->is_corrected;
+}
+
 static ng_status query_parse(query_job *job, const char *text)
 {
+    size_t unknown_count = 0;
     ng_status status = ngi_terms_parse(job->terms, text, strlen(text), query_find, job);
     if (status != NG_OK)
         return status;
-    for (size_t i = 0; i < job->terms->count; i++) {
-        if (job->terms->terms[i].id != 0)
-            return NG_OK;
-    }
-    return query_fail_unknown(job);
+    for (size_t i = 0; i < job->terms->count; i++)
+        unknown_count += job->terms->terms[i].id == 0 ? 1 : 0;
+    bool is_lost = unknown_count == job->terms->count;
+    if (is_lost && job->options.no_spelling)
+        return query_fail_unknown(job);
+    if (unknown_count > 0 && (is_lost || job->options.suggest > 0))
+        status =
+            query_spell(job, unknown_count, job->options.suggest > 0 ? job->options.suggest : 1);
+    if (status == NG_OK && is_lost && !query_correct(job))
+        status = query_fail_unknown(job);
+    return status;
 }
 
 static double query_norm(const double *vector, size_t dimensions)
@@ -100,12 +158,12 @@ static double query_norm(const double *vector, size_t dimensions)
     return sqrt(sum);
 }
 
-/* sum += sign x unit vector of a token; *has_vector is false, and nothing added, without one. */
-static ng_status query_add(const query_job *job, ng_token_id id, int sign, bool *has_vector)
+/* sum += weight x unit vector of a token; *has_vector is false, and nothing added, without one. */
+static ng_status query_add(const query_job *job, ng_token_id id, double weight, bool *has_vector)
 {
     ng_status status =
-        ngi_store_vector_accumulate(job->store, id, sign, job->options.remove_components, job->sum,
-                                    job->dimensions);
+        ngi_store_vector_accumulate(job->store, id, weight, job->options.remove_components,
+                                    job->sum, job->dimensions);
     *has_vector = status == NG_OK;
     return status == NG_E_ABSENT ? NG_OK : status;
 }
@@ -122,7 +180,7 @@ static ng_status query_add_words(query_job *job, const ngi_term *term)
         if (status == NG_E_NOT_FOUND)
             continue;
         if (status == NG_OK)
-            status = query_add(job, id, term->sign, &has_vector);
+            status = query_add(job, id, term->sign * term->weight, &has_vector);
         if (status != NG_OK)
             return status;
         job->has_direction |= has_vector;
@@ -141,7 +199,7 @@ static ng_status query_add_term(query_job *job, const ngi_term *term)
     }
     job->exclude[job->exclude_count++] = term->id;
     if (job->dimensions > 0)
-        status = query_add(job, term->id, term->sign, &has_vector);
+        status = query_add(job, term->id, term->sign * term->weight, &has_vector);
     if (status != NG_OK)
         return status;
     if (has_vector) {
@@ -175,9 +233,14 @@ static ng_status query_sum(query_job *job)
 
 static ng_status query_rank(query_job *job)
 {
-    ng_filter filter = {.struct_size = sizeof filter,
-                        .collection = job->options.collection,
-                        .by_collection = true};
+    ng_filter filter = {.struct_size = sizeof filter};
+    if (job->options.filter != NULL)
+        filter = *job->options.filter;
+    if (!filter.by_collection && filter.collection_count == 0) {
+        filter.collection = job->options.collection;
+        filter.by_collection = true;
+    }
+    filter.spaces_all |= job->options.spaces;
     ng_vector_options options = {.struct_size = sizeof options,
                                  .remove_components = job->options.remove_components,
                                  .filter = &filter};
@@ -205,6 +268,7 @@ static ng_status query_rank(query_job *job)
 static void query_release(query_job *job)
 {
     ngi_free(job->mem, job->terms, sizeof *job->terms);
+    ngi_free(job->mem, job->spellings, job->spelling_capacity * sizeof *job->spellings);
     ngi_free(job->mem, job->sum, job->dimensions * sizeof(double));
     ngi_free(job->mem, job->scores, job->options.limit * sizeof *job->scores);
 }
@@ -225,8 +289,17 @@ static ng_status query_once(const ng_store *store, const char *text,
     NGI_TRY(query_parse(&job, text));
     NGI_TRY(query_sum(&job));
     NGI_TRY(query_rank(&job));
-    NGI_TRY(
-        ngi_result_create(store, job.terms, job.scores, job.score_count, job.options.why, &result));
+    const ngi_result_request request = {.terms = job.terms,
+                                        .scores = job.scores,
+                                        .score_count = job.score_count,
+                                        .why = job.options.why,
+                                        .spaces = job.options.spaces,
+                                        .spellings = job.spellings,
+                                        .spelling_terms = job.spelling_terms,
+                                        .spelling_count = job.spelling_count,
+                                        .is_corrected = job.is_corrected,
+                                        .suggest = job.options.suggest};
+    NGI_TRY(ngi_result_create(store, &request, &result));
     result->unknown_count = job.unknown_count;
     result->candidates = job.candidates;
     result->seconds = (double)(os->monotonic_ns(os) - begin_ns) * 1e-9;
@@ -250,4 +323,26 @@ ng_status ngi_mind_query(const ng_store *store, const char *text, const ng_query
         *out = NULL;
     }
     return ngi_fail(NG_E_CANCELLED, "the projection changed during every attempt");
+}
+
+ng_status ngi_mind_word_find(const ng_store *store, ng_collection_id collection, const char *word,
+                             size_t bytes, ng_token_id *out)
+{
+    char folded[NGI_LABEL_BYTES_MAX];
+    size_t folded_bytes = 0;
+    if (!ngi_text_is_utf8(word, bytes))
+        return ngi_fail(NG_E_INVALID, "word is not valid UTF-8");
+    ng_status status = NG_E_NOT_FOUND;
+    if (bytes > 0 && bytes <= NGI_LABEL_BYTES_MAX)
+        status = ngi_store_token_find(store, collection, word, bytes, out);
+    if (status != NG_E_NOT_FOUND)
+        return status;
+    status = ngi_text_fold(word, bytes, folded, sizeof folded, &folded_bytes);
+    if (status == NG_OK && folded_bytes > 0)
+        status = ngi_store_token_find(store, collection, folded, folded_bytes, out);
+    else
+        status = NG_E_NOT_FOUND;
+    if (status == NG_E_NOT_FOUND)
+        return ngi_fail(NG_E_NOT_FOUND, "no word \"%.*s\"", (int)(bytes < 200 ? bytes : 200), word);
+    return status;
 }

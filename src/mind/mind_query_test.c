@@ -363,20 +363,18 @@ static void test_result_outlives_the_store(void **state)
     ngi_mind_query_result_destroy(NULL);
 }
 
-static void test_failing_memory(void **state)
+/* Every allocation of a query fails once. */
+static void check_failing_memory(fixture *f, const char *text, const ng_query_options *options)
 {
-    fixture *f = *state;
-    ng_query_options options = plain();
-    options.why = true;
     ng_status status = NG_E_NOMEM;
     size_t failures = 0;
-    ngi_mind_query_result_destroy(ask(f, "king - ice cream", &options)); /* what is kept, is made */
+    ngi_mind_query_result_destroy(ask(f, text, options)); /* what is kept, is made */
     size_t used = atomic_load(&f->t->mem.used_bytes);
     for (size_t at = 1; status != NG_OK; at++) {
         ng_query_result *result = NULL;
         f->t->memory_count = 0;
         f->t->fail_memory = at;
-        status = ngi_mind_query(f->store, "king - ice cream", &options, &result);
+        status = ngi_mind_query(f->store, text, options, &result);
         f->t->fail_memory = 0;
         assert_int_equal(atomic_load(&f->t->mem.used_bytes), used);
         if (status != NG_OK) {
@@ -387,6 +385,42 @@ static void test_failing_memory(void **state)
         ngi_mind_query_result_destroy(result);
     }
     assert_true(failures >= 6);
+}
+
+static void test_failing_memory(void **state)
+{
+    ng_query_options options = plain();
+    options.why = true;
+    check_failing_memory(*state, "king - ice cream", &options);
+    options.suggest = 4;
+    check_failing_memory(*state, "knig - 2*prinse", &options);
+}
+
+/* Of equally near labels one with a vector stands in, whatever the lexicon added before. */
+static void test_spelling_prefers_vectors(void **state)
+{
+    fixture *f = *state;
+    ng_query_options options = plain();
+    ng_token_fields fields[2] = {{.struct_size = sizeof fields[0],
+                                  .set = NG_FIELD_LABEL,
+                                  .collection = NG_COLLECTION_SEMANTIC,
+                                  .label = "throne",
+                                  .label_bytes = 6}};
+    float vector[4] = {1, 1, 1, 1};
+    fields[1] = fields[0];
+    fields[1].set |= NG_FIELD_VECTOR;
+    fields[1].label = "thrune";
+    fields[1].vector = vector;
+    fields[1].vector_dimensions = 4;
+    assert_ok(ngi_store_token_put(f->store, NULL, fields, 2, NULL, NULL));
+    ng_query_result *result = ask(f, "thrane", &options);
+    assert_int_equal(result->correction_count, 1);
+    assert_string_equal(result->corrections[0].label, "thrune");
+    assert_true(result->hit_count > 0);
+    ngi_mind_query_result_destroy(result);
+    options.collection = NG_COLLECTION_RUNTIME; /* labels of the collection alone */
+    options.by_collection = true;
+    assert_int_equal(ngi_mind_query(f->store, "thrane", &options, &result), NG_E_NOT_FOUND);
 }
 
 int main(void)
@@ -406,6 +440,7 @@ int main(void)
         TEST(test_invalid_arguments),
         TEST(test_result_outlives_the_store),
         TEST(test_failing_memory),
+        TEST(test_spelling_prefers_vectors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,11 +12,20 @@ typedef struct result_header {
 typedef struct result_parts {
     const ng_store *store;
     ngi_mem *mem;
-    const ngi_terms *terms;
-    ngi_buffer hits;  /* of ng_query_hit; label and why hold offsets until they are laid out */
+    const ngi_result_request *request;
+    const ngi_terms *terms; /* of it */
+    ngi_buffer hits;        /* of ng_query_hit; label and why are set when they are laid out */
+    ngi_buffer spellings;   /* of result_spelling: corrections, then suggestions */
+    size_t correction_count;
     ngi_buffer edges; /* of ng_edge */
-    ngi_buffer text;  /* strings that end with NUL */
+    ngi_buffer text;  /* strings that end with NUL: labels of the hits, then of the spellings */
 } result_parts;
+
+typedef struct result_spelling {
+    uint32_t term; /* whose text is `given` */
+    uint32_t distance;
+    ng_token_id id;
+} result_spelling;
 
 static ng_status result_label(result_parts *parts, ng_token_id id)
 {
@@ -62,13 +71,30 @@ static ng_status result_why(result_parts *parts, ng_token_id hit, size_t *count)
     return NG_OK;
 }
 
-static ng_status result_hit(result_parts *parts, const ng_score *score, bool why)
+static ng_status result_coordinates(const result_parts *parts, ng_query_hit *hit)
+{
+    ng_token record;
+    ng_status status = ngi_store_token_read(parts->store, hit->id, &record);
+    for (unsigned space = 0; status == NG_OK && space < NG_SPACE_COUNT; space++) {
+        if ((parts->request->spaces & 1u << space) != 0 &&
+            ngi_store_token_coordinates(parts->store, &record, (ng_space)space,
+                                        hit->coordinates[space]))
+            hit->spaces |= (uint8_t)(1u << space);
+    }
+    return status;
+}
+
+static ng_status result_hit(result_parts *parts, const ng_score *score)
 {
     ng_query_hit hit = {.id = score->id, .score = score->score};
-    ng_status status = result_label(parts, score->id);
+    ng_status status = NG_OK;
+    if (parts->request->spaces != 0)
+        status = result_coordinates(parts, &hit);
+    if (status == NG_OK)
+        status = result_label(parts, score->id);
     if (status == NG_E_NOT_FOUND)
         return NG_OK;
-    if (status == NG_OK && why)
+    if (status == NG_OK && parts->request->why)
         status = result_why(parts, score->id, &hit.why_count);
     if (status == NG_OK)
         status = ngi_buffer_reserve(parts->mem, &parts->hits, sizeof hit, "hits of an answer");
@@ -79,45 +105,109 @@ static ng_status result_hit(result_parts *parts, const ng_score *score, bool why
     return NG_OK;
 }
 
+static ng_status result_spelling_add(result_parts *parts, uint32_t term,
+                                     const ngi_spelling_match *match)
+{
+    result_spelling spelling = {.term = term, .distance = match->distance, .id = match->id};
+    ng_status status = ngi_buffer_reserve(parts->mem, &parts->spellings, sizeof spelling,
+                                          "spellings of an answer");
+    if (status == NG_OK)
+        status = result_label(parts, match->id);
+    if (status != NG_OK)
+        return status == NG_E_NOT_FOUND ? NG_OK : status;
+    memcpy(parts->spellings.data + parts->spellings.bytes, &spelling, sizeof spelling);
+    parts->spellings.bytes += sizeof spelling;
+    return NG_OK;
+}
+
+/* The first `most` matches of every word. */
+static ng_status result_spellings(result_parts *parts, size_t most)
+{
+    const ngi_result_request *request = parts->request;
+    ng_status status = NG_OK;
+    for (size_t i = 0; i < request->spelling_count; i++) {
+        const ngi_spelling *spelling = &request->spellings[i];
+        for (size_t j = 0; j < spelling->count && j < most && status == NG_OK; j++)
+            status = result_spelling_add(parts, request->spelling_terms[i], &spelling->matches[j]);
+    }
+    return status;
+}
+
+/* Where the next part of the block goes. */
+typedef struct result_place {
+    ng_query_hit *hits;
+    ng_query_term *terms;
+    ng_query_spelling *spellings;
+    ng_edge *edges;
+    char *text;
+} result_place;
+
+static void result_lay_out_terms(const ngi_terms *terms, result_place *place)
+{
+    for (size_t i = 0; i < terms->count; i++) {
+        const ngi_term *term = &terms->terms[i];
+        memcpy(place->text, terms->text + term->begin, term->bytes);
+        place->text[term->bytes] = 0;
+        place->terms[i] = (ng_query_term){.text = place->text,
+                                          .sign = term->sign,
+                                          .weight = term->weight,
+                                          .id = term->id};
+        place->text += term->bytes + 1;
+    }
+}
+
 /* Moves the parts behind the header, which stands at the beginning of `bytes` zeroed bytes. */
 static void result_lay_out(const result_parts *parts, result_header *header)
 {
-    const ngi_terms *terms = parts->terms;
     size_t hit_count = parts->hits.bytes / sizeof(ng_query_hit);
-    ng_query_hit *hits = (ng_query_hit *)(void *)(header + 1);
-    ng_query_term *out_terms = (ng_query_term *)(void *)(hits + hit_count);
-    ng_edge *edges = (ng_edge *)(void *)(out_terms + terms->count);
-    char *text = (char *)edges + parts->edges.bytes;
+    size_t spelling_count = parts->spellings.bytes / sizeof(result_spelling);
+    result_place place = {.hits = (ng_query_hit *)(void *)(header + 1)};
+    place.terms = (ng_query_term *)(void *)(place.hits + hit_count);
+    place.spellings = (ng_query_spelling *)(void *)(place.terms + parts->terms->count);
+    place.edges = (ng_edge *)(void *)(place.spellings + spelling_count);
+    place.text = (char *)place.edges + parts->edges.bytes;
 
     if (hit_count > 0)
-        memcpy(hits, parts->hits.data, parts->hits.bytes);
+        memcpy(place.hits, parts->hits.data, parts->hits.bytes);
     if (parts->edges.bytes > 0)
-        memcpy(edges, parts->edges.data, parts->edges.bytes);
+        memcpy(place.edges, parts->edges.data, parts->edges.bytes);
     if (parts->text.bytes > 0)
-        memcpy(text, parts->text.data, parts->text.bytes);
+        memcpy(place.text, parts->text.data, parts->text.bytes);
     for (size_t i = 0; i < hit_count; i++) {
-        hits[i].label = text;
-        text += strlen(text) + 1; /* labels have no control codes, so no NUL within */
-        hits[i].why = hits[i].why_count > 0 ? edges : NULL;
-        edges += hits[i].why_count;
+        place.hits[i].label = place.text;
+        place.text += strlen(place.text) + 1; /* labels have no control codes, so no NUL within */
+        place.hits[i].why = place.hits[i].why_count > 0 ? place.edges : NULL;
+        place.edges += place.hits[i].why_count;
     }
-    for (size_t i = 0; i < terms->count; i++) {
-        const ngi_term *term = &terms->terms[i];
-        memcpy(text, terms->text + term->begin, term->bytes);
-        text[term->bytes] = 0;
-        out_terms[i] = (ng_query_term){.text = text, .sign = term->sign, .id = term->id};
-        text += term->bytes + 1;
+    const char *labels = place.text;
+    for (size_t i = 0; i < spelling_count; i++)
+        place.text += strlen(place.text) + 1;
+    result_lay_out_terms(parts->terms, &place);
+    for (size_t i = 0; i < spelling_count; i++) {
+        result_spelling spelling;
+        memcpy(&spelling, parts->spellings.data + i * sizeof spelling, sizeof spelling);
+        place.spellings[i] = (ng_query_spelling){.given = place.terms[spelling.term].text,
+                                                 .label = labels,
+                                                 .id = spelling.id,
+                                                 .distance = spelling.distance};
+        labels += strlen(labels) + 1;
     }
-    header->result = (ng_query_result){.hits = hits,
-                                       .hit_count = hit_count,
-                                       .terms = out_terms,
-                                       .term_count = terms->count};
+    header->result =
+        (ng_query_result){.hits = place.hits,
+                          .hit_count = hit_count,
+                          .terms = place.terms,
+                          .term_count = parts->terms->count,
+                          .corrections = place.spellings,
+                          .correction_count = parts->correction_count,
+                          .suggestions = place.spellings + parts->correction_count,
+                          .suggestion_count = spelling_count - parts->correction_count};
 }
 
 static ng_status result_finish(const result_parts *parts, ng_query_result **out)
 {
     size_t bytes = sizeof(result_header) + parts->hits.bytes + parts->edges.bytes +
-                   parts->terms->count * sizeof(ng_query_term) + parts->text.bytes;
+                   parts->terms->count * sizeof(ng_query_term) + parts->text.bytes +
+                   parts->spellings.bytes / sizeof(result_spelling) * sizeof(ng_query_spelling);
     for (size_t i = 0; i < parts->terms->count; i++)
         bytes += parts->terms->terms[i].bytes + 1;
     ngi_mem own; /* only for the way it allocates: the block does not depend on it afterwards */
@@ -134,16 +224,24 @@ static ng_status result_finish(const result_parts *parts, ng_query_result **out)
     return NG_OK;
 }
 
-ng_status ngi_result_create(const ng_store *store, const ngi_terms *terms, const ng_score *scores,
-                            size_t score_count, bool why, ng_query_result **out)
+ng_status ngi_result_create(const ng_store *store, const ngi_result_request *request,
+                            ng_query_result **out)
 {
-    result_parts parts = {.store = store, .mem = ngi_store_mem(store), .terms = terms};
+    result_parts parts = {.store = store,
+                          .mem = ngi_store_mem(store),
+                          .request = request,
+                          .terms = request->terms};
     ng_status status = NG_OK;
-    for (size_t i = 0; i < score_count && status == NG_OK; i++)
-        status = result_hit(&parts, &scores[i], why);
-    if (status == NG_OK)
-        status = result_finish(&parts, out);
+    for (size_t i = 0; i < request->score_count; i++)
+        NGI_TRY(result_hit(&parts, &request->scores[i]));
+    if (request->is_corrected)
+        NGI_TRY(result_spellings(&parts, 1));
+    parts.correction_count = parts.spellings.bytes / sizeof(result_spelling);
+    NGI_TRY(result_spellings(&parts, request->suggest));
+    NGI_TRY(result_finish(&parts, out));
+out:
     ngi_buffer_release(parts.mem, &parts.hits);
+    ngi_buffer_release(parts.mem, &parts.spellings);
     ngi_buffer_release(parts.mem, &parts.edges);
     ngi_buffer_release(parts.mem, &parts.text);
     return status;

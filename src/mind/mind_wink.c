@@ -2,6 +2,7 @@
 /* The reader of the package's JSON: which keys mean what, and that the counts agree. */
 #include "mind/mind_wink.h"
 
+#include "mind/mind_gzip.h"
 #include "mind/mind_text.h"
 
 #include <inttypes.h>
@@ -16,7 +17,7 @@ ng_status ngi_wink_open(ngi_mem *mem, ngi_os *os, const char *path, ngi_wink **o
         return status;
     ngi_wink *wink = block;
     memset(wink, 0, sizeof *wink);
-    status = ngi_reader_open(&wink->reader, os, mem, path);
+    status = ngi_gzip_reader_open(&wink->reader, os, mem, path);
     if (status != NG_OK) {
         ngi_free(mem, wink, sizeof *wink);
         return status;
@@ -167,6 +168,7 @@ static ng_status wink_word(ngi_wink *wink, ngi_word *out)
     *out = (ngi_word){.text = wink->json.text,
                       .bytes = wink->json.text_bytes,
                       .vector = wink->vector,
+                      .path = wink->reader.path,
                       .unit = "byte",
                       .position = offset};
     return NG_OK;

@@ -5,6 +5,40 @@
 #include <inttypes.h>
 #include <string.h>
 
+static ng_status reader_fill(ngi_reader *reader)
+{
+    size_t rest = reader->end - reader->at;
+    memmove(reader->data, reader->data + reader->at, rest);
+    reader->base += reader->at;
+    reader->at = 0;
+    reader->end = rest;
+
+    size_t got = 0, wanted = NGI_READER_CHUNK - rest;
+    char *to = reader->data + rest;
+    ng_status status = reader->source != NULL
+                           ? reader->source->read(reader->source, to, wanted, &got)
+                           : reader->os->file_read(reader->os, reader->file, to, wanted,
+                                                   reader->base + rest, &got);
+    if (status == NG_OK) {
+        reader->end += got;
+        reader->is_drained = got < wanted;
+    }
+    reader->data[reader->end] = 0;
+    return status;
+}
+
+/* Fills the buffer for the first time. */
+static ng_status reader_begin(ngi_reader *reader)
+{
+    reader->at = reader->end = 0;
+    reader->base = 0;
+    reader->is_drained = false;
+    ng_status status = reader_fill(reader);
+    if (status == NG_OK && memcmp(reader->data, "\xEF\xBB\xBF", 3) == 0)
+        reader->at = 3; /* the byte order mark some editors leave is no part of the first word */
+    return status;
+}
+
 ng_status ngi_reader_open(ngi_reader *reader, ngi_os *os, ngi_mem *mem, const char *path)
 {
     ng_status status;
@@ -16,10 +50,7 @@ ng_status ngi_reader_open(ngi_reader *reader, ngi_os *os, ngi_mem *mem, const ch
     NGI_TRY(os->file_size(os, reader->file, &reader->size_bytes));
     NGI_TRY(ngi_alloc(mem, NGI_READER_CHUNK + 1, "read buffer", &data));
     reader->data = data;
-    reader->data[0] = 0;
-    NGI_TRY(ngi_reader_want(reader, 3));
-    if (memcmp(reader->data, "\xEF\xBB\xBF", 3) == 0)
-        reader->at = 3; /* the byte order mark some editors leave is no part of the first word */
+    NGI_TRY(reader_begin(reader));
 out:
     if (status != NG_OK)
         ngi_reader_close(reader);
@@ -35,8 +66,16 @@ void ngi_reader_of_memory(ngi_reader *reader, const char *data, size_t bytes, co
                            .size_bytes = bytes};
 }
 
+ng_status ngi_reader_filter(ngi_reader *reader, ngi_source *source)
+{
+    reader->source = source;
+    return reader_begin(reader);
+}
+
 void ngi_reader_close(ngi_reader *reader)
 {
+    if (reader->source != NULL)
+        reader->source->close(reader->source);
     if (reader->is_open)
         reader->os->file_close(reader->os, reader->file);
     if (reader->data != NULL)
@@ -49,23 +88,9 @@ uint64_t ngi_reader_offset(const ngi_reader *reader)
     return reader->base + reader->at;
 }
 
-static ng_status reader_fill(ngi_reader *reader)
+uint64_t ngi_reader_consumed(const ngi_reader *reader)
 {
-    size_t rest = reader->end - reader->at;
-    memmove(reader->data, reader->data + reader->at, rest);
-    reader->base += reader->at;
-    reader->at = 0;
-    reader->end = rest;
-
-    size_t got = 0;
-    ng_status status = reader->os->file_read(reader->os, reader->file, reader->data + rest,
-                                             NGI_READER_CHUNK - rest, reader->base + rest, &got);
-    if (status == NG_OK) {
-        reader->end += got;
-        reader->is_drained = got < NGI_READER_CHUNK - rest;
-    }
-    reader->data[reader->end] = 0;
-    return status;
+    return reader->source != NULL ? reader->source->consumed_bytes : ngi_reader_offset(reader);
 }
 
 ng_status ngi_reader_want(ngi_reader *reader, size_t want)

@@ -84,6 +84,13 @@ NG_MUST_USE ng_status ngi_store_token_find(const ng_store *store, ng_collection_
                                            const char *label, size_t label_bytes, ng_token_id *out);
 NG_MUST_USE ng_status ngi_store_token_label(const ng_store *store, ng_token_id id, char *out,
                                             size_t capacity, size_t *bytes);
+/** Sees one label, under the shared lock: it returns soon and calls no store. */
+typedef void (*ngi_label_visit_fn)(void *context, ng_token_id id, const char *label, size_t bytes,
+                                   bool has_vector);
+/** Shows every label of a collection in ascending order of ids; what a writer does meanwhile may or
+ *  may not be seen. Errors: NG_E_LATCHED. */
+NG_MUST_USE ng_status ngi_store_label_walk(const ng_store *store, ng_collection_id collection,
+                                           ngi_label_visit_fn visit, void *context);
 NG_MUST_USE ng_status ngi_store_token_vector(const ng_store *store, ng_token_id id, float *out,
                                              size_t capacity, size_t *count);
 NG_MUST_USE ng_status ngi_store_token_tags(const ng_store *store, ng_token_id id, char *out,
@@ -250,6 +257,19 @@ NG_MUST_USE ng_status ngi_store_vector_graph_drop(ng_store *store);
 NG_MUST_USE ng_status ngi_store_vector_nearest(const ng_store *store, const float *vector,
                                                size_t dimensions, const ng_vector_options *options,
                                                ng_score *out, size_t capacity, size_t *count);
+NG_MUST_USE ng_status ngi_store_similarity_many(const ng_store *store,
+                                                const ng_token_id (*pairs)[2], size_t count,
+                                                int32_t remove_components, double *out,
+                                                size_t *found);
+/** Of `a` with `b`, which may be the same array. */
+NG_MUST_USE ng_status ngi_store_similarity_matrix(const ng_store *store, const ng_token_id *a,
+                                                  size_t a_count, const ng_token_id *b,
+                                                  size_t b_count, int32_t remove_components,
+                                                  double *out, size_t *found);
+/** `scores` may be NULL. */
+NG_MUST_USE ng_status ngi_store_odd_one_out(const ng_store *store, const ng_token_id *ids,
+                                            size_t count, int32_t remove_components, size_t *out,
+                                            double *scores);
 NG_MUST_USE ng_status ngi_store_similarity(const ng_store *store, ng_token_id a, ng_token_id b,
                                            int32_t remove_components, double *out);
 

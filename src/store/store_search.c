@@ -245,54 +245,6 @@ ng_status ngi_store_vector_accumulate(const ng_store *store, ng_token_id id, dou
     return status;
 }
 
-/* Both vectors under one hold of the lock, so that one projection serves both. */
-static ng_status similarity_pair(const ng_store *store, ng_token_id a, ng_token_id b,
-                                 int32_t remove_components, double *x, double *y)
-{
-    ng_status status = ngi_store_read_begin(store);
-    if (status != NG_OK)
-        return status;
-    const ng_token_id ids[2] = {a, b};
-    for (int i = 0; i < 2 && status == NG_OK; i++) {
-        uint32_t slot;
-        status = ngi_store_slot(store, ids[i], &slot);
-        if (status == NG_OK && !ngi_vectors_accumulate(store->vectors, slot, NULL, 1.0,
-                                                       remove_components, i == 0 ? x : y))
-            status = ngi_fail(NG_E_ABSENT, "token %llu has no vector with a direction",
-                              (unsigned long long)ids[i]);
-    }
-    ngi_store_read_end(store);
-    return status;
-}
-
-ng_status ngi_store_similarity(const ng_store *store, ng_token_id a, ng_token_id b,
-                               int32_t remove_components, double *out)
-{
-    ng_status status = ngi_store_read_begin(store);
-    if (status != NG_OK)
-        return status;
-    size_t dimensions = ngi_vectors_dimensions(store->vectors);
-    ngi_store_read_end(store);
-    if (dimensions == 0)
-        return ngi_fail(NG_E_ABSENT, "the store has no vectors");
-    void *block;
-    status = ngi_alloc(store->mem, 2 * dimensions * sizeof(double), "similarity", &block);
-    if (status != NG_OK)
-        return status;
-    double *x = block;
-    double *y = x + dimensions;
-    memset(x, 0, 2 * dimensions * sizeof *x);
-    NGI_TRY(ngi_store_prepare_search(store, remove_components));
-    NGI_TRY(similarity_pair(store, a, b, remove_components, x, y));
-    double sum = 0;
-    for (size_t i = 0; i < dimensions; i++)
-        sum += x[i] * y[i];
-    *out = sum > 1 ? 1 : sum < -1 ? -1 : sum;
-out:
-    ngi_free(store->mem, x, 2 * dimensions * sizeof *x);
-    return status;
-}
-
 /* --- projection ------------------------------------------------------------------------------ */
 
 void ngi_projection_release(ngi_mem *mem, ngi_projection *projection)

@@ -127,6 +127,37 @@ static void test_load_errors(void **state)
     assert_int_equal(check.problem_count, 0);
 }
 
+/* The same words as an array with a vocabulary: nothing is new. */
+static void test_array_and_vocabulary(void **state)
+{
+    static const char dictionary[] =
+        "{'descr': '<f2', 'fortran_order': False, 'shape': (2, 4)}  \n";
+    static const uint8_t halves[] = {0, 0x3C, 0, 0x38, 0, 0,    0, 0xBC,
+                                     0, 0,    0, 0x3C, 0, 0x38, 0, 0x40};
+    loaded_store *fixture = *state;
+    uint8_t array[256] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, sizeof dictionary - 1, 0};
+    char vocabulary[600], path[600];
+    ng_bootstrap_report report;
+    ng_bootstrap_options options = {.struct_size = sizeof options, .vocabulary = vocabulary};
+    memcpy(array + 10, dictionary, sizeof dictionary - 1);
+    memcpy(array + 10 + sizeof dictionary - 1, halves, sizeof halves);
+    test_path(path, sizeof path, fixture->directory, "array");
+    test_path(vocabulary, sizeof vocabulary, fixture->directory, "names");
+    test_file_write(path, array, 10 + sizeof dictionary - 1 + sizeof halves);
+    ASSERT_FAILS(ng_bootstrap(fixture->store, path, NULL, NULL), NG_E_NOT_FOUND, "array",
+                 "vocabulary");
+    ASSERT_FAILS(ng_bootstrap(fixture->store, path, &options, NULL), NG_E_NOT_FOUND, "names");
+    test_file_write(vocabulary, "ice cream\ncat\n", 14);
+    ASSERT_OK(ng_bootstrap(fixture->store, path, &options, &report));
+    assert_int_equal(report.format, NG_FORMAT_NPY);
+    assert_int_equal(report.words_created, 2);
+    test_file_write(fixture->path, "cat 0 1 0.5 2\n", 14);
+    ASSERT_FAILS(ng_bootstrap(fixture->store, fixture->path, &options, NULL), NG_E_INVALID,
+                 "vocabulary");
+    ASSERT_OK(ng_bootstrap(fixture->store, fixture->path, NULL, &report));
+    assert_int_equal(report.words_unchanged, 1);
+}
+
 static bool stop_at_once(void *context, const ng_progress *progress)
 {
     assert_non_null(progress->phase);
@@ -333,6 +364,7 @@ int main(void)
         FIXED(test_load),
         FIXED(test_load_is_idempotent),
         FIXED(test_load_errors),
+        FIXED(test_array_and_vocabulary),
         FIXED(test_cancel_and_go_on),
         FIXED(test_limits_and_collection),
         FIXED(test_runtime_and_warm),

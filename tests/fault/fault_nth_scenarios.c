@@ -3,6 +3,8 @@
  * scenarios. */
 #include "fault_nth.h"
 
+#include "mind/mind_formats_testing.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -474,6 +476,44 @@ static ng_status act_query(fault_run *run)
     return status;
 }
 
+/* No word is known, so that labels are looked through, and what is near is shown. */
+static ng_status act_spelling(fault_run *run)
+{
+    ng_query_item items[2];
+    ng_query_options options = {.struct_size = sizeof options,
+                                .collection = NG_COLLECTION_SEMANTIC,
+                                .suggest = 3,
+                                .spaces = 1};
+    items[0] = (ng_query_item){.text = "alhpa - betaa", .options = &options};
+    items[1] = (ng_query_item){.text = "zzzzzzzz alpha", .options = &options};
+    ng_status status = ng_query_batch(run->store, items, 2);
+    for (size_t i = 0; i < 2; i++) {
+        if (status == NG_OK)
+            status = items[i].status;
+        ng_query_result_destroy(items[i].result);
+    }
+    return status;
+}
+
+static ng_status act_similarity(fault_run *run)
+{
+    ng_token_id ids[20];
+    ng_token_id pairs[20][2];
+    double out[400];
+    size_t odd;
+    for (size_t i = 0; i < 20; i++)
+        ids[i] = pairs[i][0] = pairs[19 - i][1] = nth_live(&run->twin, i);
+    double one;
+    ng_status status = ng_token_similarity(run->store, ids[0], ids[0], 0, &one);
+    if (status == NG_OK || status == NG_E_ABSENT)
+        status = ng_similarity_many(run->store, (const ng_token_id(*)[2])pairs, 20, 0, out, NULL);
+    if (status == NG_OK)
+        status = ng_similarity_matrix(run->store, ids, 20, NULL, 0, 0, out, NULL);
+    if (status == NG_OK)
+        status = ng_odd_one_out(run->store, ids, 20, 0, &odd, NULL);
+    return status == NG_E_ABSENT ? NG_OK : status;
+}
+
 /* --- views --- */
 
 static ng_status act_view(fault_run *run)
@@ -532,8 +572,9 @@ static ng_status act_transaction(fault_run *run)
 
 /* --- named grids --- */
 
-static ng_status named_steps(ng_store *store, uint64_t *hash)
+static ng_status named_steps(ng_store *store)
 {
+    uint64_t hash;
     ng_token_fields fields[4];
     ng_token_id ids[4];
     ng_grid_id id = 0;
@@ -548,32 +589,40 @@ static ng_status named_steps(ng_store *store, uint64_t *hash)
     fields[0].coordinates[0][0] = 9;
     NGI_TRY(ng_token_update(store, ids[0], fields, NULL));
     NGI_TRY(ng_token_delete(store, ids[1], NULL));
-    NGI_TRY(ng_state_hash(store, hash));
+    NGI_TRY(ng_state_hash(store, &hash));
     NGI_TRY(ng_grid_remove(store, id, ids, 1, NULL, NULL));
     NGI_TRY(ng_grid_drop(store, id, NULL));
 out:
     return status;
 }
 
-/* In a store of its own, in memory; what failed has left it as it was before that call. */
-static ng_status act_named(fault_run *run)
+/* In a store of its own, in memory; what failed has left it as it was before that call. `again`,
+ * if any, is done when nothing fails any more. */
+static ng_status own_store(fault_run *run, ng_status (*steps)(ng_store *store),
+                           void (*again)(ng_store *store))
 {
     ng_store *store = NULL;
     ng_check_report report;
     char message[512];
-    uint64_t hash;
     ng_status status = ngi_store_open(sim_disk_os(run->disk), &run->mem.mem, NULL, NULL, &store);
     if (status != NG_OK)
         return status;
-    status = named_steps(store, &hash);
+    status = steps(store);
     snprintf(message, sizeof message, "%s", ng_last_error());
     fail_mem_plan(&run->mem, 0, false);
     sim_disk_fail(run->disk, NULL);
     assert_int_equal(ng_check(store, &report), NG_OK);
     assert_string_equal(report.first_problem, "");
+    if (again != NULL)
+        again(store);
     assert_int_equal(ngi_store_close(store), NG_OK);
     ngi_error_set(status != NG_OK ? message : "");
     return status;
+}
+
+static ng_status act_named(fault_run *run)
+{
+    return own_store(run, named_steps, NULL);
 }
 
 /* Tokens in two grids, for faults while they change or go. */
@@ -586,6 +635,49 @@ static void prepare_named(fault_run *run)
     for (size_t skip = 0; (token = nth_live(&run->twin, skip)) != 0; skip++)
         assert_int_equal(ng_grid_add(run->store, ids[skip % 2], &token, 1, NULL, NULL), NG_OK);
     nth_create_one(run);
+}
+
+/* --- loads --- */
+
+#define LOADED_PATH "/sim/X.npy.gz"
+
+/* An array and its vocabulary, both compressed. */
+static void prepare_load(fault_run *run)
+{
+    made_file array = {0}, file = {0};
+    made_npy_header(&array, 1, "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }");
+    for (int i = 0; i < 6; i++)
+        made_float(&array, (float)(i * i) - 7);
+    made_gzip(&file, array.data, array.bytes);
+    sim_disk_file_put(run->disk, LOADED_PATH, file.data, file.bytes);
+    made_release(&file);
+    made_gzip(&file, "the\nice cream\ncat\n", 18);
+    sim_disk_file_put(run->disk, "/sim/X.txt", file.data, file.bytes);
+    made_release(&file);
+    made_release(&array);
+}
+
+static ng_status load_steps(ng_store *store)
+{
+    return ng_bootstrap(store, LOADED_PATH, NULL, NULL);
+}
+
+/* The load after the one that failed completes it. */
+static void load_again(ng_store *store)
+{
+    ng_bootstrap_report report;
+    ng_info info;
+    if (ng_bootstrap(store, LOADED_PATH, NULL, &report) != NG_OK)
+        fail_msg("%s", ng_last_error());
+    assert_int_equal(report.words_created + report.words_unchanged, 3);
+    assert_int_equal(ng_store_info(store, &info), NG_OK);
+    assert_int_equal(info.vector_count, 3);
+    assert_int_equal(info.component_count, 2);
+}
+
+static ng_status act_load(fault_run *run)
+{
+    return own_store(run, load_steps, load_again);
 }
 
 /* --- checkpoints --- */
@@ -667,6 +759,8 @@ const nth_scenario nth_scenarios[] = {
     {.name = "vector search", .act = act_vectors},
     {.name = "path", .act = act_path},
     {.name = "query", .act = act_query},
+    {.name = "query by spelling", .act = act_spelling},
+    {.name = "similarities", .act = act_similarity},
     {.name = "check", .act = act_check},
     {.name = "hash", .act = act_hash},
     {.name = "close", .act = act_close, .ends_closed = true},
@@ -684,6 +778,7 @@ const nth_scenario nth_scenarios[] = {
     {.name = "delete members", .build = build_delete_batch, .prepare = prepare_named},
     {.name = "checkpoint with grids", .act = act_checkpoint, .prepare = prepare_named},
     {.name = "stream with grids", .act = nth_stream, .prepare = prepare_named},
+    {.name = "load", .act = act_load, .prepare = prepare_load},
     {.name = "first checkpoint", .act = act_checkpoint},
     {.name = "second checkpoint", .act = act_checkpoint, .has_snapshot = true},
     {.name = "check with a snapshot", .act = act_check, .has_snapshot = true},

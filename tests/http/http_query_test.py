@@ -57,6 +57,8 @@ class Answers(QueryTest):
                 "connections",
                 "total_candidates",
                 "unknown",
+                "corrections",
+                "suggestions",
             },
         )
         self.assertEqual(uuid.UUID(data["signal_id"]).version, 4)
@@ -65,6 +67,7 @@ class Answers(QueryTest):
         self.assertEqual(data["interpretation"], "semantic_query")
         self.assertIsNone(data["connections"])
         self.assertEqual(data["unknown"], [])
+        self.assertEqual((data["corrections"], data["suggestions"]), ([], None))
         self.assertEqual([row["label"] for row in data["tokens"]], ["dog", "lion"])
         first = data["tokens"][0]
         self.assertEqual(set(first), {"token_id", "label", "score", "entity_type", "coordinates"})

@@ -467,6 +467,8 @@ static ng_status os_list_directory(ngi_os *os, const char *given,
     event.file = sim_names_find(&disk->seen, path);
     if (event.status == NG_OK && event.file < 0)
         event.status = ngi_fail(NG_E_NOT_FOUND, "%s: no such directory", path);
+    else if (event.status == NG_OK && !disk->inodes[event.file].is_directory)
+        event.status = ngi_fail(NG_E_IO, "%s: not a directory", path);
     sim_names copy = {0};
     if (event.status == NG_OK)
         sim_names_copy(&copy, &disk->seen);

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: AGPL-3.0-or-later */
+/* A query as a client sends it: read in server_query_body.c, answered in server_query.c. */
+#ifndef NGS_SERVER_QUERY_H
+#define NGS_SERVER_QUERY_H
+
+#include "server_private.h"
+
+enum {
+    NGS_FILTER_TAGS_MAX = 32, /* of each kind, the library's limit, as the next three */
+    NGS_FILTER_WHERE_MAX = 8,
+    NGS_FILTER_VALUES_MAX = 32,
+    NGS_SUGGEST_MAX = 10
+};
+
+/** A filter and what it points to; strings point into the parser. */
+typedef struct ngs_filter_body {
+    ng_filter filter;
+    ng_text tags[3][NGS_FILTER_TAGS_MAX]; /* all, any, none */
+    char names[NGS_FILTER_WHERE_MAX][65];
+    ng_predicate predicates[NGS_FILTER_WHERE_MAX];
+    ng_value values[NGS_FILTER_WHERE_MAX][NGS_FILTER_VALUES_MAX];
+} ngs_filter_body;
+
+typedef struct ngs_query_body {
+    ng_query_options options; /* points into this: it stays where it is */
+    ngs_filter_body filter;
+    const char *text; /* NUL-terminated; points into the parser */
+    size_t text_bytes;
+    char collection[80]; /* empty = semantic */
+} ngs_query_body;
+
+/** Reads the fields of a query, and notes what is wrong. */
+void ngs_query_body_read(ngs_request *request, ngs_json_walk *walk, ngs_query_body *body);
+/** A string as a C string; one that does not fit, or has a NUL, becomes one that names nothing. */
+bool ngs_read_name(ngs_request *request, ngs_json_value value, const char *field, char *out,
+                   size_t capacity);
+/** "body.remove_components" */
+void ngs_read_components(ngs_request *request, ngs_json_value value, int32_t *out);
+
+#endif
