@@ -5,23 +5,44 @@
 #include "store/store_private.h"
 #include "store/store_snapshot.h"
 
+#include <string.h>
+
 #define PROGRESS_STEPS 1000u
+#define COPIED_ROWS 256u /* under one hold of the lock */
 
 typedef struct graph_build {
     ng_store *store;
     ngi_vectors_job job;
     store_progress progress;
     ng_status status; /* why it was stopped */
+    float *copied;    /* [COPIED_ROWS][dimensions], of rows from first_copied on */
+    bool is_there[COPIED_ROWS];
+    uint32_t first_copied, copied_count, dimensions;
 } graph_build;
 
+static void graph_copy(graph_build *build, uint32_t row)
+{
+    const ng_store *store = build->store;
+    uint32_t left = build->job.row_end - row;
+    build->first_copied = row;
+    build->copied_count = left < COPIED_ROWS ? left : COPIED_ROWS;
+    ngi_rwlock_read(&store_mutable(store)->index_lock);
+    for (uint32_t i = 0; i < build->copied_count; i++)
+        build->is_there[i] = ngi_vectors_job_row(store->vectors, &build->job, row + i,
+                                                 build->copied + (size_t)i * build->dimensions);
+    ngi_store_read_end(store);
+}
+
+/* Rows are asked for in order. */
 static bool graph_vector(void *context, uint32_t row, float *out)
 {
-    const graph_build *build = context;
-    const ng_store *store = build->store;
-    ngi_rwlock_read(&store_mutable(store)->index_lock);
-    bool is_there = ngi_vectors_job_row(store->vectors, &build->job, row, out);
-    ngi_store_read_end(store);
-    return is_there;
+    graph_build *build = context;
+    if (row - build->first_copied >= build->copied_count)
+        graph_copy(build, row);
+    uint32_t i = row - build->first_copied;
+    if (build->is_there[i])
+        memcpy(out, build->copied + (size_t)i * build->dimensions, build->dimensions * sizeof *out);
+    return build->is_there[i];
 }
 
 static bool graph_goes_on(void *context, double done)
@@ -38,6 +59,7 @@ static ng_status graph_begin(graph_build *build, int32_t remove_components)
     ng_status status = ngi_store_read_begin(store);
     if (status != NG_OK)
         return status;
+    build->dimensions = ngi_vectors_dimensions(store->vectors);
     if (ngi_vectors_count(store->vectors) == 0)
         status = ngi_fail(NG_E_NOT_FOUND, "the store has no vectors");
     ngi_store_read_end(store);
@@ -64,10 +86,16 @@ ng_status ngi_store_vector_graph_build(ng_store *store, int32_t remove_component
                                    .go_on = graph_goes_on,
                                    .context = &build,
                                    .mem = store->mem};
+    size_t bytes = (size_t)build.dimensions * COPIED_ROWS * sizeof(float);
+    void *block = NULL;
     ngi_progress_begin(&build.progress, "graph", PROGRESS_STEPS);
-    status = ngi_ann_build(build.job.ann, &source);
+    status = ngi_alloc(store->mem, bytes, "graph of vectors", &block);
+    build.copied = block;
+    if (status == NG_OK)
+        status = ngi_ann_build(build.job.ann, &source);
     if (build.status != NG_OK)
         status = build.status;
+    ngi_free(store->mem, block, bytes);
     ngi_rwlock_write(&store->index_lock);
     bool is_valid = ngi_vectors_job_end(store->vectors, &build.job, status == NG_OK);
     ngi_rwlock_write_end(&store->index_lock);

@@ -163,12 +163,15 @@ static void test_changes(void **state)
     for (unsigned round = 0; round < 4; round++) {
         for (unsigned i = 0; i < TOKENS / 10; i++) {
             add_token(f);
-            (void)ng_token_delete(f->store, 1 + test_random_below(&f->random, TOKENS), NULL);
-            ng_token_id id = 1 + test_random_below(&f->random, TOKENS);
-            bool exists = false;
-            ASSERT_OK(ng_token_exists(f->store, id, &exists));
-            if (exists)
-                change_token(f, id);
+            for (unsigned change = 0; change < 2; change++) {
+                ng_token_id id = 1 + test_random_below(&f->random, TOKENS);
+                bool exists = false;
+                ASSERT_OK(ng_token_exists(f->store, id, &exists));
+                if (exists && change == 0)
+                    ASSERT_OK(ng_token_delete(f->store, id, NULL));
+                else if (exists)
+                    change_token(f, id);
+            }
         }
         assert_true(recall(f, NULL) > 0.95);
         ng_check_report report;
@@ -189,7 +192,7 @@ static void *write_tokens(void *context)
 {
     writer *w = context;
     for (uint32_t i = 0; !atomic_load(&w->is_over); i++) {
-        if (i % 3 == 0)
+        if (i % 3 == 0 && i < 10 * TOKENS)
             add_token(w->f);
         else
             change_token(w->f, 1 + test_random_below(&w->f->random, TOKENS));
