@@ -18,7 +18,7 @@
 #include "os/os_table.h"
 
 typedef struct ngi_vectors ngi_vectors; /* defined in index_vectors_private.h */
-typedef struct ngi_ann ngi_ann;         /* index_ann.h */
+typedef struct ngi_ann ngi_ann;         /* index_vectors_ann.h */
 
 NG_MUST_USE ng_status ngi_vectors_create(ngi_os *os, ngi_mem *mem, uint32_t max_slots,
                                          ngi_vectors **out);

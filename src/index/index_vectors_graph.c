@@ -4,7 +4,7 @@
  * A row that changes leaves the graph at once, which costs nothing, and comes back before the next
  * search. While a graph is built nobody waits: rows that change meanwhile are noted, and brought in
  * afterwards like any others. */
-#include "index/index_ann.h"
+#include "index/index_vectors_ann.h"
 #include "index/index_vectors_private.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Building the graph of approximate search by vector beside readers and writers: vectors are copied
  * row by row under the shared lock, the graph is made without any, and taken in under the writer's. */
-#include "index/index_ann.h"
+#include "index/index_vectors_ann.h"
 #include "store/store_private.h"
 #include "store/store_snapshot.h"
 

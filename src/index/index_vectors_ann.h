@@ -15,8 +15,8 @@
  *
  * Threads: reserve, build, insert, remove and clean need the store's lock held for writing; the rest
  * needs it held for reading. */
-#ifndef NGI_INDEX_ANN_H
-#define NGI_INDEX_ANN_H
+#ifndef NGI_INDEX_VECTORS_ANN_H
+#define NGI_INDEX_VECTORS_ANN_H
 
 #include "os/os_table.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The graph of vectors beside a scan of everything: what is found, and what never may be. */
-#include "index/index_ann_private.h"
+#include "index/index_vectors_ann_private.h"
 
 #include "os/os_testing.h"
 
@@ -60,10 +60,8 @@ static bool go_on(void *context, double done)
 
 static ng_status build(fixture *f, uint32_t rows)
 {
-    const ngi_ann_source source = {.row_end = rows,
-                                   .vector = give_vector,
-                                   .go_on = go_on,
-                                   .context = f};
+    const ngi_ann_source source = {
+        .row_end = rows, .vector = give_vector, .go_on = go_on, .context = f, .mem = &f->mem};
     return ngi_ann_build(f->ann, &source);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The graph of vectors from inside.
  *
- *   images   by row: codes, zeros, tail; see index_ann_kernels.h
+ *   images   by row: codes, zeros, tail; see index_vectors_ann_kernels.h
  *   links    by row: rows, then ANN_NONE
  *   states   by row: ann_state
  *   entries  rows where searches begin
@@ -11,11 +11,11 @@
  *  2. only a row that is there or was removed has links; `counts` says how many rows are in each state.
  *  3. an entry is there or was removed. While a row is there, so is an entry.
  *  4. a scale is that of the largest component, which has the code 127 or -127; 0 for a zero vector. */
-#ifndef NGI_INDEX_ANN_PRIVATE_H
-#define NGI_INDEX_ANN_PRIVATE_H
+#ifndef NGI_INDEX_VECTORS_ANN_PRIVATE_H
+#define NGI_INDEX_VECTORS_ANN_PRIVATE_H
 
-#include "index/index_ann.h"
-#include "index/index_ann_kernels.h"
+#include "index/index_vectors_ann.h"
+#include "index/index_vectors_ann_kernels.h"
 
 #include <string.h>
 

@@ -6,8 +6,8 @@
  * and in the last eight bytes what ngi_ann_tail says. A query has zeros wherever an image has no code.
  *
  * Threads: pure functions over constant tables. */
-#ifndef NGI_INDEX_ANN_KERNELS_H
-#define NGI_INDEX_ANN_KERNELS_H
+#ifndef NGI_INDEX_VECTORS_ANN_KERNELS_H
+#define NGI_INDEX_VECTORS_ANN_KERNELS_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Kernels of the graph of vectors for AVX2 and AVX-512 VNNI, compiled by function attributes so that
  * one library serves every x86-64 processor. */
-#include "index/index_ann_kernels.h"
+#include "index/index_vectors_ann_kernels.h"
 
 #if defined(__x86_64__)
 

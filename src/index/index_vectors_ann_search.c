@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Best-first search in the graph of vectors. */
-#include "index/index_ann_private.h"
+#include "index/index_vectors_ann_private.h"
 
 #include "base/base_limits.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Kernels of the graph of vectors for NEON, which every aarch64 processor has. */
-#include "index/index_ann_kernels.h"
+#include "index/index_vectors_ann_kernels.h"
 
 #if defined(__aarch64__)
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The portable kernels of the graph of vectors, and the choice. */
-#include "index/index_ann_kernels.h"
+#include "index/index_vectors_ann_kernels.h"
 
 static int32_t portable_dot(const ngi_ann_query *query, const int8_t *image)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Rows of the graph of vectors: images, links, what comes and goes. */
-#include "index/index_ann_private.h"
+#include "index/index_vectors_ann_private.h"
 
 #include "base/base_limits.h"
 

@@ -7,7 +7,7 @@
  *   3. The candidates of candidates are compared as well.
  *   4. Links are chosen from the candidates,
  *   5. and from the rows that chose the row. */
-#include "index/index_ann_private.h"
+#include "index/index_vectors_ann_private.h"
 
 #include "base/base_limits.h"
 
