@@ -7,6 +7,7 @@
 #define SEEN_LEAST 4096u    /* places of a table of what was seen: a power of two */
 #define SEEN_PER_EFFORT 64u /* what is mostly enough, and half of it free */
 #define ENTRIES 8u          /* a search begins at so many */
+#define WIDTH 4u /* rows whose links are followed together: their neighbours arrive together */
 
 /* Rows that were seen: a hash table of row + 1, at most half full. */
 typedef struct ann_seen {
@@ -101,61 +102,63 @@ static inline bool beam_wants(const ann_beam *beam, ann_candidate candidate)
     return beam->count < beam->capacity || ann_is_better(candidate, beam_at(beam, beam->count - 1));
 }
 
-static void beam_offer(ann_beam *beam, ann_candidate candidate)
+/* Puts candidates, which it sorts, among the best: all at once, as moving those behind them is what
+ * costs. */
+static void beam_merge(ann_beam *beam, ann_candidate *fresh, unsigned count)
 {
-    bool is_full = beam->count == beam->capacity;
-    uint32_t low = 0, high = is_full ? beam->count - 1 : beam->count;
-    beam->count = high + 1;
-    while (low < high) {
-        uint32_t middle = (low + high) / 2;
-        if (ann_is_better(beam_at(beam, middle), candidate))
-            low = middle + 1;
-        else
-            high = middle;
+    uint32_t old = beam->count, to = old + count;
+    if (count == 0)
+        return;
+    ngi_ann_sort(fresh, count);
+    beam->count = to < beam->capacity ? to : beam->capacity;
+    while (count > 0) {
+        bool is_old = old > 0 && ann_is_better(fresh[count - 1], beam_at(beam, old - 1));
+        ann_candidate worst = is_old ? beam->best[--old] : fresh[--count];
+        if (--to < beam->capacity)
+            beam->best[to] = worst;
     }
-    uint32_t behind = beam->count - 1 - low;
-    memmove(&beam->best[low + 1], &beam->best[low], behind * sizeof *beam->best);
-    beam->best[low] = candidate;
-    beam->next = low < beam->next ? low : beam->next;
+    beam->next = to < beam->next ? to : beam->next;
 }
 
-static bool beam_find(const ann_beam *beam, uint32_t *at)
+/* The best rows whose links were not followed, up to WIDTH; their links are fetched. */
+static unsigned beam_take(const ngi_ann *ann, ann_beam *beam, uint32_t rows[WIDTH])
 {
-    while (*at < beam->count && (beam->best[*at].row & DONE_BIT) != 0)
-        ++*at;
-    return *at < beam->count;
-}
-
-/* The best row whose links were not followed; those of the one behind it are fetched. */
-static bool beam_take(const ngi_ann *ann, ann_beam *beam, uint32_t *row)
-{
-    if (!beam_find(beam, &beam->next))
-        return false;
-    *row = beam->best[beam->next].row;
-    beam->best[beam->next].row |= DONE_BIT;
-    uint32_t behind = beam->next + 1;
-    if (beam_find(beam, &behind))
+    unsigned count = 0;
+    while (beam->next < beam->count && (beam->best[beam->next].row & DONE_BIT) != 0)
+        beam->next++;
+    for (uint32_t at = beam->next; at < beam->count && count < WIDTH; at++) {
+        uint32_t row = beam->best[at].row;
+        if ((row & DONE_BIT) != 0)
+            continue;
+        beam->best[at].row |= DONE_BIT;
+        rows[count++] = row;
         for (size_t i = 0; i < NGI_ANN_LINKS; i += NGI_ANN_LINE / sizeof(uint32_t))
-            __builtin_prefetch(ann_links(ann, beam->best[behind].row) + i);
-    return true;
+            __builtin_prefetch(ann_links(ann, row) + i);
+    }
+    return count;
 }
 
 /* --- the walk -------------------------------------------------------------------------------- */
 
-/* A row that may count: asked only about those that would be among the best. */
-static void walk_find(ann_walk *walk, ann_candidate candidate)
+/* Of the candidates those that may count: asked only about those that would be among the best. */
+static void walk_find(ann_walk *walk, const ann_candidate *fresh, unsigned count)
 {
-    if (beam_wants(&walk->found, candidate) &&
-        *ann_state_of(walk->ann, candidate.row) == ANN_PRESENT &&
-        (walk->accept == NULL || walk->accept(walk->context, candidate.row)))
-        beam_offer(&walk->found, candidate);
+    ann_candidate found[WIDTH * NGI_ANN_LINKS];
+    unsigned found_count = 0;
+    for (unsigned i = 0; i < count; i++)
+        if (beam_wants(&walk->found, fresh[i]) &&
+            *ann_state_of(walk->ann, fresh[i].row) == ANN_PRESENT &&
+            (walk->accept == NULL || walk->accept(walk->context, fresh[i].row)))
+            found[found_count++] = fresh[i];
+    beam_merge(&walk->found, found, found_count);
 }
 
 static ng_status walk_rows(ann_walk *walk, const uint32_t *rows, unsigned count)
 {
     const ngi_ann *ann = walk->ann;
-    uint32_t fresh[NGI_ANN_LINKS];
-    float scores[NGI_ANN_LINKS];
+    uint32_t fresh[WIDTH * NGI_ANN_LINKS];
+    float scores[WIDTH * NGI_ANN_LINKS];
+    ann_candidate wanted[WIDTH * NGI_ANN_LINKS];
     unsigned fresh_count = 0;
     ng_status status = seen_reserve(&walk->seen, count);
     if (status != NG_OK)
@@ -168,12 +171,16 @@ static ng_status walk_rows(ann_walk *walk, const uint32_t *rows, unsigned count)
     }
     ann->kernels->list(&walk->query, (const int8_t *)ann->images.base, fresh, fresh_count,
                        walk->scale, scores);
+    unsigned wanted_count = 0;
     for (unsigned i = 0; i < fresh_count; i++) {
-        ann_candidate candidate = {scores[i], fresh[i]};
-        if (beam_wants(&walk->beam, candidate))
-            beam_offer(&walk->beam, candidate);
-        if (walk->found.capacity > 0)
-            walk_find(walk, candidate);
+        wanted[wanted_count] = (ann_candidate){scores[i], fresh[i]};
+        wanted_count += beam_wants(&walk->beam, wanted[wanted_count]);
+    }
+    beam_merge(&walk->beam, wanted, wanted_count);
+    if (walk->found.capacity > 0) {
+        for (unsigned i = 0; i < fresh_count; i++)
+            wanted[i] = (ann_candidate){scores[i], fresh[i]};
+        walk_find(walk, wanted, fresh_count);
     }
     return NG_OK;
 }
@@ -187,8 +194,7 @@ static unsigned walk_entries(const ann_walk *walk, uint32_t out[ENTRIES])
     for (uint32_t i = 0; i < ann->entry_count; i++) {
         uint32_t row = ann->entries[i];
         ann_candidate candidate = {ann_score(ann, &walk->query, walk->scale, row), row};
-        if (beam_wants(&beam, candidate))
-            beam_offer(&beam, candidate);
+        beam_merge(&beam, &candidate, beam_wants(&beam, candidate));
     }
     for (uint32_t i = 0; i < beam.count; i++)
         out[i] = best[i].row;
@@ -197,11 +203,19 @@ static unsigned walk_entries(const ann_walk *walk, uint32_t out[ENTRIES])
 
 static ng_status walk_run(ann_walk *walk)
 {
-    uint32_t entries[ENTRIES], row;
-    ng_status status = walk_rows(walk, entries, walk_entries(walk, entries));
-    while (status == NG_OK && beam_take(walk->ann, &walk->beam, &row)) {
-        const uint32_t *links = ann_links(walk->ann, row);
-        status = walk_rows(walk, links, ann_link_count(links));
+    uint32_t rows[ENTRIES > WIDTH ? ENTRIES : WIDTH], near[WIDTH * NGI_ANN_LINKS];
+    ng_status status = walk_rows(walk, rows, walk_entries(walk, rows));
+    while (status == NG_OK) {
+        unsigned count = beam_take(walk->ann, &walk->beam, rows), near_count = 0;
+        if (count == 0)
+            break;
+        for (unsigned i = 0; i < count; i++) {
+            const uint32_t *links = ann_links(walk->ann, rows[i]);
+            unsigned link_count = ann_link_count(links);
+            memcpy(&near[near_count], links, link_count * sizeof *links);
+            near_count += link_count;
+        }
+        status = walk_rows(walk, near, near_count);
     }
     return status;
 }
