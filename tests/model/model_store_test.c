@@ -2,7 +2,8 @@
 /* Random operations and transactions on a store and on its naive twin, compared after each step and,
  * every so often, completely; with views, checkpoints and reopening in between.
  *
- * NG_TEST_SEED repeats a run, NG_TEST_STEPS sets its length. */
+ * NG_TEST_SEED repeats a run, NG_TEST_STEPS sets its length, NG_TEST_SEEDS how many there are, each
+ * with the next seed. */
 #include "store/store.h"
 #include "test_directory.h"
 #include "twin.h"
@@ -255,11 +256,22 @@ static uint64_t model_steps(unsigned percent)
     return test_environment("NG_TEST_STEPS", 10000) * percent / 100;
 }
 
+/* Each seed begins with a store of its own. */
+static void model_run_seeds(const model_run *first, bool has_files, unsigned percent)
+{
+    uint64_t seeds = test_environment("NG_TEST_SEEDS", 1);
+    for (uint64_t i = 0; i < seeds; i++) {
+        model_run run = *first;
+        run.seed += i;
+        run.directory = has_files ? test_directory_create() : NULL;
+        model_run_steps(&run, model_steps(percent));
+    }
+}
+
 static void test_file_store(void **state)
 {
     (void)state;
     model_run run = {.name = "file store",
-                     .directory = test_directory_create(),
                      .seed = test_environment("NG_TEST_SEED", 20),
                      .options = {.struct_size = sizeof run.options,
                                  .max_tokens = 100000,
@@ -270,7 +282,7 @@ static void test_file_store(void **state)
                              .condition_percent = 8,
                              .use_projection = true,
                              .dimensions = 6}};
-    model_run_steps(&run, model_steps(60));
+    model_run_seeds(&run, true, 60);
 }
 
 static void test_memory_store(void **state)
@@ -284,7 +296,7 @@ static void test_memory_store(void **state)
                              .condition_percent = 8,
                              .use_projection = true,
                              .dimensions = 33}};
-    model_run_steps(&run, model_steps(30));
+    model_run_seeds(&run, false, 30);
 }
 
 /* Another encoding in every space, and a store that stays small enough to become empty. */
@@ -293,7 +305,6 @@ static void test_own_scales(void **state)
     (void)state;
     model_run run = {
         .name = "own scales",
-        .directory = test_directory_create(),
         .seed = test_environment("NG_TEST_SEED", 22),
         .options = {.struct_size = sizeof run.options, .segment_bytes = 64 << 10},
         .mix = {.target_tokens = 8, .bad_percent = 10, .condition_percent = 10, .dimensions = 2}};
@@ -304,7 +315,7 @@ static void test_own_scales(void **state)
             run.options.origins[space][axis] = (float)(space * 8 - axis);
         }
     }
-    model_run_steps(&run, model_steps(10));
+    model_run_seeds(&run, true, 10);
 }
 
 int main(void)
