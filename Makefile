@@ -109,6 +109,10 @@ bench-durability: ## commits, interval durability, recovery, snapshots, locks of
 bench-index: ## tokens, search in space, memory: the store at full speed
 	@tools/bench.sh index
 
+.PHONY: bench-semantic
+bench-semantic: ## approximate search by vector
+	@tools/bench.sh semantic
+
 .PHONY: format
 format: ## rewrite all C and C++ with clang-format
 	@tools/setup.sh lint

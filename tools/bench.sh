@@ -5,7 +5,7 @@
 #
 #   tools/bench.sh all|AREA [PROGRAM-ARGUMENTS...]    programs: build/bench/bin/bench_AREA_*
 #
-# Areas: core, durability, index.
+# Areas: core, durability, index, semantic.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

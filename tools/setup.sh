@@ -32,7 +32,7 @@ packages_of() {
     test) echo python3 python3-numpy ;;
     lint) echo clang-format clang-tidy gcovr ;;
     bench) echo librocksdb-dev libsqlite3-dev liblmdb-dev libopenblas-dev libnanoflann-dev \
-        libboost-dev ;;
+        libboost-dev libhnswlib-dev ;;
     arm64) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user libcmocka-dev:arm64 ;;
     *) fail "there is no group '$1'; the groups are build data test lint bench arm64" ;;
     esac
