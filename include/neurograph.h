@@ -1592,7 +1592,8 @@ typedef struct ng_vector_graph {
 } ng_vector_graph;
 
 /** Builds the graph that approximate searches with the same `remove_components` walk through, in place
- *  of the one there was. It is kept up while vectors come, change and go; a new projection ends it,
+ *  of the one there was. It is kept up while vectors come, change and go: the next approximate search brings
+ *  in what is missing, up to a thousand of them, and is exact if that was not all; a new projection ends it,
  *  unless it is for the plain cosine. Not durable: a store that is opened has none.
  *  Threads: searches and writers go on meanwhile. `progress` (may be NULL) phase: "graph".
  *  Errors: NG_E_INVALID (remove_components), NG_E_NOT_FOUND (no vectors), NG_E_BUSY (one is being built),

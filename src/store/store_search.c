@@ -8,7 +8,8 @@
 
 #define VECTOR_SLICE_ROWS 8192u
 #define PREPARE_ROWS 1024u
-#define GRAPH_ROWS 16u /* that are brought into the graph while the lock is held: a few ms */
+#define GRAPH_ROUNDS 64u /* of one search; then it is exact, and the next one goes on */
+#define GRAPH_ROWS 16u   /* that are brought into the graph while the lock is held: a few ms */
 #define SEARCH_RETRIES 4
 
 /* When everything is there already, it costs one look under the shared lock. */
@@ -31,17 +32,18 @@ ng_status ngi_store_prepare_search(const ng_store *store, int32_t remove_compone
     }
 }
 
-/* Likewise the graph of approximate search, if there is one. */
-static ng_status search_prepare_graph(const ng_store *store)
+/* Likewise the graph of approximate search, if there is one. `*prepared` = nothing is missing in it:
+ * a writer may be faster, and a search does not run after it. */
+static ng_status search_prepare_graph(const ng_store *store, bool *prepared)
 {
     ng_store *mutable_store = store_mutable(store);
-    for (;;) {
+    for (unsigned round = 0;; round++) {
         ng_status status = ngi_store_read_begin(store);
         if (status != NG_OK)
             return status;
-        bool prepared = ngi_vectors_graph_is_prepared(store->vectors);
+        *prepared = ngi_vectors_graph_is_prepared(store->vectors);
         ngi_store_read_end(store);
-        if (prepared)
+        if (*prepared || round == GRAPH_ROUNDS)
             return NG_OK;
         ngi_rwlock_write(&mutable_store->index_lock);
         status = ngi_vectors_graph_prepare(store->vectors, GRAPH_ROWS);
@@ -59,8 +61,11 @@ static ng_status vectors_walk(const ng_store *store, const double *query,
 {
     ngi_vector_search *search = NULL;
     ng_status status;
+    bool prepared;
     *found = false;
-    NGI_TRY(search_prepare_graph(store));
+    NGI_TRY(search_prepare_graph(store, &prepared));
+    if (!prepared)
+        goto out;
     NGI_TRY(ngi_store_read_begin(store));
     if (ngi_vectors_graph_serves(store->vectors, options->remove_components)) {
         bool is_filtered = filter->filter != NULL || filter->exclude_count > 0;
