@@ -9,6 +9,7 @@
 
 #define INSERT_EFFORT 128u
 #define SORT_BY_INSERTION 64u
+#define ANN_CLIP 0.8f /* of the largest number: what codes reach, as larger ones are few */
 
 /* --- life ------------------------------------------------------------------------------------ */
 
@@ -20,11 +21,12 @@ ng_status ngi_ann_create(ngi_os *os, ngi_mem *mem, uint32_t dimensions, uint32_t
     if (status != NG_OK)
         return status;
     ngi_ann *ann = block;
-    size_t bytes = dimensions + sizeof(ngi_ann_tail);
+    size_t half = (dimensions + 1) / 2, bytes = half + sizeof(ngi_ann_tail);
     *ann = (ngi_ann){.os = os,
                      .mem = mem,
                      .kernels = ngi_ann_kernels_best(),
                      .dimensions = dimensions,
+                     .half = half,
                      .stride = (bytes + NGI_ANN_LINE - 1) / NGI_ANN_LINE * NGI_ANN_LINE};
     NGI_TRY(ngi_table_init(&ann->images, os, mem, ann->stride, max_rows, "images of vectors"));
     NGI_TRY(ngi_table_init(&ann->links, os, mem, NGI_ANN_LINKS * sizeof(uint32_t), max_rows,
@@ -98,51 +100,94 @@ void ngi_ann_clear(ngi_ann *ann)
 
 /* --- images ---------------------------------------------------------------------------------- */
 
-static ngi_ann_tail ann_encode(const ngi_ann *ann, const float *vector, int8_t *codes)
+/* The code of a number: 2 code - 15 times half of `step` is nearest to it. */
+static unsigned image_code(float value, float step)
 {
-    float most = 0;
-    ngi_ann_tail tail = {0};
-    memset(codes, 0, ann->stride);
-    for (uint32_t i = 0; i < ann->dimensions; i++)
-        most = fabsf(vector[i]) > most ? fabsf(vector[i]) : most;
-    if (!(most > 0))
-        return tail;
-    tail.scale = most / ANN_CODE_MAX;
-    for (uint32_t i = 0; i < ann->dimensions; i++) {
-        codes[i] = (int8_t)lrintf(vector[i] / most * ANN_CODE_MAX);
-        tail.sum += codes[i];
-    }
-    return tail;
+    float code = floorf(value / step) + 8;
+    return code < 0 ? 0 : code > 15 ? 15 : (unsigned)code;
 }
 
 void ngi_ann_set_image(const ngi_ann *ann, uint32_t row, const float *vector)
 {
-    int8_t *image = ann_image(ann, row);
-    ngi_ann_tail tail = ann_encode(ann, vector, image);
+    uint8_t *image = ann_image(ann, row);
+    ngi_ann_tail tail = {0};
+    float most = 0;
+    double length = 0, product = 0, codes_length = 0;
+    memset(image, 0, ann->stride);
+    for (uint32_t i = 0; i < ann->dimensions; i++)
+        most = fabsf(vector[i]) > most ? fabsf(vector[i]) : most;
+    if (most > 0) {
+        float step = most * ANN_CLIP / 8;
+        for (uint32_t i = 0; i < ann->dimensions; i++) {
+            unsigned code = image_code(vector[i], step);
+            double value = (double)vector[i];
+            length += value * value;
+            double stands_for = 2 * (double)code - 15;
+            product += value * stands_for;
+            codes_length += stands_for * stands_for;
+            if (i < ann->half)
+                image[i] |= (uint8_t)code;
+            else
+                image[i - ann->half] |= (uint8_t)(code << 4);
+        }
+        tail = (ngi_ann_tail){(float)(length / product), (float)(length / 2), 0};
+        /* the error is at right angles to the vector, as the scale is */
+        double error = length / product * (length / product) * codes_length - length;
+        tail.deviation = error > 0 ? (float)sqrt(error / ann->dimensions) : 0;
+    }
     memcpy(image + ann->stride - sizeof tail, &tail, sizeof tail);
 }
 
-static void query_raise(const ngi_ann *ann, ngi_ann_query *query)
+float ngi_ann_deviation(const ngi_ann *ann, uint32_t row)
+{
+    return ann_tail(ann, row).deviation;
+}
+
+static void query_begin(const ngi_ann *ann, ngi_ann_query *query)
 {
     query->stride = ann->stride;
+    query->excess = 0;
+    query->shifted = 1;
+    memset(query->low + ann->half, 0, ann->stride - ann->half);
+    memset(query->high, 0, ann->stride);
+}
+
+static void query_set(const ngi_ann *ann, ngi_ann_query *query, uint32_t i, int code)
+{
+    query->excess += 15 * code;
+    if (i < ann->half)
+        query->low[i] = (int8_t)code;
+    else
+        query->high[i - ann->half] = (int8_t)code;
+}
+
+void ngi_ann_query_vector(const ngi_ann *ann, const float *vector, ngi_ann_query *query)
+{
+    float most = 0;
+    query_begin(ann, query);
     for (uint32_t i = 0; i < ann->dimensions; i++)
-        query->raised[i] = (uint8_t)(query->codes[i] + 128);
-    memset(query->raised + ann->dimensions, 0, ann->stride - ann->dimensions);
+        most = fabsf(vector[i]) > most ? fabsf(vector[i]) : most;
+    query->scale = most / ANN_CODE_MAX;
+    for (uint32_t i = 0; i < ann->dimensions; i++)
+        query_set(ann, query, i, most > 0 ? (int)lrintf(vector[i] / most * ANN_CODE_MAX) : 0);
 }
 
-float ngi_ann_query_vector(const ngi_ann *ann, const float *vector, ngi_ann_query *query)
+void ngi_ann_query_row(const ngi_ann *ann, uint32_t row, ngi_ann_query *query)
 {
-    ngi_ann_tail tail = ann_encode(ann, vector, query->codes);
-    query_raise(ann, query);
-    return tail.scale;
-}
-
-float ngi_ann_query_row(const ngi_ann *ann, uint32_t row, ngi_ann_query *query)
-{
-    memcpy(query->codes, ann_image(ann, row), ann->dimensions);
-    memset(query->codes + ann->dimensions, 0, ann->stride - ann->dimensions);
-    query_raise(ann, query);
-    return ann_tail(ann, row).scale;
+    const uint8_t *image = ann_image(ann, row);
+    int sum = 0;
+    query_begin(ann, query);
+    query->scale = ann_tail(ann, row).scale;
+    for (size_t i = 0; i < ann->half; i++) {
+        query->low[i] = (int8_t)(2 * (image[i] & 15) - 15);
+        query->high[i] = (int8_t)(2 * (image[i] >> 4) - 15);
+        sum += query->low[i] + query->high[i];
+    }
+    if (ann->dimensions % 2 != 0) { /* the last half byte has no code */
+        sum -= query->high[ann->half - 1];
+        query->high[ann->half - 1] = 0;
+    }
+    query->excess = 15 * sum;
 }
 
 /* --- links ----------------------------------------------------------------------------------- */
@@ -168,12 +213,14 @@ void ngi_ann_sort(ann_candidate *candidates, size_t count)
     qsort(candidates, count, sizeof *candidates, candidate_compare);
 }
 
-/* Distances are 1 - score: half of the squared distance of unit vectors. */
-static bool choose_is_shadowed(const ngi_ann *ann, const ngi_ann_query *query, float scale,
+/* Distances are halves of squared ones: the shift of the query minus its score. */
+static bool choose_is_shadowed(const ngi_ann *ann, const ngi_ann_query *query, float shift,
                                float distance, const uint32_t *links, unsigned count)
 {
+    float scores[NGI_ANN_LINKS];
+    ann->kernels->list(query, ann->images.base, links, count, scores);
     for (unsigned i = 0; i < count; i++)
-        if ((1 - ann_score(ann, query, scale, links[i])) * ANN_SHADOW <= distance)
+        if ((shift - scores[i]) * ANN_SHADOW <= distance)
             return true;
     return false;
 }
@@ -182,13 +229,15 @@ unsigned ngi_ann_choose(const ngi_ann *ann, uint32_t row, const ann_candidate *c
                         size_t count, unsigned wanted, uint32_t *out)
 {
     ngi_ann_query query;
+    float own_shift = ann_tail(ann, row).shift;
     unsigned chosen = 0;
     for (size_t i = 0; i < count && chosen < wanted; i++) {
         uint32_t other = candidates[i].row;
         if (other == row || (i > 0 && other == candidates[i - 1].row))
             continue;
-        float scale = ngi_ann_query_row(ann, other, &query);
-        if (!choose_is_shadowed(ann, &query, scale, 1 - candidates[i].score, out, chosen))
+        ngi_ann_query_row(ann, other, &query);
+        if (!choose_is_shadowed(ann, &query, ann_tail(ann, other).shift,
+                                own_shift - candidates[i].score, out, chosen))
             out[chosen++] = other;
     }
     return chosen;
@@ -219,10 +268,10 @@ static void link_add(const ngi_ann *ann, uint32_t row, uint32_t other)
     }
     ngi_ann_query query;
     ann_candidate candidates[NGI_ANN_LINKS + 1];
-    float scale = ngi_ann_query_row(ann, row, &query);
+    ngi_ann_query_row(ann, row, &query);
     for (unsigned i = 0; i < count; i++)
-        candidates[i] = (ann_candidate){ann_score(ann, &query, scale, links[i]), links[i]};
-    candidates[count] = (ann_candidate){ann_score(ann, &query, scale, other), other};
+        candidates[i] = (ann_candidate){ann_score(ann, &query, links[i]), links[i]};
+    candidates[count] = (ann_candidate){ann_score(ann, &query, other), other};
     ngi_ann_sort(candidates, count + 1);
     count = ngi_ann_choose(ann, row, candidates, count + 1, NGI_ANN_LINKS, chosen);
     ngi_ann_set_links(ann, row, chosen, count);
@@ -237,17 +286,18 @@ static void entry_add(ngi_ann *ann, uint32_t row)
         ann->entries[ann->entry_count++] = row;
 }
 
-ng_status ngi_ann_insert(ngi_ann *ann, uint32_t row, const float *unit_vector)
+ng_status ngi_ann_insert(ngi_ann *ann, uint32_t row, const float *vector)
 {
     ngi_ann_hit near[INSERT_EFFORT];
     ann_candidate candidates[INSERT_EFFORT];
     uint32_t links[ANN_OWN_LINKS], count;
-    ng_status status = ngi_ann_search(ann, unit_vector, INSERT_EFFORT, NULL, NULL, near, &count);
+    const ngi_ann_request request = {.query = vector, .effort = INSERT_EFFORT};
+    ng_status status = ngi_ann_search(ann, &request, near, &count);
     if (status != NG_OK)
         return status;
     memcpy(candidates, near, count * sizeof *near);
     ngi_ann_set_state(ann, row, ANN_PRESENT);
-    ngi_ann_set_image(ann, row, unit_vector);
+    ngi_ann_set_image(ann, row, vector);
     unsigned chosen = ngi_ann_choose(ann, row, candidates, count, ANN_OWN_LINKS, links);
     ngi_ann_set_links(ann, row, links, chosen);
     for (unsigned i = 0; i < chosen; i++)
@@ -285,9 +335,9 @@ static void clean_row(const ngi_ann *ann, uint32_t row)
     if (removed == 0)
         return;
     ngi_ann_query query;
-    float scale = ngi_ann_query_row(ann, row, &query);
+    ngi_ann_query_row(ann, row, &query);
     for (unsigned i = 0; i < found; i++)
-        candidates[i] = (ann_candidate){ann_score(ann, &query, scale, near[i]), near[i]};
+        candidates[i] = (ann_candidate){ann_score(ann, &query, near[i]), near[i]};
     ngi_ann_sort(candidates, found);
     count = ngi_ann_choose(ann, row, candidates, found, NGI_ANN_LINKS, chosen);
     ngi_ann_set_links(ann, row, chosen, count);

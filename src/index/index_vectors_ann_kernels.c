@@ -2,30 +2,36 @@
 /* The portable kernels of the graph of vectors, and the choice. */
 #include "index/index_vectors_ann_kernels.h"
 
-static int32_t portable_dot(const ngi_ann_query *query, const int8_t *image)
+static void portable_list(const ngi_ann_query *query, const uint8_t *images, const uint32_t *rows,
+                          size_t count, float *out)
 {
-    int32_t sum = 0;
-    for (size_t i = 0; i < query->stride; i++)
-        sum += query->codes[i] * image[i];
-    return sum;
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t *image = images + rows[i] * query->stride;
+        int32_t sum = 0;
+        for (size_t k = 0; k < query->stride; k++)
+            sum += query->low[k] * (image[k] & 15) + query->high[k] * (image[k] >> 4);
+        out[i] = ngi_ann_score_of(query, image, sum);
+    }
 }
 
-static void portable_list(const ngi_ann_query *query, const int8_t *images, const uint32_t *rows,
-                          size_t count, float scale, float *out)
+void ngi_ann_compare_portable(const ngi_ann_batch *batch, const ngi_ann_panel *panel,
+                              ngi_ann_compared *out)
 {
-    ngi_ann_list(portable_dot, query, images, rows, count, scale, out);
-}
-
-static uint32_t portable_scores(const ngi_ann_query *query, const ngi_ann_block *block, float scale,
-                                float threshold, float out[NGI_ANN_BLOCK])
-{
-    return ngi_ann_scores(portable_dot, query, block, scale, threshold, out);
+    for (size_t at = 0; at < NGI_ANN_BATCH; at++) {
+        int32_t sums[NGI_ANN_PANEL] = {0};
+        for (size_t k = 0; k < batch->width; k += 4)
+            for (size_t row = 0; row < NGI_ANN_PANEL; row++)
+                for (size_t i = 0; i < 4; i++)
+                    sums[row] +=
+                        batch->codes[at][k + i] * panel->codes[k * NGI_ANN_PANEL + row * 4 + i];
+        for (size_t row = 0; row < NGI_ANN_PANEL; row++)
+            ngi_ann_compared_set(batch, panel, at, row, sums[row], out);
+    }
 }
 
 static const ngi_ann_kernels PORTABLE = {.name = "portable",
-                                         .dot = portable_dot,
                                          .list = portable_list,
-                                         .scores = portable_scores};
+                                         .compare = ngi_ann_compare_portable};
 
 static const ngi_ann_kernels *kernels_special(size_t index)
 {

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* Scalar products of int8 images, one version for each instruction set. They are sums of integers, so
- * every version gives the same.
+/* Scalar products of quantised vectors, one version for each instruction set. They are sums of
+ * integers, so every version gives the same.
  *
- * An image is a block of `stride` bytes, a multiple of NGI_ANN_LINE: the codes, -127..127, then zeros,
- * and in the last eight bytes what ngi_ann_tail says. A query has zeros wherever an image has no code.
+ * What is walked through are *images* of four bits a number, so that a vector of 100 numbers is one line
+ * of memory: a block of `stride` bytes, a multiple of NGI_ANN_LINE, with the codes 0..15 of the numbers
+ * [0, half) in the low halves of the first bytes, of [half, dimensions) in the high halves, then zeros,
+ * and ngi_ann_tail at the end. A code c stands for (2c - 15) x scale.
+ *
+ * What a graph is built from are *codes* of eight bits, -127..127, in panels of 16 rows that are compared
+ * with eight queries at once.
  *
  * Threads: pure functions over constant tables. */
 #ifndef NGI_INDEX_VECTORS_ANN_KERNELS_H
@@ -14,68 +19,80 @@
 #include <string.h>
 
 #define NGI_ANN_LINE 64u
-#define NGI_ANN_STRIDE_MAX (4096u + NGI_ANN_LINE)
-#define NGI_ANN_BLOCK 16u /* images that are compared together */
+#define NGI_ANN_STRIDE_MAX (2048u + NGI_ANN_LINE)
+#define NGI_ANN_WIDTH_MAX 4096u /* codes of a row */
+#define NGI_ANN_PANEL 16u       /* rows of a panel */
+#define NGI_ANN_BATCH 8u        /* queries that are compared with it at once */
 
 typedef struct ngi_ann_tail {
-    float scale; /* times a code = the number it stands for */
-    int32_t sum; /* of the codes */
+    float scale;     /* times 2c - 15 = the number a code stands for */
+    float shift;     /* half of the squared length of the vector */
+    float deviation; /* of the score of a query of length 1, by what the codes make wrong */
 } ngi_ann_tail;
 
-/** The codes of a query, in the two forms that kernels read. */
+/** A query: codes -127..127 in the places of those of an image, zeros where an image has none. */
 typedef struct ngi_ann_query {
     size_t stride;
-    _Alignas(64) int8_t codes[NGI_ANN_STRIDE_MAX];
-    _Alignas(64) uint8_t raised[NGI_ANN_STRIDE_MAX]; /* code + 128; 0 where there is none */
+    float scale;    /* times a code = the number it stands for */
+    int32_t excess; /* 15 x the sum of the codes */
+    float shifted;  /* 1 = a score is product - shift, 0 = the product */
+    _Alignas(64) int8_t low[NGI_ANN_STRIDE_MAX];
+    _Alignas(64) int8_t high[NGI_ANN_STRIDE_MAX];
 } ngi_ann_query;
 
-typedef struct ngi_ann_block {
-    const int8_t *images;
-    const float *scales;
-    const int32_t *sums;
-} ngi_ann_block;
+typedef struct ngi_ann_batch {
+    size_t width; /* codes of each, a multiple of four; zeros at the end */
+    float scales[NGI_ANN_BATCH];
+    float thresholds[NGI_ANN_BATCH];
+    int32_t excess[NGI_ANN_BATCH]; /* 128 x the sum of the codes */
+    _Alignas(64) int8_t codes[NGI_ANN_BATCH][NGI_ANN_WIDTH_MAX + NGI_ANN_LINE];
+} ngi_ann_batch;
+
+typedef struct ngi_ann_panel {
+    const uint8_t *codes; /* [width / 4][NGI_ANN_PANEL][4], each raised by 128; whole lines */
+    const float *scales;  /* [NGI_ANN_PANEL] */
+    const float *shifts;
+} ngi_ann_panel;
+
+typedef struct ngi_ann_compared {
+    float scores[NGI_ANN_BATCH][NGI_ANN_PANEL]; /* product x (scale x scale) - shift */
+    uint16_t above[NGI_ANN_BATCH];              /* a bit for each that is above the threshold */
+} ngi_ann_compared;
 
 typedef struct ngi_ann_kernels {
     const char *name;
-    int32_t (*dot)(const ngi_ann_query *query, const int8_t *image);
-    /** Scores, product x (scale x that of the tail), of those of the images that `rows` names. */
-    void (*list)(const ngi_ann_query *query, const int8_t *images, const uint32_t *rows,
-                 size_t count, float scale, float *out);
-    /** Scores, product x (scale x scales[i]), of NGI_ANN_BLOCK images that stand one behind the other,
-     *  with what their tails say apart; a bit for each that is above `threshold`. */
-    uint32_t (*scores)(const ngi_ann_query *query, const ngi_ann_block *block, float scale,
-                       float threshold, float out[NGI_ANN_BLOCK]);
+    /** Scores of those of the images that `rows` names. */
+    void (*list)(const ngi_ann_query *query, const uint8_t *images, const uint32_t *rows,
+                 size_t count, float *out);
+    void (*compare)(const ngi_ann_batch *batch, const ngi_ann_panel *panel, ngi_ann_compared *out);
 } ngi_ann_kernels;
 
-/** `list` and `scores` by way of a `dot`. */
-static inline void ngi_ann_list(int32_t (*dot)(const ngi_ann_query *, const int8_t *),
-                                const ngi_ann_query *query, const int8_t *images,
-                                const uint32_t *rows, size_t count, float scale, float *out)
+/** The score that a sum of codes x codes makes. */
+static inline float ngi_ann_score_of(const ngi_ann_query *query, const uint8_t *image, int32_t sum)
 {
-    for (size_t i = 0; i < count; i++) {
-        const int8_t *image = images + rows[i] * query->stride;
-        ngi_ann_tail tail;
-        memcpy(&tail, image + query->stride - sizeof tail, sizeof tail);
-        out[i] = (float)dot(query, image) * (scale * tail.scale);
-    }
+    ngi_ann_tail tail;
+    memcpy(&tail, image + query->stride - sizeof tail, sizeof tail);
+    float product = (float)(2 * sum - query->excess) * (query->scale * tail.scale);
+    return product - query->shifted * tail.shift;
 }
 
-static inline uint32_t ngi_ann_scores(int32_t (*dot)(const ngi_ann_query *, const int8_t *),
-                                      const ngi_ann_query *query, const ngi_ann_block *block,
-                                      float scale, float threshold, float out[NGI_ANN_BLOCK])
+/** Likewise for row `row` of a panel beside query `at` of a batch. */
+static inline void ngi_ann_compared_set(const ngi_ann_batch *batch, const ngi_ann_panel *panel,
+                                        size_t at, size_t row, int32_t sum, ngi_ann_compared *out)
 {
-    uint32_t above = 0;
-    for (size_t i = 0; i < NGI_ANN_BLOCK; i++) {
-        out[i] = (float)dot(query, block->images + i * query->stride) * (scale * block->scales[i]);
-        above |= (uint32_t)(out[i] > threshold) << i;
-    }
-    return above;
+    float product = (float)(sum - batch->excess[at]) * (batch->scales[at] * panel->scales[row]);
+    out->scores[at][row] = product - panel->shifts[row];
+    uint16_t bit = out->scores[at][row] > batch->thresholds[at];
+    out->above[at] = (uint16_t)((row == 0 ? 0u : out->above[at]) | (unsigned)bit << row);
 }
 
 /** The fastest version this processor runs. Owns: a constant. */
 const ngi_ann_kernels *ngi_ann_kernels_best(void);
 /** Every version this processor runs, by `index`, the portable one first; NULL beyond. */
 const ngi_ann_kernels *ngi_ann_kernels_at(size_t index);
+/** The portable version of `compare`. */
+void ngi_ann_compare_portable(const ngi_ann_batch *batch, const ngi_ann_panel *panel,
+                              ngi_ann_compared *out);
 
 #if defined(__x86_64__)
 const ngi_ann_kernels *ngi_ann_kernels_x86(size_t index);

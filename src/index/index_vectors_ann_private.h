@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The graph of vectors from inside.
  *
- *   images   by row: codes, zeros, tail; see index_vectors_ann_kernels.h
+ *   images   by row: codes of four bits, tail; see index_vectors_ann_kernels.h
  *   links    by row: rows, then ANN_NONE
  *   states   by row: ann_state
  *   entries  rows where searches begin
@@ -10,7 +10,8 @@
  *  1. links of a row are different rows, not itself, each of which is there or was removed.
  *  2. only a row that is there or was removed has links; `counts` says how many rows are in each state.
  *  3. an entry is there or was removed. While a row is there, so is an entry.
- *  4. a scale is that of the largest component, which has the code 127 or -127; 0 for a zero vector. */
+ *  4. a tail is that of the vector: its shift is half of the squared length, its scale that with which
+ *     the product of image and vector is the squared length; all 0 for a zero vector. */
 #ifndef NGI_INDEX_VECTORS_ANN_PRIVATE_H
 #define NGI_INDEX_VECTORS_ANN_PRIVATE_H
 
@@ -20,10 +21,10 @@
 #include <string.h>
 
 #define ANN_NONE UINT32_MAX
-#define ANN_OWN_LINKS 24u    /* that a row chooses; the rest is for rows that chose it */
+#define ANN_OWN_LINKS 32u    /* that a row chooses; the rest is for rows that chose it */
 #define ANN_ENTRY_ROWS 1000u /* an entry for so many */
 #define ANN_ENTRIES_MAX 1024u
-#define ANN_CODE_MAX 127
+#define ANN_CODE_MAX 127 /* of a query */
 #define ANN_SHADOW                                                                                 \
     1.2f /* a link that is so much nearer to a candidate than the row is shadows it */
 
@@ -48,6 +49,8 @@ struct ngi_ann {
     ngi_mem *mem;
     const ngi_ann_kernels *kernels;
     uint32_t dimensions;
+    size_t
+        half; /* bytes of an image that have codes: those of numbers [0, half), and of the rest */
     size_t stride; /* of an image */
     uint32_t row_end;
     uint32_t clean_next;         /* row that ngi_ann_clean goes on with; 0 = no pass goes on */
@@ -57,9 +60,9 @@ struct ngi_ann {
     ngi_table images, links, states;
 };
 
-static inline int8_t *ann_image(const ngi_ann *ann, uint32_t row)
+static inline uint8_t *ann_image(const ngi_ann *ann, uint32_t row)
 {
-    return (int8_t *)ann->images.base + row * ann->stride;
+    return ann->images.base + row * ann->stride;
 }
 
 static inline uint32_t *ann_links(const ngi_ann *ann, uint32_t row)
@@ -89,7 +92,7 @@ static inline unsigned ann_link_count(const uint32_t *links)
 
 static inline void ann_fetch(const ngi_ann *ann, uint32_t row)
 {
-    const int8_t *image = ann_image(ann, row);
+    const uint8_t *image = ann_image(ann, row);
     for (size_t i = 0; i < ann->stride; i += NGI_ANN_LINE)
         __builtin_prefetch(image + i);
 }
@@ -100,18 +103,17 @@ static inline bool ann_is_better(ann_candidate a, ann_candidate b)
     return a.score > b.score || (a.score == b.score && a.row < b.row);
 }
 
-/** Makes `query` ask for what is near a row, whose scale it returns, or near a vector. */
-float ngi_ann_query_row(const ngi_ann *ann, uint32_t row, ngi_ann_query *query);
-float ngi_ann_query_vector(const ngi_ann *ann, const float *vector, ngi_ann_query *query);
-/** Score of a row beside a query of that scale. */
-static inline float ann_score(const ngi_ann *ann, const ngi_ann_query *query, float scale,
-                              uint32_t row)
+/** Makes `query` ask for what is near a row, or near a vector. */
+void ngi_ann_query_row(const ngi_ann *ann, uint32_t row, ngi_ann_query *query);
+void ngi_ann_query_vector(const ngi_ann *ann, const float *vector, ngi_ann_query *query);
+static inline float ann_score(const ngi_ann *ann, const ngi_ann_query *query, uint32_t row)
 {
-    float product = (float)ann->kernels->dot(query, ann_image(ann, row));
-    return product * (scale * ann_tail(ann, row).scale);
+    float score;
+    ann->kernels->list(query, ann->images.base, &row, 1, &score);
+    return score;
 }
 
-/** The image of a vector; false if it is not finite. */
+/** The image of a vector, which is finite. */
 void ngi_ann_set_image(const ngi_ann *ann, uint32_t row, const float *vector);
 /** Puts a row into a state. */
 void ngi_ann_set_state(ngi_ann *ann, uint32_t row, ann_state state);

@@ -5,13 +5,17 @@
  * search. While a graph is built nobody waits: rows that change meanwhile are noted, and brought in
  * afterwards like any others. */
 #include "index/index_vectors_ann.h"
+#include "index/index_vectors_ann_kernels.h"
 #include "index/index_vectors_private.h"
 
 #include <math.h>
 #include <string.h>
 
 #define WORD_BITS 64u
-#define CLEAN_DIVISOR 8u /* a pass over the graph when so large a part of it was removed */
+#define DEVIATIONS 4.0      /* of the score of an image */
+#define AHEAD 4u            /* hits before one is scored, its vector is fetched */
+#define PREFETCH_BYTES 512u /* of it; the hardware fetches the rest */
+#define CLEAN_DIVISOR 8u    /* a pass over the graph when so large a part of it was removed */
 
 static size_t graph_changed_bytes(uint32_t rows)
 {
@@ -191,25 +195,45 @@ static bool graph_accepts(void *context, uint32_t row)
     return slot != 0 && ngi_vector_search_accepts(search, slot);
 }
 
+/* Scores what was found exactly, but for rows that cannot come among the best unless their images err
+ * by more than DEVIATIONS. */
+static void graph_offer(ngi_vector_search *search, const ngi_ann_hit *hits, uint32_t count)
+{
+    const ngi_vectors *vectors = ngi_vector_search_vectors(search);
+    const ngi_ann *ann = vectors->graph.ann;
+    for (uint32_t i = 0; i < count; i++) {
+        double doubt = DEVIATIONS * (double)ngi_ann_deviation(ann, hits[i].row);
+        if (i + AHEAD < count) {
+            const char *ahead = (const char *)ngi_vectors_row_at(vectors, hits[i + AHEAD].row);
+            for (size_t at = 0; at < PREFETCH_BYTES; at += NGI_ANN_LINE)
+                __builtin_prefetch(ahead + at);
+        }
+        if ((double)hits[i].score + doubt >= ngi_vector_search_least(search))
+            ngi_vector_search_offer(search, hits[i].row);
+    }
+}
+
 ng_status ngi_vector_search_graph(ngi_vector_search *search, uint32_t effort)
 {
     const ngi_vectors *vectors = ngi_vector_search_vectors(search);
     const double *query = ngi_vector_search_query(search);
     float direction[NGI_DIMENSIONS_MAX];
+    const ngi_ann_request request = {.query = direction,
+                                     .effort = effort,
+                                     .by_product = true,
+                                     .accept = ngi_vector_search_is_filtered(search) ? graph_accepts
+                                                                                     : NULL,
+                                     .context = search};
     uint32_t count = 0;
     size_t bytes = effort * sizeof(ngi_ann_hit);
     void *block;
     ng_status status = ngi_alloc(vectors->mem, bytes, "search for vectors", &block);
     if (status != NG_OK)
         return status;
-    const ngi_ann_hit *hits = block;
     for (uint32_t i = 0; i < vectors->dimensions; i++)
         direction[i] = (float)query[i];
-    status = ngi_ann_search(vectors->graph.ann, direction, effort,
-                            ngi_vector_search_is_filtered(search) ? graph_accepts : NULL, search,
-                            block, &count);
-    for (uint32_t i = 0; i < count; i++)
-        ngi_vector_search_offer(search, hits[i].row);
+    status = ngi_ann_search(vectors->graph.ann, &request, block, &count);
+    graph_offer(search, block, count);
     ngi_free(vectors->mem, block, bytes);
     return status;
 }

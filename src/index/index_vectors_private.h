@@ -158,6 +158,8 @@ static inline bool ngi_vectors_is_derived(const ngi_vectors *vectors, uint32_t s
 void ngi_vector_search_offer(ngi_vector_search *search, uint32_t row);
 /** What a search asks for: of unit length, in the projected space. */
 const double *ngi_vector_search_query(const ngi_vector_search *search);
+/** The least score of a full result; -infinity until it is full. */
+double ngi_vector_search_least(const ngi_vector_search *search);
 /** Whether it lets a slot count, and whether it asks at all. */
 bool ngi_vector_search_accepts(const ngi_vector_search *search, uint32_t slot);
 bool ngi_vector_search_is_filtered(const ngi_vector_search *search);

@@ -278,6 +278,11 @@ const double *ngi_vector_search_query(const ngi_vector_search *search)
     return search->query;
 }
 
+double ngi_vector_search_least(const ngi_vector_search *search)
+{
+    return search->count < search->capacity ? -INFINITY : search->heap[0].score;
+}
+
 bool ngi_vector_search_accepts(const ngi_vector_search *search, uint32_t slot)
 {
     return search->accept == NULL || search->accept(search->context, slot);
