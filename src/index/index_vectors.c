@@ -360,13 +360,13 @@ void ngi_vectors_set_projection(ngi_vectors *vectors, const uint8_t *little_endi
         vectors_copy_floats(vectors->projection + dimensions, little_endian_components,
                             dimensions * component_count);
     }
-    for (uint32_t i = VECTORS_PLAIN + 1; i < VECTORS_SETTING_COUNT; i++) {
+    for (uint32_t i = VECTORS_PLAIN + 1; i <= NGI_COMPONENTS_MAX; i++) {
         vectors->settings[i].swept = 0;
         vectors->settings[i].cursor = 0;
         vectors->settings[i].derived_count = 0;
     }
     /* A graph of directions without components is of no use any more. */
-    if (vectors->graph.setting != VECTORS_PLAIN)
+    if (ngi_setting_is_projected(vectors->graph.setting))
         ngi_vectors_graph_drop(vectors);
     vectors->projection_version++;
 }
@@ -374,6 +374,9 @@ void ngi_vectors_set_projection(ngi_vectors *vectors, const uint8_t *little_endi
 ng_status ngi_vectors_resolve(const ngi_vectors *vectors, int32_t remove_components, uint32_t *out)
 {
     uint32_t available = vectors->component_count;
+    *out = remove_components == NGI_SELECT_L2 ? VECTORS_L2 : VECTORS_DOT;
+    if (remove_components == NGI_SELECT_L2 || remove_components == NGI_SELECT_DOT)
+        return NG_OK;
     if (remove_components < NG_PLAIN_COSINE || remove_components > NGI_COMPONENTS_MAX)
         return ngi_fail(NG_E_INVALID, "remove_components %d is outside %d..%d", remove_components,
                         NG_PLAIN_COSINE, NGI_COMPONENTS_MAX);

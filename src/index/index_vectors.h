@@ -62,13 +62,17 @@ NG_MUST_USE ng_status ngi_vectors_reserve_projection(ngi_vectors *vectors, uint3
 void ngi_vectors_set_projection(ngi_vectors *vectors, const uint8_t *little_endian_mean,
                                 const uint8_t *little_endian_components, uint32_t component_count);
 
-/* `remove_components`, everywhere below: 0 = the default, NG_PLAIN_COSINE, or how many of the top
- * components are removed after centring. Without a projection the default is the plain cosine and
+/* `remove_components`, everywhere below, says how rows are measured: 0 = the default, NG_PLAIN_COSINE, or
+ * how many of the top components are removed after centring; NGI_SELECT_DOT = by the scalar product;
+ * NGI_SELECT_L2 = by minus the squared distance. Without a projection the default is the plain cosine and
  * a number is NG_E_INVALID; with one the default is 2, or what there is if that is fewer (and one
  * dimension is always left). More than there are is NG_E_INVALID, naming both.
  *
  * A row has no direction, and never appears in a result, if it is the zero vector, or if its
- * projection is zero (less than a millionth of its centred length: float32 holds no more). */
+ * projection is zero (less than a millionth of its centred length: float32 holds no more). By scalar
+ * product and distance every row counts. */
+#define NGI_SELECT_DOT (-2)
+#define NGI_SELECT_L2 (-3)
 
 /** Whether every row has the derived values that a search with `remove_components` uses; false if
  *  that is invalid, and then prepare says why. */
@@ -79,7 +83,7 @@ bool ngi_vectors_is_prepared(const ngi_vectors *vectors, int32_t remove_componen
 NG_MUST_USE ng_status ngi_vectors_prepare(ngi_vectors *vectors, int32_t remove_components,
                                           size_t max_rows);
 
-/** dst += sign x unit vector of `slot` (or of `vector`, when not NULL), centred and with components
+/** dst += sign x unit vector of `slot` (the vector itself by scalar product and distance) (or of `vector`, when not NULL), centred and with components
  *  removed as asked. false if there is no vector, it has no direction, or `remove_components` is
  *  invalid; then dst is as it was. Allocates nothing. */
 bool ngi_vectors_accumulate(const ngi_vectors *vectors, uint32_t slot, const float *vector,
@@ -100,10 +104,10 @@ typedef struct ngi_vector_hit {
 /** One search: its prepared query and its best hits so far. */
 typedef struct ngi_vector_search ngi_vector_search;
 
-/** Begins a search for the `limit` best rows. `query` [dimensions] lies already in the projected
- *  space (see accumulate), any length. `accept` (may be NULL) is asked only about rows that would
- *  enter the result. Errors: NG_E_INVALID (a zero or non-finite query, limit 0,
- *  remove_components), NG_E_NOMEM. Owns: the caller, until ngi_vector_search_destroy. */
+/** Begins a search for the `limit` best rows, those with the highest scores. `query` [dimensions] lies already in the projected
+ *  space (see accumulate), of any length where cosines are asked for. `accept` (may be NULL) is asked only about rows that would
+ *  enter the result. Errors: NG_E_INVALID (a non-finite query, one without
+ *  direction for cosines, limit 0, remove_components), NG_E_NOMEM. Owns: the caller, until ngi_vector_search_destroy. */
 NG_MUST_USE ng_status ngi_vector_search_begin(const ngi_vectors *vectors, const double *query,
                                               int32_t remove_components, size_t limit,
                                               bool (*accept)(void *context, uint32_t slot),

@@ -211,7 +211,7 @@ static unsigned walk_entries(const ann_walk *walk, uint32_t out[ENTRIES])
 
 static void walk_run(ann_walk *walk)
 {
-    uint32_t rows[ENTRIES > WIDTH ? ENTRIES : WIDTH], near[WIDTH * NGI_ANN_LINKS];
+    uint32_t rows[ENTRIES > WIDTH ? ENTRIES : WIDTH] = {0}, near[WIDTH * NGI_ANN_LINKS];
     unsigned count = walk_entries(walk, rows);
     walk_rows(walk, rows, count);
     while ((count = beam_take(walk->ann, &walk->beam, rows)) > 0) {

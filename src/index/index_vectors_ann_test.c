@@ -286,6 +286,43 @@ static void test_same_source_same_graph(void **state)
     free_fixture(g);
 }
 
+/* Rows of different lengths: the nearest by distance, and those with the largest product. */
+static void test_lengths(void **state)
+{
+    (void)state;
+    fixture *f = make_fixture(ROWS, "ann lengths");
+    for (uint32_t row = 0; row < ROWS; row++) {
+        float length = 1 + 0.5f * random_float(&f->random);
+        for (uint32_t i = 0; i < DIMENSIONS; i++)
+            f->vectors[row][i] *= length;
+    }
+    assert_int_equal(build(f, ROWS), NG_OK);
+    assert_int_equal(ngi_ann_check(f->ann), NG_OK);
+    for (unsigned by_product = 0; by_product < 2; by_product++) {
+        unsigned right = 0;
+        for (unsigned turn = 0; turn < 50; turn++) {
+            ngi_ann_hit hits[256];
+            uint32_t count;
+            const float *query = f->vectors[testing_below(&f->random, ROWS)];
+            const ngi_ann_request request = {.query = query,
+                                             .effort = 256,
+                                             .by_product = by_product != 0};
+            assert_int_equal(ngi_ann_search(f->ann, &request, hits, &count), NG_OK);
+            double best[2] = {-INFINITY, -INFINITY}; /* found, there */
+            for (uint32_t i = 0; i < ROWS + count; i++) {
+                uint32_t row = i < ROWS ? i : hits[i - ROWS].row;
+                double shift = exact_score(f, f->vectors[row], row) / 2;
+                double score = exact_score(f, query, row) - (by_product != 0 ? 0 : shift);
+                double *kept = &best[i < ROWS];
+                *kept = score > *kept ? score : *kept;
+            }
+            right += best[0] == best[1];
+        }
+        assert_true(right >= 49);
+    }
+    free_fixture(f);
+}
+
 /* Whatever request for memory fails, there is an answer, and the graph is whole. */
 static void test_no_memory(void **state)
 {
@@ -407,6 +444,7 @@ int main(void)
         cmocka_unit_test(test_insert_and_remove),
         cmocka_unit_test(test_build_is_stopped),
         cmocka_unit_test(test_same_source_same_graph),
+        cmocka_unit_test(test_lengths),
         cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_kernels),
     };

@@ -42,6 +42,27 @@ static double derive_norm(const double *values, size_t count)
     return sqrt(sums[0]);
 }
 
+double ngi_vectors_nearness(const double *query, const float *values, size_t count)
+{
+    double sums[SUMS] = {0}, difference;
+    size_t i = 0;
+    for (; i + SUMS <= count; i += SUMS) {
+        for (size_t j = 0; j < SUMS; j++) {
+            difference = query[i + j] - (double)values[i + j];
+            sums[j] += difference * difference;
+        }
+    }
+    for (size_t j = 0; i + j < count; j++) {
+        difference = query[i + j] - (double)values[i + j];
+        sums[j] += difference * difference;
+    }
+    for (size_t width = SUMS / 2; width > 0; width /= 2) {
+        for (size_t j = 0; j < width; j++)
+            sums[j] += sums[j + width];
+    }
+    return -sums[0];
+}
+
 static void derive_widen(double *out, const float *values, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -77,13 +98,13 @@ static void projector_factorise(ngi_projector *projector)
     }
 }
 
-void ngi_projector_init(ngi_projector *projector, const ngi_vectors *vectors,
-                        uint32_t component_count)
+void ngi_projector_init(ngi_projector *projector, const ngi_vectors *vectors, uint32_t setting)
 {
     projector->vectors = vectors;
-    projector->component_count = component_count;
+    projector->setting = setting;
+    projector->component_count = ngi_setting_is_cosine(setting) ? setting : 0;
     projector->mean_norm = 0;
-    if (component_count == 0)
+    if (projector->component_count == 0)
         return;
     double mean[NGI_DIMENSIONS_MAX];
     derive_widen(mean, ngi_vectors_mean(vectors), vectors->dimensions);
@@ -129,6 +150,8 @@ double ngi_projector_row(const ngi_projector *projector, const float *vector, do
 {
     size_t dimensions = projector->vectors->dimensions;
     derive_widen(residual, vector, dimensions);
+    if (!ngi_setting_is_cosine(projector->setting))
+        return 1;
     double norm = derive_norm(residual, dimensions);
     if (!(norm > 0) || isinf(norm))
         return 0;
@@ -178,13 +201,13 @@ bool ngi_vectors_accumulate(const ngi_vectors *vectors, uint32_t slot, const flo
 static double units_row(const ngi_projector *projector, const float *values, double *residual)
 {
     const ngi_vectors *vectors = projector->vectors;
-    uint32_t setting = projector->component_count;
+    uint32_t setting = projector->setting;
     size_t row = (size_t)(values - ngi_vectors_row_at(vectors, 0)) / vectors->dimensions;
     if (!ngi_vectors_is_derived(vectors, setting, row))
         return ngi_projector_row(projector, values, residual);
     double inverse = *ngi_vectors_inverse_at(&vectors->settings[setting], row);
     derive_widen(residual, values, vectors->dimensions);
-    if (inverse > 0 && setting != 0) {
+    if (inverse > 0 && projector->component_count != 0) {
         const float *mean = ngi_vectors_mean(vectors);
         for (size_t i = 0; i < vectors->dimensions; i++)
             residual[i] -= (double)mean[i];
@@ -230,7 +253,7 @@ ng_status ngi_vectors_units(const ngi_vectors *vectors, const uint32_t *slots, s
 double ngi_vectors_inverse(const ngi_projector *projector, size_t row)
 {
     const ngi_vectors *vectors = projector->vectors;
-    uint32_t setting = projector->component_count;
+    uint32_t setting = projector->setting;
     if (NGI_LIKELY(ngi_vectors_is_derived(vectors, setting, row)))
         return *ngi_vectors_inverse_at(&vectors->settings[setting], row);
     double residual[NGI_DIMENSIONS_MAX];
@@ -269,7 +292,7 @@ static void derive_image(ngi_vectors *vectors, size_t row)
 
 static void derive_bounds(ngi_vectors *vectors, const ngi_projector *projector, size_t row)
 {
-    uint32_t index = projector->component_count;
+    uint32_t index = projector->setting;
     ngi_vectors_setting *setting = &vectors->settings[index];
     ngi_vectors_row *info = ngi_vectors_info_at(vectors, row);
     const float *values = ngi_vectors_row_at(vectors, row);
@@ -281,7 +304,13 @@ static void derive_bounds(ngi_vectors *vectors, const ngi_projector *projector, 
         gain = derive_peak(values, vectors->dimensions) / VECTORS_CODE_MAX * inverse;
         shift = projector->mean_norm * inverse;
     }
-    bool usable = gain <= VECTORS_BOUND_MAX && shift <= VECTORS_BOUND_MAX;
+    if (index == VECTORS_L2) {
+        double length = derive_norm(residual, vectors->dimensions);
+        gain *= 2; /* the bound is 2 q.v - |v|^2 */
+        shift = length * length;
+    }
+    double most = ngi_setting_is_cosine(index) ? VECTORS_BOUND_MAX : VECTORS_LENGTH_MAX;
+    bool usable = gain <= most && shift <= most;
     ngi_panel_bounds *bounds = ngi_vectors_bounds_at(setting, row / NGI_PANEL_ROWS);
     bounds->gain[row % NGI_PANEL_ROWS] = usable ? (float)gain : NAN;
     bounds->shift[row % NGI_PANEL_ROWS] = usable ? (float)shift : 0;

@@ -49,7 +49,7 @@ out:
     return status;
 }
 
-/* The direction of a row; zeros if it has none. */
+/* The direction of a row, zeros if it has none; or the row itself where lengths count. */
 static void graph_direction(const ngi_projector *projector, uint32_t row, float *out)
 {
     const ngi_vectors *vectors = projector->vectors;
@@ -67,7 +67,8 @@ bool ngi_vectors_job_row(const ngi_vectors *vectors, const ngi_vectors_job *job,
         return false;
     /* The projection may be another one by now: then the job is in vain, and ends so. */
     bool is_same = job->projection_version == vectors->projection_version;
-    ngi_projector_init(&projector, vectors, is_same ? job->setting : VECTORS_PLAIN);
+    bool is_usable = is_same || !ngi_setting_is_projected(job->setting);
+    ngi_projector_init(&projector, vectors, is_usable ? job->setting : VECTORS_PLAIN);
     graph_direction(&projector, row, out);
     return true;
 }
@@ -87,8 +88,8 @@ static void graph_take(ngi_vectors *vectors, const ngi_vectors_job *job)
 bool ngi_vectors_job_end(ngi_vectors *vectors, ngi_vectors_job *job, bool is_built)
 {
     ngi_vectors_graph *graph = &vectors->graph;
-    bool is_valid =
-        job->setting == VECTORS_PLAIN || job->projection_version == vectors->projection_version;
+    bool is_valid = !ngi_setting_is_projected(job->setting) ||
+                    job->projection_version == vectors->projection_version;
     if (is_built && is_valid)
         graph_take(vectors, job);
     else
@@ -200,15 +201,22 @@ static bool graph_accepts(void *context, uint32_t row)
 static void graph_offer(ngi_vector_search *search, const ngi_ann_hit *hits, uint32_t count)
 {
     const ngi_vectors *vectors = ngi_vector_search_vectors(search);
+    const double *query = ngi_vector_search_query(search);
     const ngi_ann *ann = vectors->graph.ann;
+    bool is_distance = vectors->graph.setting == VECTORS_L2;
+    double length = 0;
+    for (uint32_t i = 0; i < vectors->dimensions; i++)
+        length += query[i] * query[i];
+    double scale = is_distance ? 2 : 1, shift = is_distance ? length : 0;
     for (uint32_t i = 0; i < count; i++) {
-        double doubt = DEVIATIONS * (double)ngi_ann_deviation(ann, hits[i].row);
+        double doubt = DEVIATIONS * (double)ngi_ann_deviation(ann, hits[i].row) * sqrt(length);
         if (i + AHEAD < count) {
             const char *ahead = (const char *)ngi_vectors_row_at(vectors, hits[i + AHEAD].row);
             for (size_t at = 0; at < PREFETCH_BYTES; at += NGI_ANN_LINE)
                 __builtin_prefetch(ahead + at);
         }
-        if ((double)hits[i].score + doubt >= ngi_vector_search_least(search))
+        double most = scale * ((double)hits[i].score + doubt) - shift;
+        if (!(most < ngi_vector_search_least(search)))
             ngi_vector_search_offer(search, hits[i].row);
     }
 }
@@ -220,7 +228,7 @@ ng_status ngi_vector_search_graph(ngi_vector_search *search, uint32_t effort)
     float direction[NGI_DIMENSIONS_MAX];
     const ngi_ann_request request = {.query = direction,
                                      .effort = effort,
-                                     .by_product = true,
+                                     .by_product = vectors->graph.setting != VECTORS_L2,
                                      .accept = ngi_vector_search_is_filtered(search) ? graph_accepts
                                                                                      : NULL,
                                      .context = search};

@@ -10,8 +10,8 @@
  *   panels      int8 image, 16 rows a panel, see index_kernels.h
  *   errors      float32 by row: how far the image is from the row, in units of the image; NaN until
  *               it is derived, -infinity for a row without vector
- *   settings    for each number of removed components (0 = plain cosine): inverse norms (float64),
- *               and what the filter needs (float32)
+ *   settings    for each number of removed components (0 = plain cosine), and for scalar products and
+ *               distances: inverse norms (float64), and what the filter needs (float32)
  *
  * Invariants
  *   1. slot_rows and row_infos are inverse to each other; `count` rows have a slot; the other
@@ -34,13 +34,17 @@
 #include "index/index_kernels.h"
 #include "index/index_vectors.h"
 
-#define VECTORS_SETTING_COUNT (NGI_COMPONENTS_MAX + 1) /* by number of removed components */
+/* Settings: by number of removed components, then the other measures. */
 #define VECTORS_PLAIN 0u
+#define VECTORS_DOT (NGI_COMPONENTS_MAX + 1u)
+#define VECTORS_L2 (NGI_COMPONENTS_MAX + 2u)
+#define VECTORS_SETTING_COUNT (NGI_COMPONENTS_MAX + 3u)
 #define VECTORS_DEFAULT_COMPONENTS 2u
 #define VECTORS_NO_ROW UINT32_MAX
 #define VECTORS_CODE_MAX 127         /* of the image; -128 is not used, so that +-c are alike */
 #define VECTORS_IMAGE_BIT (1u << 31) /* of `derived`: the image and its error */
-#define VECTORS_BOUND_MAX 1e4 /* a row with a larger gain or shift is always scored exactly */
+#define VECTORS_BOUND_MAX 1e4   /* a row with a larger gain or shift is always scored exactly */
+#define VECTORS_LENGTH_MAX 1e30 /* the same where lengths count */
 
 _Static_assert(VECTORS_SETTING_COUNT <= 31, "a bit of `derived` for each setting and the image");
 
@@ -96,7 +100,8 @@ struct ngi_vectors {
  *  not quite orthonormal. Made for one call; valid while the projection is. */
 typedef struct ngi_projector {
     const ngi_vectors *vectors;
-    uint32_t component_count; /* 0 = plain: nothing is removed */
+    uint32_t setting;
+    uint32_t component_count; /* 0: nothing is removed */
     double mean_norm;
     /* Cholesky factor of the components' scalar products, rows of the lower triangle. */
     double factor[NGI_COMPONENTS_MAX * (NGI_COMPONENTS_MAX + 1) / 2];
@@ -156,7 +161,7 @@ static inline bool ngi_vectors_is_derived(const ngi_vectors *vectors, uint32_t s
 
 /** Offers a row to a search by its exact score. */
 void ngi_vector_search_offer(ngi_vector_search *search, uint32_t row);
-/** What a search asks for: of unit length, in the projected space. */
+/** What a search asks for: in the projected space, of unit length for cosines. */
 const double *ngi_vector_search_query(const ngi_vector_search *search);
 /** The least score of a full result; -infinity until it is full. */
 double ngi_vector_search_least(const ngi_vector_search *search);
@@ -169,17 +174,25 @@ const ngi_vectors *ngi_vector_search_vectors(const ngi_vector_search *search);
  *  Errors: NG_E_INVALID. */
 NG_MUST_USE ng_status ngi_vectors_resolve(const ngi_vectors *vectors, int32_t remove_components,
                                           uint32_t *out);
-void ngi_projector_init(ngi_projector *projector, const ngi_vectors *vectors,
-                        uint32_t component_count);
+void ngi_projector_init(ngi_projector *projector, const ngi_vectors *vectors, uint32_t setting);
+/** Whether a setting measures directions: cosines, not lengths as well. */
+static inline bool ngi_setting_is_cosine(uint32_t setting)
+{
+    return setting <= NGI_COMPONENTS_MAX;
+}
+/** Whether it depends on the projection. */
+static inline bool ngi_setting_is_projected(uint32_t setting)
+{
+    return setting != VECTORS_PLAIN && ngi_setting_is_cosine(setting);
+}
 /** residual = the vector, centred and with components removed; returns 1 / its norm, or 0 if it
- *  has no direction. */
+ *  has no direction. By scalar product and distance it is the vector itself, and 1. */
 double ngi_projector_row(const ngi_projector *projector, const float *vector, double *residual);
 /** Removes the components, without centring; returns the norm, or 0 if nothing is left. */
 double ngi_projector_query(const ngi_projector *projector, double *query);
 /** The inverse norm of a row that has a slot: derived, or computed now. */
 double ngi_vectors_inverse(const ngi_projector *projector, size_t row);
-/** The score that defines the order: float64, the same bits on every processor. */
-double ngi_vectors_score(const ngi_vectors *vectors, const double *query, double mean_dot,
-                         double inverse, size_t row);
+/** Minus the squared distance, float64, the same bits on every processor. */
+double ngi_vectors_nearness(const double *query, const float *values, size_t count);
 
 #endif

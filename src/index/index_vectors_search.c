@@ -11,6 +11,9 @@
  * norm. The filter computes the bound in float32, so `margin` also covers its roundings: fewer than
  * ten of 2^-24 each, of numbers no larger than |h b| CODE_MAX sqrt(dimensions) or |offset|.
  *
+ * By scalar product there is no mean, and the inverse norm is 1. By distance the score is
+ * 2 q.v - |v|^2 - |q|^2: gain and shift are 2 s and |v|^2, and |q|^2 is added to the threshold instead.
+ *
  * Only rows whose bound reaches the worst hit kept so far are scored in float64. So the result is
  * that of scoring every row, and which rows were passed over cannot be seen.
  *
@@ -36,7 +39,7 @@ struct ngi_vector_search {
     double *query;  /* [dimensions], unit length */
     int16_t *codes; /* [2 pair_count], its image */
     double mean_dot;
-    double code_norm; /* |b|, in units of one code */
+    double own_length; /* by distance, |q|^2; else 0 */
     ngi_bound bound;
     ngi_vector_hit *heap; /* [capacity] */
     size_t capacity;
@@ -58,6 +61,10 @@ static ng_status search_normalise(ngi_vector_search *search, const double *query
         if (!isfinite(query[i]))
             return ngi_fail(NG_E_INVALID, "query[%zu] is not finite", i);
         peak = fabs(query[i]) > peak ? fabs(query[i]) : peak;
+    }
+    if (!ngi_setting_is_cosine(search->projector.setting)) {
+        memcpy(search->query, query, dimensions * sizeof *query);
+        return NG_OK;
     }
     if (!(peak > 0))
         return ngi_fail(NG_E_INVALID, "query is the zero vector");
@@ -82,12 +89,12 @@ static void search_quantise(ngi_vector_search *search)
     double peak = 0;
     for (size_t i = 0; i < dimensions; i++)
         peak = fabs(search->query[i]) > peak ? fabs(search->query[i]) : peak;
-    double step = peak / most;
+    double step = peak > 0 ? peak / most : 1;
     double lost = 0;
     double norm = 0;
     memset(search->codes, 0, padded * sizeof *search->codes);
     for (size_t i = 0; i < dimensions; i++) {
-        double value = search->query[i] / peak * most;
+        double value = peak > 0 ? search->query[i] / peak * most : 0;
         int code = (int)(value < 0 ? value - 0.5 : value + 0.5);
         search->codes[i] = (int16_t)code;
         lost += (search->query[i] - step * code) * (search->query[i] - step * code);
@@ -114,6 +121,11 @@ static void search_centre(ngi_vector_search *search)
     }
     /* The last term covers a mean_dot that is small because its terms cancel. */
     search->bound.offset = (float)(offset + fabs(offset) * ROUNDING + 1e-12);
+    if (search->projector.setting == VECTORS_L2) {
+        for (size_t i = 0; i < vectors->dimensions; i++)
+            search->own_length += search->query[i] * search->query[i];
+        search->bound.offset = -(float)(1 - 2 * ROUNDING);
+    }
     search->projection_version = vectors->projection_version;
 }
 
@@ -240,11 +252,17 @@ static void search_keep(ngi_vector_search *search, const ngi_vector_hit *hit)
  * Scan
  * ------------------------------------------------------------------------------------------- */
 
-double ngi_vectors_score(const ngi_vectors *vectors, const double *query, double mean_dot,
-                         double inverse, size_t row)
+/* The score that defines the order: float64, the same bits on every processor. */
+static double search_measure(const ngi_vector_search *search, size_t row, double inverse)
 {
+    const ngi_vectors *vectors = search->vectors;
     const float *values = ngi_vectors_row_at(vectors, row);
-    double score = (vectors->kernels->dot(query, values, vectors->dimensions) - mean_dot) * inverse;
+    if (search->projector.setting == VECTORS_L2)
+        return ngi_vectors_nearness(search->query, values, vectors->dimensions);
+    double product = vectors->kernels->dot(search->query, values, vectors->dimensions);
+    if (search->projector.setting == VECTORS_DOT)
+        return product;
+    double score = (product - search->mean_dot) * inverse;
     if (score > 1)
         return 1;
     return score < -1 ? -1 : score;
@@ -259,7 +277,7 @@ static void search_score(ngi_vector_search *search, size_t row)
     double inverse = ngi_vectors_inverse(&search->projector, row);
     if (!(inverse > 0))
         return;
-    hit.score = ngi_vectors_score(vectors, search->query, search->mean_dot, inverse, row);
+    hit.score = search_measure(search, row, inverse);
     if (search->count == search->capacity && !search_is_worse(&search->heap[0], &hit))
         return;
     if (search->accept != NULL && !search->accept(search->context, hit.slot))
@@ -303,7 +321,11 @@ static float search_threshold(const ngi_vector_search *search)
 {
     if (search->count < search->capacity)
         return -INFINITY;
-    return (float)search->heap[0].score - 1e-6f;
+    double least = search->heap[0].score;
+    if (ngi_setting_is_cosine(search->projector.setting))
+        return (float)least - 1e-6f;
+    double raised = least + search->own_length;
+    return (float)(raised - ROUNDING * (fabs(least) + search->own_length));
 }
 
 static size_t search_candidates(const ngi_vectors *vectors, const uint16_t *masks, size_t panel,
@@ -326,7 +348,7 @@ static size_t search_candidates(const ngi_vectors *vectors, const uint16_t *mask
 static void search_scan(ngi_vector_search *search, size_t first, size_t end)
 {
     const ngi_vectors *vectors = search->vectors;
-    const ngi_vectors_setting *setting = &vectors->settings[search->projector.component_count];
+    const ngi_vectors_setting *setting = &vectors->settings[search->projector.setting];
     int32_t dots[BLOCK_ROWS];
     uint16_t masks[BLOCK_PANELS];
     uint32_t rows[BLOCK_ROWS];
@@ -363,7 +385,8 @@ static void search_renew(ngi_vector_search *search)
 {
     const ngi_vectors *vectors = search->vectors;
     uint32_t components = search->projector.component_count;
-    if (search->projection_version == vectors->projection_version)
+    if (search->projection_version == vectors->projection_version ||
+        !ngi_setting_is_cosine(search->projector.setting))
         return;
     components = components < vectors->component_count ? components : vectors->component_count;
     ngi_projector_init(&search->projector, vectors, components);
@@ -378,7 +401,7 @@ bool ngi_vector_search_slice(ngi_vector_search *search, size_t *row, size_t max_
     search_renew(search);
     size_t left = vectors->row_end - *row;
     size_t end = *row + (max_rows < left ? max_rows : left);
-    size_t swept = vectors->settings[search->projector.component_count].swept;
+    size_t swept = vectors->settings[search->projector.setting].swept;
     size_t scanned = swept < end ? swept : end;
     search->compared += search_live(vectors, *row, end);
     if (*row < scanned) {

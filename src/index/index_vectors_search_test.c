@@ -131,24 +131,26 @@ static int hit_order(const void *a, const void *b)
  * belong to the result, which `*out` (from malloc) begins with. */
 static size_t brute_search(const ngi_vectors *vectors, const test_search *ask, ngi_vector_hit **out)
 {
-    uint32_t components;
+    uint32_t setting;
     ngi_projector projector;
     double query[NGI_DIMENSIONS_MAX];
     double residual[NGI_DIMENSIONS_MAX];
     size_t dimensions = ngi_vectors_dimensions(vectors);
     double peak = 0;
-    assert_int_equal(ngi_vectors_resolve(vectors, ask->remove_components, &components), NG_OK);
-    ngi_projector_init(&projector, vectors, components);
+    assert_int_equal(ngi_vectors_resolve(vectors, ask->remove_components, &setting), NG_OK);
+    ngi_projector_init(&projector, vectors, setting);
+    memcpy(query, ask->query, dimensions * sizeof *query);
+    bool is_cosine = ask->remove_components >= NG_PLAIN_COSINE;
     for (size_t i = 0; i < dimensions; i++)
         peak = fmax(peak, fabs(ask->query[i]));
-    for (size_t i = 0; i < dimensions; i++)
+    for (size_t i = 0; is_cosine && i < dimensions; i++)
         query[i] = ask->query[i] / peak;
-    double norm = ngi_projector_query(&projector, query);
+    double norm = is_cosine ? ngi_projector_query(&projector, query) : 1;
     for (size_t i = 0; i < dimensions; i++)
         query[i] /= norm;
     const ngi_kernels *portable = ngi_kernels_at(0);
     const float *mean = vectors->projection;
-    double mean_dot = components == 0 ? 0 : portable->dot(query, mean, dimensions);
+    double mean_dot = projector.component_count == 0 ? 0 : portable->dot(query, mean, dimensions);
     ngi_vector_hit *hits = malloc((ngi_vectors_count(vectors) + 1) * sizeof *hits);
     assert_non_null(hits);
     size_t count = 0;
@@ -158,7 +160,11 @@ static size_t brute_search(const ngi_vectors *vectors, const test_search *ask, n
         if (inverse == 0 || (ask->accept != NULL && !ask->accept(ask->context, slot)))
             continue;
         double score = (portable->dot(query, row, dimensions) - mean_dot) * inverse;
-        hits[count++] = (ngi_vector_hit){.score = fmin(1, fmax(-1, score)), .slot = slot};
+        if (is_cosine)
+            score = fmin(1, fmax(-1, score));
+        else if (ask->remove_components == NGI_SELECT_L2)
+            score = ngi_vectors_nearness(query, row, dimensions);
+        hits[count++] = (ngi_vector_hit){.score = score, .slot = slot};
     }
     qsort(hits, count, sizeof *hits, hit_order);
     *out = hits;
@@ -337,6 +343,14 @@ static void compare_data(test_fill fill, uint32_t dimensions, uint32_t rows, uin
     test_prepare(vectors, NG_PLAIN_COSINE);
     compare_searches(vectors, rows / 2 + 1, 0, seed);
     compare_searches(vectors, 0, NG_PLAIN_COSINE, seed);
+    for (int32_t measure = NGI_SELECT_L2; measure <= NGI_SELECT_DOT; measure++) {
+        compare_searches(vectors, 2, measure, seed);
+        assert_int_equal(ngi_vectors_prepare(vectors, measure, rows / 3), NG_OK);
+        compare_searches(vectors, rows / 3 + 1, measure, seed);
+        test_prepare(vectors, measure);
+        compare_searches(vectors, rows / 4 + 1, measure, seed);
+        compare_searches(vectors, 0, measure, seed);
+    }
     uint32_t components = dimensions > 8 ? 8 : dimensions - 1;
     test_project(vectors, components, 0.5, seed);
     assert_int_equal(ngi_vectors_prepare(vectors, 0, rows / 3), NG_OK);
@@ -547,6 +561,46 @@ static void test_scores_are_cosines(void **state)
             assert_true(fabsl((long double)hits[i].score - want) < 1e-13L);
             assert_true(i == 0 || hits[i - 1].score >= hits[i].score);
         }
+    }
+    test_destroy(vectors, &mem);
+}
+
+/* Scores by product and distance are what their definitions say, to the last bits of a double. */
+static void test_scores_by_length(void **state)
+{
+    (void)state;
+    ngi_mem mem;
+    uint64_t seed = 5;
+    float row[24];
+    double query[24];
+    ngi_vectors *vectors = test_create(&mem, 200, 24);
+    for (uint32_t slot = 1; slot <= 200; slot++) {
+        for (size_t i = 0; i < 24; i++)
+            row[i] = slot == 9 ? 0 : (float)(test_normal(&seed) * 50);
+        test_put(vectors, slot, row);
+    }
+    for (size_t i = 0; i < 24; i++)
+        query[i] = test_normal(&seed);
+    for (int32_t measure = NGI_SELECT_L2; measure <= NGI_SELECT_DOT; measure++) {
+        ngi_vector_hit hits[200];
+        const test_search ask = {.query = query,
+                                 .remove_components = measure,
+                                 .limit = 200,
+                                 .slice_rows = 64};
+        test_prepare(vectors, measure);
+        assert_int_equal(run_search(vectors, &ask, hits, NULL), 200);
+        for (size_t i = 0; i < 200; i++) {
+            const float *values = ngi_vectors_get(vectors, hits[i].slot);
+            long double sum = 0;
+            for (size_t j = 0; j < 24; j++) {
+                long double difference = (long double)query[j] - values[j];
+                sum += measure == NGI_SELECT_L2 ? -difference * difference
+                                                : (long double)query[j] * values[j];
+            }
+            assert_true(fabsl(sum - hits[i].score) <= 1e-13L * fmaxl(1, fabsl(sum)) * 100);
+            assert_true(i == 0 || hits[i].score <= hits[i - 1].score);
+        }
+        assert_int_equal(ngi_vectors_check(vectors), NG_OK);
     }
     test_destroy(vectors, &mem);
 }
@@ -813,6 +867,7 @@ int main(void)
         cmocka_unit_test(test_rows_near_the_mean),
         cmocka_unit_test(test_settings_are_separate),
         cmocka_unit_test(test_scores_are_cosines),
+        cmocka_unit_test(test_scores_by_length),
         cmocka_unit_test(test_ties_go_by_slot),
         cmocka_unit_test(test_zero_rows_are_never_found),
         cmocka_unit_test(test_accept_is_asked_last),

@@ -319,10 +319,14 @@ static void test_remove_components_checks(void **state)
     assert_int_equal(setting, 3);
     assert_int_equal(ngi_vectors_resolve(vectors, NG_PLAIN_COSINE, &setting), NG_OK);
     assert_int_equal(setting, VECTORS_PLAIN);
+    assert_int_equal(ngi_vectors_resolve(vectors, NGI_SELECT_DOT, &setting), NG_OK);
+    assert_int_equal(setting, VECTORS_DOT);
+    assert_int_equal(ngi_vectors_resolve(vectors, NGI_SELECT_L2, &setting), NG_OK);
+    assert_int_equal(setting, VECTORS_L2);
     assert_int_equal(ngi_vectors_resolve(vectors, 4, &setting), NG_E_INVALID);
     assert_message_has("remove_components 4");
     assert_message_has("the 3 ");
-    assert_int_equal(ngi_vectors_resolve(vectors, -2, &setting), NG_E_INVALID);
+    assert_int_equal(ngi_vectors_resolve(vectors, NGI_SELECT_L2 - 1, &setting), NG_E_INVALID);
     assert_int_equal(ngi_vectors_resolve(vectors, 25, &setting), NG_E_INVALID);
     assert_int_equal(ngi_vectors_resolve(vectors, INT32_MIN, &setting), NG_E_INVALID);
 
