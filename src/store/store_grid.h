@@ -32,5 +32,10 @@ bool ngi_grid_call_goes_on(void *context);
 /** Encodes a point that a caller asks about: never clamped, which would answer another question. */
 NG_MUST_USE ng_status ngi_grid_encode(const ng_store *store, ng_space space,
                                       const float at[NG_AXIS_COUNT], int16_t raw[NG_AXIS_COUNT]);
+/** As ngi_store_multi_search with weights of any size above 0, of a query and options that were checked. */
+NG_MUST_USE ng_status ngi_multi_search(const ng_store *store, const ng_multi_query *query,
+                                       const double weights[NG_SPACE_COUNT], float radius,
+                                       const ng_search_options *options, ng_hit *out,
+                                       size_t capacity, size_t *count);
 
 #endif
