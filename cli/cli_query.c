@@ -515,7 +515,7 @@ static int query_run(cli_context *context, int argc, char **argv)
     if (args.operand_count > 0 && request.many)
         return cli_fail(context, CLI_USAGE, "give either a text or --file");
     if (!has_text && !cli_recall_has_question(&request.recall))
-        return cli_fail(context, CLI_USAGE, "give a text, --file, --like, --near or --from");
+        return cli_fail(context, CLI_USAGE, "give a text or --file, or --like, --near or --from");
     code = cli_store_open_reading(context);
     if (code == CLI_OK)
         code = query_prepare(context, &request);

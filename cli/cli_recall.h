@@ -34,7 +34,7 @@ enum {
 #define CLI_RECALL_ROWS                                                                            \
     {"like", CLI_RECALL_LIKE, "TOKEN", "in place of a text: like this token; once for each"},      \
         {"near", CLI_RECALL_NEAR, "PLACE",                                                         \
-         "SPACE=X,Y,Z[~SCALE] or SPACE@TOKEN[~SCALE]; half is left at SCALE, default 1"},          \
+         "SPACE=X,Y,Z or SPACE@TOKEN; behind it ~SCALE, where half is left"},          \
         {"radius", CLI_RECALL_RADIUS, "R", "nothing of --near beyond R; of the one just named"},   \
         {"through", CLI_RECALL_THROUGH, "TYPE,...", "reached by these connections; any = by all"}, \
         {"from", CLI_RECALL_FROM, "TOKEN",                                                         \

@@ -2100,7 +2100,7 @@ typedef struct ng_recall_result {
     size_t correction_count;
     const ng_query_spelling *suggestions;
     size_t suggestion_count;
-    size_t unknown_count;
+    size_t unknown_count;        /**< or examples without a vector */
     const ng_recall_step *steps; /**< with `explain`, in their order */
     size_t step_count;
     uint64_t candidates; /**< tokens whose parts were all measured */
@@ -2121,8 +2121,8 @@ typedef struct ng_recall_result {
  *  Owns:   `*out` is the caller's until ng_recall_result_destroy; it does not need the store.
  *  Threads: any; a writer waits for one slice at most.
  *  Errors: NG_E_INVALID (field, value, range; nothing is asked; vectors that cancel each other out),
- *          NG_E_NOT_FOUND (no word is known; a token, collection, index), NG_E_ABSENT (the token of a
- *          place is not in its space; no example has a vector), NG_E_TIMEOUT, NG_E_CANCELLED, NG_E_NOMEM,
+ *          NG_E_NOT_FOUND (no word is known; a token, collection, index; a vector, and the store has none),
+ *          NG_E_ABSENT (the token of a place is not in its space), NG_E_TIMEOUT, NG_E_CANCELLED, NG_E_NOMEM,
  *          NG_E_LATCHED.
  *  Cost:   some passes over the vectors, and what is found nearest in space and by connections; with
  *          parts that contradict each other, of every token. */

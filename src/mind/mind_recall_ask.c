@@ -156,7 +156,8 @@ static ng_status ask_options(ngi_recall_job *job)
         return ngi_fail(NG_E_INVALID, "exclude is NULL with a count of %zu",
                         options->exclude_count);
     if (options->any_collection && options->by_collection && options->text == NULL)
-        return ngi_fail(NG_E_INVALID, "any_collection: there are no words, and so no collection");
+        return ngi_fail(NG_E_INVALID,
+                        "any_collection and by_collection contradict each other without a text");
 out:
     return status;
 }
@@ -222,7 +223,7 @@ static ng_status ask_text(ngi_recall_job *job)
         job->direction_dimensions = job->query.dimensions;
     }
     ngi_recall_explain(job, "terms", job->query.terms->count, ngi_recall_now(job) - begin_ns,
-                       "%zu terms, %zu of them unknown or without a vector%s",
+                       "%zu in the text, unknown or without a vector %zu%s",
                        job->query.terms->count, job->query.unknown_count,
                        job->query.is_corrected ? "; corrected by spelling" : "");
     return NG_OK;
@@ -361,8 +362,9 @@ static ng_status ask_relation(ngi_recall_job *job)
         return status;
     job->is_approximate |= job->reach.is_cut;
     ngi_recall_explain(job, "relation", job->reach.count, ngi_recall_now(job) - begin_ns,
-                       "%zu tokens reached from %zu within %u hops%s", job->reach.count, from_count,
-                       query.max_hops, job->reach.is_cut ? "; not all, max_tokens is reached" : "");
+                       "reached from %zu within %u hops: %zu tokens%s", from_count, query.max_hops,
+                       job->reach.count,
+                       job->reach.is_cut ? "; not all, max_tokens is reached" : "");
     return NG_OK;
 }
 

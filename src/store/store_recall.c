@@ -195,7 +195,7 @@ ng_status ngi_store_recall_within(ngi_recall_probe *probe, const ng_search_optio
         *count = found;
         fewest = place;
     }
-    if (status != NG_OK || *count > capacity)
+    if (status != NG_OK || fewest == NULL || *count > capacity)
         return status;
     size_t now;
     status = ngi_store_grid_search(probe->store, fewest->space, fewest->at, fewest->radius, &own,

@@ -121,7 +121,7 @@ class RecallTest(CliTest):
                 (("dog", "--like", "cat"), "--like: takes the place of a text"),
                 (("dog", "--why", "--explain"), "--why"),
                 (("dog", "--threshold", "2", "--explain"), "threshold 2 is outside 0..1"),
-                (("--through", "any"), "give a text, --file, --like, --near or --from")):
+                (("--through", "any"), "give a text or --file, or --like, --near or --from")):
             with self.subTest(args=args):
                 self.fails(2, text, "query", *args)
         self.fails(3, "qqqqqq", "query", "--like", "qqqqqq")
