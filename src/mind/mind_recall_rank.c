@@ -24,6 +24,7 @@
 #define RANK_FEW 1024u /* tokens measured one by one sooner than the vectors are passed over */
 #define RANK_BATCH_MIN 64u
 #define RANK_BATCH_GROWTH 8u
+#define RANK_ROUNDS_MAX 16u /* more tokens than there can be, unless writers add as fast */
 
 /* --- one score ------------------------------------------------------------------------------- */
 
@@ -349,23 +350,39 @@ static bool rank_is_open(const ngi_recall_job *job, const rank_list lists[NG_REC
     return job->best_count < job->limit || bound >= job->best[0].score;
 }
 
+/* How many tokens a batch of round `round` has: no more than there are, and one, so that a part that
+ * yields them all is seen to end. */
+static ng_status rank_wanted(const ngi_recall_job *job, unsigned round, size_t *out)
+{
+    uint64_t tokens;
+    size_t wanted = 2 * (size_t)job->limit > RANK_BATCH_MIN ? 2 * job->limit : RANK_BATCH_MIN;
+    ng_status status = ngi_store_token_count(job->store, NG_COLLECTION_ANY, false, &tokens);
+    if (status != NG_OK)
+        return status;
+    while (round-- > 0 && wanted <= tokens)
+        wanted *= RANK_BATCH_GROWTH;
+    *out = wanted <= tokens ? wanted : (size_t)tokens + 1;
+    return NG_OK;
+}
+
 static ng_status rank_by_threshold(ngi_recall_job *job)
 {
     rank_list lists[NG_RECALL_PART_COUNT] = {0};
-    size_t wanted = 2 * (size_t)job->limit > RANK_BATCH_MIN ? 2 * job->limit : RANK_BATCH_MIN;
+    unsigned round = 0;
     ng_status status = NG_OK;
     for (int part = 0; part < NG_RECALL_PART_COUNT; part++)
         lists[part].upper = job->weights[part] > 0 ? 1 : 0;
     if (job->direction == NULL)
         lists[NG_RECALL_MEANING].upper = 0;
-    while (status == NG_OK && rank_is_open(job, lists)) {
+    for (; round < RANK_ROUNDS_MAX && status == NG_OK && rank_is_open(job, lists); round++) {
+        size_t wanted;
+        status = rank_wanted(job, round, &wanted);
         for (int part = 0; part < NG_RECALL_PART_COUNT && status == NG_OK; part++) {
             if (lists[part].upper > 0)
                 status = rank_batch(job, part, wanted, &lists[part]);
         }
-        wanted = wanted < NGI_TOKENS_MAX_LIMIT / RANK_BATCH_GROWTH ? wanted * RANK_BATCH_GROWTH
-                                                                   : NGI_TOKENS_MAX_LIMIT;
     }
+    job->is_approximate |= status == NG_OK && round == RANK_ROUNDS_MAX && rank_is_open(job, lists);
     return status;
 }
 
