@@ -4,6 +4,7 @@
 #include "cli_output.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,10 +58,11 @@ static bool recall_near(const cli_args *args, cli_recall *recall)
 {
     size_t at = recall->options.near_count, length = strcspn(args->value, "=@");
     ng_recall_near *near = &recall->near[at < NG_SPACE_COUNT ? at : 0];
-    char name[32], *place;
-    bool is_right;
+    const char *text = args->value + length + 1;
+    char name[32], place[CLI_LABEL_ROOM];
 
-    if (args->value[length] == '\0' || at == NG_SPACE_COUNT) {
+    if (args->value[length] == '\0' || text[0] == '\0' || at == NG_SPACE_COUNT ||
+        strlen(text) >= sizeof place) {
         cli_fail(args->context, CLI_USAGE,
                  at == NG_SPACE_COUNT ? "--near: more than 8 places"
                                       : "--near: a place is SPACE=X,Y,Z or SPACE@TOKEN");
@@ -73,21 +75,17 @@ static bool recall_near(const cli_args *args, cli_recall *recall)
         return false;
     }
     near->scale = 1;
-    place = cli_copy(args->value + length + 1, strlen(args->value + length + 1));
+    memcpy(place, text, strlen(text) + 1);
     recall_scale(place, &near->scale);
     if (!(near->scale > 0) || isinf(near->scale)) { /* NaN is neither */
         cli_fail(args->context, CLI_USAGE, "--near: scale %g is not above 0", (double)near->scale);
-        free(place);
         return false;
     }
     recall->options.near_count++;
-    if (args->value[length] == '@') {
-        recall->near_tokens[at] = place; /* until the process ends */
-        return true;
-    }
-    is_right = cli_parse_triple(args, place, near->at);
-    free(place);
-    return is_right;
+    if (args->value[length] == '=')
+        return cli_parse_triple(args, place, near->at);
+    memcpy(recall->near_tokens[at], place, sizeof place);
+    return true;
 }
 
 static bool recall_radius(const cli_args *args, cli_recall *recall)
@@ -265,10 +263,12 @@ int cli_recall_finish(const cli_context *context, cli_recall *recall, bool has_t
     code = recall_resolve(context, recall, recall->like, recall->like_count, recall->like_ids);
     if (code == CLI_OK)
         code = recall_resolve(context, recall, recall->from, recall->from_count, recall->from_ids);
-    for (size_t i = 0; i < options->near_count && code == CLI_OK; i++)
-        if (recall->near_tokens[i] != NULL)
-            code = recall_resolve(context, recall, (const char *const *)&recall->near_tokens[i], 1,
-                                  &recall->near[i].token);
+    for (size_t i = 0; i < options->near_count && code == CLI_OK; i++) {
+        const char *name = recall->near_tokens[i];
+
+        if (name[0] != '\0')
+            code = recall_resolve(context, recall, &name, 1, &recall->near[i].token);
+    }
     recall_complete(recall, has_text);
     options->tokens = recall->like_count > 0 ? recall->like_ids : NULL;
     options->token_count = recall->like_count;

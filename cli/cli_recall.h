@@ -34,7 +34,7 @@ enum {
 #define CLI_RECALL_ROWS                                                                            \
     {"like", CLI_RECALL_LIKE, "TOKEN", "in place of a text: like this token; once for each"},      \
         {"near", CLI_RECALL_NEAR, "PLACE",                                                         \
-         "SPACE=X,Y,Z or SPACE@TOKEN; behind it ~SCALE, where half is left"},          \
+         "SPACE=X,Y,Z or SPACE@TOKEN; behind it ~SCALE, where half is left"},                      \
         {"radius", CLI_RECALL_RADIUS, "R", "nothing of --near beyond R; of the one just named"},   \
         {"through", CLI_RECALL_THROUGH, "TYPE,...", "reached by these connections; any = by all"}, \
         {"from", CLI_RECALL_FROM, "TOKEN",                                                         \
@@ -57,7 +57,7 @@ typedef struct cli_recall {
     ng_recall_through through;
     bool goes_through; /* --through, or something of it */
     ng_recall_near near[NG_SPACE_COUNT];
-    char *near_tokens[NG_SPACE_COUNT]; /* names; NULL = a point */
+    char near_tokens[NG_SPACE_COUNT][CLI_LABEL_ROOM]; /* names; empty = a point */
     const char *like[CLI_RECALL_TOKENS_MAX], *from[CLI_RECALL_TOKENS_MAX];
     ng_token_id like_ids[CLI_RECALL_TOKENS_MAX], from_ids[CLI_RECALL_TOKENS_MAX];
     size_t like_count, from_count;

@@ -5,6 +5,8 @@
 #include "api_support.h"
 
 #include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #define IS_A 0x00
@@ -518,6 +520,68 @@ static void test_deadline(void **state)
     ASSERT_OK(ng_close(store));
 }
 
+/* Tokens, vectors, places and connections that come and go while others recall. */
+typedef struct restless {
+    ng_store *store;
+    ng_token_id hub;
+    atomic_bool stop;
+    unsigned rounds;
+} restless;
+
+static void *write_and_delete(void *context)
+{
+    restless *r = context;
+    ng_token_id ids[64] = {0};
+    for (; !atomic_load(&r->stop); r->rounds++) {
+        ng_token_id *id = &ids[r->rounds % 64];
+        char label[24];
+        if (*id != 0)
+            ASSERT_OK(ng_token_delete(r->store, *id, NULL));
+        snprintf(label, sizeof label, "word %u", r->rounds);
+        *id = add(r->store, label, (float)cos(r->rounds), (float)sin(r->rounds),
+                  (float)(r->rounds % 7));
+        join(r->store, r->hub, *id, IS_A, NG_CONNECTION_ACTIVE, 1, 0.5f);
+        ng_token_id other = ids[(r->rounds + 31) % 64];
+        if (other != 0)
+            join(r->store, *id, other, HAS, NG_CONNECTION_BIDIRECTIONAL, 0.5f, 1);
+    }
+    return NULL;
+}
+
+static void test_beside_a_writer(void **state)
+{
+    (void)state;
+    restless r = {.store = api_memory_store()};
+    pthread_t writer;
+    r.hub = add(r.store, "hub", 1, 0, 0);
+    assert_int_equal(pthread_create(&writer, NULL, write_and_delete, &r), 0);
+    const ng_recall_near near = {.space = NG_SPACE_PHYSICAL, .token = r.hub};
+    const ng_recall_through through = {.max_hops = 4};
+    ng_recall_options options = plain();
+    options.text = "hub";
+    options.near = &near;
+    options.near_count = 1;
+    options.through = &through;
+    size_t found = 0;
+    for (unsigned i = 0; i < 300 || found == 0; i++) {
+        ng_recall_result *result = recall(r.store, &options);
+        for (size_t k = 0; k < result->hit_count; k++) {
+            const ng_recall_hit *hit = &result->hits[k];
+            assert_true(hit->score > 0 && hit->score <= 1);
+            assert_true(k == 0 || hit->score <= result->hits[k - 1].score);
+            assert_true(hit->path_count <= 4);
+            for (unsigned part = 0; part < NG_RECALL_PART_COUNT; part++)
+                assert_true(isnan(hit->parts[part]) ||
+                            (hit->parts[part] >= 0 && hit->parts[part] <= 1));
+        }
+        found += result->hit_count;
+        ng_recall_result_destroy(result);
+    }
+    atomic_store(&r.stop, true);
+    assert_int_equal(pthread_join(writer, NULL), 0);
+    ASSERT_OK(ng_close(r.store));
+}
+
 static void test_names(void **state)
 {
     (void)state;
@@ -540,6 +604,7 @@ int main(void)
         cmocka_unit_test(test_refused_space_and_relation),
         cmocka_unit_test(test_refused_ranking),
         cmocka_unit_test(test_deadline),
+        cmocka_unit_test(test_beside_a_writer),
         cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

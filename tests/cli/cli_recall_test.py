@@ -103,6 +103,9 @@ class RecallTest(CliTest):
         for args, text in (
                 (("dog", "--near", "nowhere=1,2,3"), "--near: "),
                 (("dog", "--near", "physical"), "--near: a place is SPACE=X,Y,Z or SPACE@TOKEN"),
+                (("dog", "--near", "physical@"), "--near: a place is SPACE=X,Y,Z or SPACE@TOKEN"),
+                (("dog", *["--near", "physical=1,2,3"] * 9), "--near: more than 8 places"),
+                (("dog", *["--like", "cat"] * 65), "--like: more than 64 tokens"),
                 (("dog", "--near", "physical=1,2"), "--near: '1,2' is not three numbers"),
                 (("dog", "--near", "physical=1,2,3~0"), "--near: scale 0 is not above 0"),
                 (("dog", "--radius", "1"), "--radius: comes after the --near"),
