@@ -248,6 +248,9 @@ static void recall_notes(const recall_view *view, const char *where)
     }
     cli_query_note_spelling(view->context, &words, where);
     cli_query_note_gaps(view->context, &words, where);
+    if (view->text == NULL && view->result->unknown_count > 0)
+        cli_note(view->context, "%s%zu of the examples have no vector", where,
+                 view->result->unknown_count);
     if (!view->result->is_exact)
         cli_note(view->context, "%snot exact: not every token that is reached was looked at",
                  where);

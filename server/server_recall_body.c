@@ -23,9 +23,16 @@ typedef struct recall_member {
                  const char *field, size_t at);
 } recall_member;
 
+typedef struct recall_object {
+    const char *name; /* of the field that holds it */
+    size_t at;        /* for its members */
+    const recall_member *members;
+    size_t count;
+} recall_object;
+
+/* Returns a bit for each member that was there. */
 static unsigned recall_members(ngs_request *request, ngs_query_body *body, ngs_json_value object,
-                               const char *prefix, size_t at, const recall_member *members,
-                               size_t count)
+                               const recall_object *of)
 {
     ngs_json_walk walk;
     ngs_json_value value;
@@ -33,21 +40,21 @@ static unsigned recall_members(ngs_request *request, ngs_query_body *body, ngs_j
     size_t key_count;
     unsigned seen = 0;
     if (ngs_json_type_of(object) != NGS_JSON_OBJECT || !ngs_json_begin(object, &walk)) {
-        ngs_wrong_type(request, object, prefix, "an object");
+        ngs_wrong_type(request, object, of->name, "an object");
         return 0;
     }
     while (ngs_json_next(&walk, &key, &key_count, &value)) {
         char field[128];
         size_t i = 0;
-        while (i < count && (strlen(members[i].name) != key_count ||
-                             memcmp(members[i].name, key, key_count) != 0))
+        while (i < of->count && (strlen(of->members[i].name) != key_count ||
+                                 memcmp(of->members[i].name, key, key_count) != 0))
             i++;
-        snprintf(field, sizeof field, "%s.%.*s", prefix, (int)(key_count < 64 ? key_count : 64),
+        snprintf(field, sizeof field, "%s.%.*s", of->name, (int)(key_count < 64 ? key_count : 64),
                  key);
-        if (i < count && (seen & 1u << i) == 0) {
+        if (i < of->count && (seen & 1u << i) == 0) {
             seen |= 1u << i;
-            members[i].read(request, body, value, field, at);
-        } else if (i < count) {
+            of->members[i].read(request, body, value, field, of->at);
+        } else if (i < of->count) {
             ngs_problem(request, field, "duplicate_field", "the field occurs twice");
         } else {
             ngs_problem(request, field, "unknown_field", "no such field");
@@ -187,8 +194,8 @@ static void near_one(ngs_request *request, ngs_query_body *body, ngs_json_value 
                                             {"radius", near_radius}};
     char prefix[32];
     snprintf(prefix, sizeof prefix, "body.near[%zu]", at);
-    unsigned seen = recall_members(request, body, value, prefix, at, members,
-                                   sizeof members / sizeof members[0]);
+    const recall_object of = {prefix, at, members, sizeof members / sizeof members[0]};
+    unsigned seen = recall_members(request, body, value, &of);
     if (ngs_json_type_of(value) != NGS_JSON_OBJECT)
         return;
     if ((seen & 1u) == 0)
@@ -311,9 +318,9 @@ void ngs_recall_through(ngs_request *request, ngs_query_body *body, ngs_json_val
     ngs_recall_body *recall = recall_of(body);
     if (recall == NULL)
         return;
+    const recall_object of = {"body.through", 0, members, sizeof members / sizeof members[0]};
     recall->options.through = &recall->through;
-    recall_members(request, body, value, "body.through", 0, members,
-                   sizeof members / sizeof members[0]);
+    recall_members(request, body, value, &of);
 }
 
 /* -------------------------------------------------------------------------------- how they count */
@@ -354,9 +361,9 @@ void ngs_recall_weights(ngs_request *request, ngs_query_body *body, ngs_json_val
     static const recall_member members[] = {{"meaning", weight_meaning},
                                             {"space", weight_space},
                                             {"relation", weight_relation}};
+    const recall_object of = {"body.weights", 0, members, sizeof members / sizeof members[0]};
     if (recall_of(body) != NULL)
-        recall_members(request, body, value, "body.weights", 0, members,
-                       sizeof members / sizeof members[0]);
+        recall_members(request, body, value, &of);
 }
 
 void ngs_recall_require(ngs_request *request, ngs_query_body *body, ngs_json_value value)

@@ -282,8 +282,7 @@ static ng_status multi_weights(const ng_store *store, const ng_multi_query *quer
     return status;
 }
 
-static ng_status multi_prepare(multi_job *job, const ng_multi_query *query,
-                               const double weights[NG_SPACE_COUNT])
+static ng_status multi_prepare(multi_job *job, const store_multi *multi)
 {
     const ng_store *store = job->store;
     ng_status status = NG_OK;
@@ -291,8 +290,9 @@ static ng_status multi_prepare(multi_job *job, const ng_multi_query *query,
         if (!(job->spaces >> space & 1))
             continue;
         double steps = store->metrics[space].steps;
-        job->factor[space] = weights[space] / (steps * steps);
-        status = ngi_grid_encode(store, (ng_space)space, query->centers[space], job->center[space]);
+        job->factor[space] = multi->weights[space] / (steps * steps);
+        status = ngi_grid_encode(store, (ng_space)space, multi->query->centers[space],
+                                 job->center[space]);
     }
     return status;
 }
@@ -314,15 +314,15 @@ static void multi_report(multi_job *job)
     }
 }
 
-ng_status ngi_multi_search(const ng_store *store, const ng_multi_query *query,
-                           const double weights[NG_SPACE_COUNT], float radius,
+ng_status ngi_multi_search(const ng_store *store, const store_multi *multi,
                            const ng_search_options *options, ng_hit *out, size_t capacity,
                            size_t *count)
 {
-    multi_job job = {.store = store, .spaces = query->spaces, .radius = radius};
+    float radius = multi->radius;
+    multi_job job = {.store = store, .spaces = multi->query->spaces, .radius = radius};
     ngi_grid_search unused = {0};
     *count = 0;
-    ng_status status = multi_prepare(&job, query, weights);
+    ng_status status = multi_prepare(&job, multi);
     if (status != NG_OK)
         return status;
     job.counts_all = job.limited = radius >= 0;
@@ -355,12 +355,12 @@ ng_status ngi_store_multi_search(const ng_store *store, const ng_multi_query *qu
                                  const ng_search_options *options, ng_hit *out, size_t capacity,
                                  size_t *count)
 {
-    double weights[NG_SPACE_COUNT] = {0};
+    store_multi multi = {.query = query, .radius = radius};
     *count = 0;
     ng_status status = multi_check(store, query, options, capacity);
     if (status == NG_OK)
-        status = multi_weights(store, query, weights);
+        status = multi_weights(store, query, multi.weights);
     if (status != NG_OK)
         return status;
-    return ngi_multi_search(store, query, weights, radius, options, out, capacity, count);
+    return ngi_multi_search(store, &multi, options, out, capacity, count);
 }

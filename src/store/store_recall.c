@@ -39,8 +39,8 @@ static ng_status probe_places(ngi_recall_probe *probe)
         double share = (double)cdna.scales[space] / sum, steps = store->metrics[space].steps;
         probe->query.spaces |= (uint8_t)(1u << (unsigned)space);
         memcpy(probe->query.centers[space], place->at, sizeof place->at);
-        probe->weights[space] = share / (place->scale * place->scale);
-        probe->factors[space] = probe->weights[space] / (steps * steps);
+        probe->multi.weights[space] = share / (place->scale * place->scale);
+        probe->factors[space] = probe->multi.weights[space] / (steps * steps);
         probe->shares[space] = share / (steps * steps);
         probe->bounds[space] = place->radius > 0
                                    ? ngi_metric_bound(&store->metrics[space], place->radius)
@@ -83,6 +83,7 @@ ng_status ngi_store_recall_open(const ng_store *store, const ngi_recall_spec *sp
                                 .spec = *spec,
                                 .filter = {.store = store, .filter = spec->filter},
                                 .query = {.struct_size = sizeof probe->query}};
+    probe->multi = (store_multi){.query = &probe->query, .radius = -1};
     status = probe_begin(probe);
     if (status == NG_OK)
         *out = probe;
@@ -166,8 +167,7 @@ ng_status ngi_store_recall_nearest(ngi_recall_probe *probe, const ng_search_opti
     own.filter = probe->spec.filter;
     own.max_distance = probe_reach(probe);
     *upper = 0;
-    ng_status status = ngi_multi_search(probe->store, &probe->query, probe->weights, -1.0f, &own,
-                                        out, capacity, count);
+    ng_status status = ngi_multi_search(probe->store, &probe->multi, &own, out, capacity, count);
     if (status == NG_OK && *count == capacity && capacity > 0) {
         double x = (double)out[capacity - 1].distance * (1 - BOUND_SLACK);
         *upper = 1 / (1 + x * x);

@@ -71,6 +71,8 @@ class RecallTest(CliTest):
         one = self.hits("--like", "dog", "--limit", "3")
         words = self.hits("dog", "--limit", "3")
         self.assertEqual([h["id"] for h in one], [h["id"] for h in words])
+        done = self.run_cli("query", "--like", "dog", "--like", "lonely island")
+        self.assertIn(b"1 of the examples have no vector", done.stderr)
         self.assertEqual(self.hits("--like", "dog", "--words", "--limit", "1")[0]["label"], "dog")
 
     def test_text(self):
