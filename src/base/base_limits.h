@@ -38,24 +38,15 @@
 #define NGI_CONNECTIONS_MAX_DEFAULT 40000000u /* four for each token */
 #define NGI_TOKENS_MAX_LIMIT (1u << 28)       /* domain bits are 28-31 of the slot */
 #define NGI_CONNECTIONS_MAX_LIMIT (1u << 30)
-#define NGI_SCALE_MAX 1000000u        /* raw steps per unit */
-#define NGI_SCALE_RATIO_MAX 32768u    /* between the axes of a space, so that d^2 fits 64 bits */
-#define NGI_COMPONENTS_MAX 24         /* 8 spaces x 3 axes */
-#define NGI_QUERY_LIMIT_MAX 10000u    /* rows in one answer */
-#define NGI_QUERY_BYTES_MAX 4096      /* text of a query */
-#define NGI_QUERY_TERMS_MAX 64        /* words of a query */
-#define NGI_QUERY_WEIGHT_MAX 1000     /* of a word of a query: beyond it the others do not count */
-#define NGI_QUERY_SUGGEST_MAX 10      /* labels of similar spelling for an unknown word */
-#define NGI_QUERY_BATCH_MAX 1000      /* queries of one call */
-#define NGI_RECALL_TOKENS_MAX 64      /* examples, and tokens where paths begin */
-#define NGI_RECALL_EXCLUDE_MAX 1000u /* looked through for each candidate that would enter */
-#define NGI_RECALL_HOPS_MAX 6         /* a longer chain of relations means nothing any more */
-#define NGI_RECALL_REACHED_DEFAULT 100000u
-#define NGI_RECALL_REACHED_MAX 10000000u /* about 100 bytes each while it runs */
-#define NGI_RECALL_SCALE_MIN 1e-6        /* as the weights of spaces */
-#define NGI_RECALL_SCALE_MAX 1e6
-#define NGI_RECALL_WEIGHT_MAX 1e6
-#define NGI_RECALL_STEPS_MAX 64 /* of a plan: batches grow eightfold, so there are fewer */
+#define NGI_SCALE_MAX 1000000u     /* raw steps per unit */
+#define NGI_SCALE_RATIO_MAX 32768u /* between the axes of a space, so that d^2 fits 64 bits */
+#define NGI_COMPONENTS_MAX 24      /* 8 spaces x 3 axes */
+#define NGI_QUERY_LIMIT_MAX 10000u /* rows in one answer */
+#define NGI_QUERY_BYTES_MAX 4096   /* text of a query */
+#define NGI_QUERY_TERMS_MAX 64     /* words of a query */
+#define NGI_QUERY_WEIGHT_MAX 1000  /* of a word of a query: beyond it the others do not count */
+#define NGI_QUERY_SUGGEST_MAX 10   /* labels of similar spelling for an unknown word */
+#define NGI_QUERY_BATCH_MAX 1000   /* queries of one call */
 #define NGI_SIMILARITY_PAIRS_MAX 1000000u   /* of one call */
 #define NGI_SIMILARITY_CELLS_MAX 100000000u /* of a matrix: 800 MB of answers */
 #define NGI_ODD_MAX 1000 /* tokens of which one is odd: each is compared with each */
@@ -81,5 +72,17 @@
 #define NGI_CLEANUP_SCAN 16384u        /* records looked at under one hold of the write lock */
 #define NGI_CLEANUP_REST_S 60u /* before everything is looked at again, if it was not enough */
 #define NGI_SLICE_ITEMS 4096   /* records scanned under one hold of the shared lock */
+
+/* Of one recall. */
+#define NGI_RECALL_TOKENS_MAX 64     /* examples, and tokens where paths begin */
+#define NGI_RECALL_EXCLUDE_MAX 1000u /* looked through for each candidate that would enter */
+#define NGI_RECALL_HOPS_MAX 6        /* a longer chain of relations means nothing any more */
+#define NGI_RECALL_REACHED_DEFAULT 100000u
+#define NGI_RECALL_REACHED_MAX 10000000u /* about 300 bytes each while it runs */
+#define NGI_RECALL_SCALE_MIN 1e-6        /* as the weights of spaces */
+#define NGI_RECALL_SCALE_MAX 1e6
+#define NGI_RECALL_WEIGHT_MAX 1e6
+#define NGI_RECALL_STEPS_MAX                                                                       \
+    64 /* of a plan: a batch of each part in each of 16 rounds, and a few */
 
 #endif

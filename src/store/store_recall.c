@@ -16,7 +16,7 @@ struct ngi_recall_probe {
     ngi_vector_search *search; /* NULL = no direction */
     ng_multi_query query;      /* spaces and centers */
     int16_t centers[NG_SPACE_COUNT][NG_AXIS_COUNT];
-    double weights[NG_SPACE_COUNT];  /* of distance^2 in x^2 */
+    store_multi multi;               /* weights of distance^2 in x^2 */
     double factors[NG_SPACE_COUNT];  /* of the value of the metric in x^2 */
     double shares[NG_SPACE_COUNT];   /* of the value of the metric in distance^2 */
     uint64_t bounds[NG_SPACE_COUNT]; /* largest value within the radius */
