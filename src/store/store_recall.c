@@ -5,6 +5,7 @@
 #include "store/store_grid.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #define BOUND_SLACK 1e-5 /* of a distance that was rounded to float32: widens a bound */
@@ -46,6 +47,11 @@ static ng_status probe_places(ngi_recall_probe *probe)
                                    ? ngi_metric_bound(&store->metrics[space], place->radius)
                                    : UINT64_MAX;
         status = ngi_grid_encode(store, space, place->at, probe->centers[space]);
+        if (status != NG_OK) {
+            char prefix[32];
+            snprintf(prefix, sizeof prefix, "near[%zu]", i);
+            return ngi_fail_prefix(status, prefix);
+        }
     }
     return status;
 }

@@ -411,7 +411,7 @@ static void test_refused_space_and_relation(void **state)
     refuse(store, &o, NG_E_INVALID, "near[0].radius inf");
     near[0].radius = 0;
     near[0].at[1] = 1e9f;
-    refuse(store, &o, NG_E_INVALID, "y");
+    refuse(store, &o, NG_E_INVALID, "near[0]: ");
     near[0].at[1] = 0;
     near[1] = near[0];
     o.near_count = 2;
