@@ -2109,21 +2109,22 @@ typedef struct ng_recall_result {
 } ng_recall_result;
 
 /** The tokens with the highest score
- *      (w_meaning x meaning + w_space x space + w_relation x relation) / (w_meaning + w_space + w_relation)
- *  best first, equal scores by id; a part that a token does not have counts 0, and a token whose score is 0
- *  is no hit. Exact, unless `effort` or through->max_tokens say otherwise: each part yields its best
- *  tokens in growing numbers, the other parts of these are looked up, and it ends when no other
- *  token can enter (Fagin, Lotem and Naor 2001, the threshold algorithm); or, where filter, radius or a
- *  required relation leave few tokens, all of those are measured. docs/recall.md.
+ *      sum of weight x part / sum of weights,   over meaning, space and relation,
+ *  best first, equal scores by id; a part that a token does not have counts 0, and a token whose
+ *  score is 0 is no hit. Exact, unless `effort` or through->max_tokens say otherwise: each part
+ *  yields its best tokens in growing numbers, the other parts of these are looked up, and it ends
+ *  when no other token can enter (Fagin, Lotem and Naor 2001, the threshold algorithm); or, where
+ *  filter, radius or a required relation leave few tokens, all of those are measured. See
+ *  docs/recall.md.
  *
  *  Not of one moment: what a writer does meanwhile may or may not be seen.
  *
  *  Owns:   `*out` is the caller's until ng_recall_result_destroy; it does not need the store.
  *  Threads: any; a writer waits for one slice at most.
  *  Errors: NG_E_INVALID (field, value, range; nothing is asked; vectors that cancel each other out),
- *          NG_E_NOT_FOUND (no word is known; a token, collection, index; a vector, and the store has none),
- *          NG_E_ABSENT (the token of a place is not in its space), NG_E_TIMEOUT, NG_E_CANCELLED, NG_E_NOMEM,
- *          NG_E_LATCHED.
+ *          NG_E_NOT_FOUND (no word is known; a token, collection, index; a vector, and the store
+ *          has none), NG_E_ABSENT (the token of a place is not in its space), NG_E_TIMEOUT,
+ *          NG_E_CANCELLED, NG_E_NOMEM, NG_E_LATCHED.
  *  Cost:   some passes over the vectors, and what is found nearest in space and by connections; with
  *          parts that contradict each other, of every token. */
 NG_API NG_MUST_USE ng_status ng_recall(const ng_store *store, const ng_recall_options *options,
