@@ -448,3 +448,43 @@ bool cli_parse_vector(const cli_args *args, float **out, size_t *count)
     *count = used;
     return true;
 }
+
+bool cli_parse_types(const cli_args *args, ng_type_set *set)
+{
+    const char *part = args->value;
+
+    for (;;) {
+        size_t length = strcspn(part, ",");
+        char name[64];
+        uint8_t type;
+        ng_status status;
+
+        snprintf(name, sizeof name, "%.*s", (int)(length < sizeof name ? length : sizeof name - 1),
+                 part);
+        status = ng_connection_type_parse(name, &type);
+        if (status != NG_OK) {
+            cli_fail(args->context, cli_exit_of(status), "--%s: %s", args->name, ng_last_error());
+            return false;
+        }
+        set->bits[type >> 6] |= UINT64_C(1) << (type & 63);
+        if (part[length] == '\0')
+            return true;
+        part += length + 1;
+    }
+}
+
+bool cli_parse_direction(const cli_args *args, ng_direction *out)
+{
+    if (strcmp(args->value, "out") == 0)
+        *out = NG_OUTGOING;
+    else if (strcmp(args->value, "in") == 0)
+        *out = NG_INCOMING;
+    else if (strcmp(args->value, "both") == 0)
+        *out = NG_BOTH;
+    else {
+        cli_fail(args->context, CLI_USAGE, "--%s: '%s' is none of out, in, both", args->name,
+                 args->value);
+        return false;
+    }
+    return true;
+}

@@ -15,7 +15,7 @@
 
 #include <getopt.h>
 
-#define CLI_OPTION_MAX 40
+#define CLI_OPTION_MAX 56
 
 typedef struct cli_args {
     cli_context *context;
@@ -74,6 +74,11 @@ bool cli_parse_time(const cli_args *args, uint64_t *out);
 bool cli_parse_triple(const cli_args *args, const char *text, float out[NG_AXIS_COUNT]);
 /** "0.1,0.2,..." in a new array, which the caller frees. */
 bool cli_parse_vector(const cli_args *args, float **out, size_t *count);
+
+/** "TYPE,TYPE,..." of connections, added to the set. */
+bool cli_parse_types(const cli_args *args, ng_type_set *set);
+/** "out", "in" or "both". */
+bool cli_parse_direction(const cli_args *args, ng_direction *out);
 
 /** Digits alone that fit; false without a message. */
 bool cli_digits(const char *text, uint64_t *out);

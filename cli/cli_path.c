@@ -20,55 +20,15 @@ typedef struct path_request {
     ng_path_options options;
 } path_request;
 
-static bool path_parse_types(const cli_args *args, ng_type_set *set)
-{
-    const char *part = args->value;
-
-    for (;;) {
-        size_t length = strcspn(part, ",");
-        char name[64];
-        uint8_t type;
-        ng_status status;
-
-        snprintf(name, sizeof name, "%.*s", (int)(length < sizeof name ? length : sizeof name - 1),
-                 part);
-        status = ng_connection_type_parse(name, &type);
-        if (status != NG_OK) {
-            cli_fail(args->context, cli_exit_of(status), "--types: %s", ng_last_error());
-            return false;
-        }
-        set->bits[type >> 6] |= UINT64_C(1) << (type & 63);
-        if (part[length] == '\0')
-            return true;
-        part += length + 1;
-    }
-}
-
-static bool path_parse_direction(const cli_args *args, ng_direction *out)
-{
-    if (strcmp(args->value, "out") == 0)
-        *out = NG_OUTGOING;
-    else if (strcmp(args->value, "in") == 0)
-        *out = NG_INCOMING;
-    else if (strcmp(args->value, "both") == 0)
-        *out = NG_BOTH;
-    else {
-        cli_fail(args->context, CLI_USAGE, "--direction: '%s' is none of out, in, both",
-                 args->value);
-        return false;
-    }
-    return true;
-}
-
 static bool path_option(const cli_args *args, int option, path_request *request)
 {
     uint64_t hops;
 
     switch (option) {
     case PATH_TYPES:
-        return path_parse_types(args, &request->options.types);
+        return cli_parse_types(args, &request->options.types);
     case PATH_DIRECTION:
-        return path_parse_direction(args, &request->options.direction);
+        return cli_parse_direction(args, &request->options.direction);
     case PATH_HOPS:
         if (!cli_parse_u64(args, 1, PATH_HOPS_MAX, &hops))
             return false;

@@ -6,10 +6,12 @@
  *      a single query that failed, which gives none.
  *   2. A query of --file that fails does not keep the others from being answered.
  */
+#include "cli_query.h"
 #include "cli_args.h"
 #include "cli_edge.h"
 #include "cli_filter.h"
 #include "cli_output.h"
+#include "cli_recall.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -36,110 +38,9 @@ typedef struct query_request {
     const char *file;
     ng_query_options options;
     cli_filter filter;
-    bool many; /* of --file */
+    cli_recall recall; /* in place of `options` if it is asked for */
+    bool many;         /* of --file */
 } query_request;
-
-/* The terms that could not take part: unknown words, or words that have no vector. */
-typedef struct query_gaps {
-    char *unknown, *without_vector; /* joined with ", "; NULL = none */
-} query_gaps;
-
-static void query_join(char **list, const char *text)
-{
-    size_t used = *list != NULL ? strlen(*list) : 0;
-    size_t bytes = strlen(text);
-
-    *list = cli_reallocate(*list, used + bytes + 3, 1);
-    if (used > 0)
-        memcpy(*list + used, ", ", 2);
-    memcpy(*list + used + (used > 0 ? 2 : 0), text, bytes + 1);
-}
-
-static bool query_has_vector(const cli_context *context, const ng_query_term *term)
-{
-    ng_token_info info;
-
-    return ng_token_get(context->store, term->id, &info) == NG_OK && info.has_vector;
-}
-
-static query_gaps query_find_gaps(const cli_context *context, const ng_query_result *result)
-{
-    query_gaps gaps = {0};
-
-    for (size_t i = 0; result->unknown_count > 0 && i < result->term_count; i++) {
-        const ng_query_term *term = &result->terms[i];
-
-        if (term->id == 0)
-            query_join(&gaps.unknown, term->text);
-        else if (!query_has_vector(context, term))
-            query_join(&gaps.without_vector, term->text);
-    }
-    return gaps;
-}
-
-static void query_note_gaps(const cli_context *context, const ng_query_result *result,
-                            const char *where)
-{
-    query_gaps gaps = query_find_gaps(context, result);
-
-    if (gaps.unknown != NULL)
-        cli_note(context, "%snot known: %s", where, gaps.unknown);
-    if (gaps.without_vector != NULL)
-        cli_note(context, "%swithout a vector: %s", where, gaps.without_vector);
-    free(gaps.unknown);
-    free(gaps.without_vector);
-}
-
-static void query_note_spelling(const cli_context *context, const ng_query_result *result,
-                                const char *where)
-{
-    char *given = NULL;
-
-    for (size_t i = 0; i < result->correction_count; i++)
-        cli_note(context, "%s%s is not known; answered for %s", where, result->corrections[i].given,
-                 result->corrections[i].label);
-    for (size_t i = 0; i < result->suggestion_count; i++) {
-        const ng_query_spelling *each = &result->suggestions[i];
-        bool last = i + 1 == result->suggestion_count || each[1].given != each->given;
-
-        query_join(&given, each->label);
-        if (!last)
-            continue;
-        cli_note(context, "%sspelled like %s: %s", where, each->given, given);
-        free(given);
-        given = NULL;
-    }
-}
-
-static void query_json_spellings(cli_json *json, const ng_query_result *result, bool suggestions)
-{
-    cli_json_array(json, "corrections");
-    for (size_t i = 0; i < result->correction_count; i++) {
-        const ng_query_spelling *each = &result->corrections[i];
-
-        cli_json_object(json, NULL);
-        cli_json_text(json, "given", each->given);
-        cli_json_text(json, "used", each->label);
-        cli_json_u64(json, "id", each->id);
-        cli_json_u64(json, "distance", each->distance);
-        cli_json_close(json);
-    }
-    cli_json_close(json);
-    if (!suggestions)
-        return;
-    cli_json_array(json, "suggestions");
-    for (size_t i = 0; i < result->suggestion_count; i++) {
-        const ng_query_spelling *each = &result->suggestions[i];
-
-        cli_json_object(json, NULL);
-        cli_json_text(json, "given", each->given);
-        cli_json_text(json, "label", each->label);
-        cli_json_u64(json, "id", each->id);
-        cli_json_u64(json, "distance", each->distance);
-        cli_json_close(json);
-    }
-    cli_json_close(json);
-}
 
 static void query_json_coordinates(cli_json *json, const ng_query_hit *hit)
 {
@@ -152,36 +53,6 @@ static void query_json_coordinates(cli_json *json, const ng_query_hit *hit)
             cli_json_float(json, NULL, hit->coordinates[space][axis]);
         cli_json_close(json);
     }
-    cli_json_close(json);
-}
-
-static void query_json_terms(const cli_context *context, cli_json *json,
-                             const ng_query_result *result)
-{
-    cli_json_array(json, "terms");
-    for (size_t i = 0; i < result->term_count; i++) {
-        const ng_query_term *term = &result->terms[i];
-
-        cli_json_object(json, NULL);
-        cli_json_text(json, "text", term->text);
-        cli_json_i64(json, "sign", term->sign);
-        cli_json_double(json, "weight", term->weight);
-        if (term->id != 0)
-            cli_json_u64(json, "id", term->id);
-        else
-            cli_json_null(json, "id");
-        cli_json_close(json);
-    }
-    cli_json_close(json);
-    cli_json_array(json, "unknown");
-    for (size_t i = 0; i < result->term_count; i++)
-        if (result->terms[i].id == 0)
-            cli_json_text(json, NULL, result->terms[i].text);
-    cli_json_close(json);
-    cli_json_array(json, "without_vector");
-    for (size_t i = 0; i < result->term_count; i++)
-        if (result->terms[i].id != 0 && !query_has_vector(context, &result->terms[i]))
-            cli_json_text(json, NULL, result->terms[i].text);
     cli_json_close(json);
 }
 
@@ -218,26 +89,11 @@ static void query_json(const cli_context *context, const query_request *request,
     cli_json_begin(&json, stdout);
     cli_json_object(&json, NULL);
     cli_json_text(&json, "query", text);
-    query_json_terms(context, &json, result);
-    query_json_spellings(&json, result, request->options.suggest > 0);
+    cli_query_json_terms(context, &json, result);
+    cli_query_json_spellings(&json, result, request->options.suggest > 0);
     query_json_hits(context, &json, request, result);
     cli_json_u64(&json, "candidates", result->candidates);
     cli_json_double(&json, "seconds", result->seconds);
-    cli_json_close(&json);
-    cli_json_end(&json);
-}
-
-static void query_json_error(const char *text, ng_status status)
-{
-    cli_json json;
-
-    cli_json_begin(&json, stdout);
-    cli_json_object(&json, NULL);
-    cli_json_text(&json, "query", text);
-    cli_json_object(&json, "error");
-    cli_json_text(&json, "code", ng_status_name(status));
-    cli_json_text(&json, "message", ng_last_error());
-    cli_json_close(&json);
     cli_json_close(&json);
     cli_json_end(&json);
 }
@@ -309,21 +165,23 @@ static void query_text(const cli_context *context, const query_request *request,
 static int query_one(const cli_context *context, const query_request *request, const char *text,
                      const char *where)
 {
+    if (request->recall.is_asked)
+        return cli_recall_answer(context, &request->recall, text, where, request->many);
     ng_query_result *result = NULL;
     ng_status status = ng_query(context->store, text, &request->options, &result);
     int code = CLI_OK;
 
     if (status != NG_OK) {
         if (request->many && context->json)
-            query_json_error(text, status);
+            cli_query_json_error(text, status);
         return cli_fail(context, cli_exit_of(status), "%s%s", where, ng_last_error());
     }
     if (context->json)
         query_json(context, request, text, result);
     else
         query_text(context, request, text, result);
-    query_note_spelling(context, result, where);
-    query_note_gaps(context, result, where);
+    cli_query_note_spelling(context, result, where);
+    cli_query_note_gaps(context, result, where);
     if (result->hit_count == 0) {
         cli_note(context, "%snothing found", where);
         code = CLI_NOTHING;
@@ -424,12 +282,34 @@ static int query_prepare(const cli_context *context, query_request *request)
     return code;
 }
 
+/* The options that both kinds of answers know become those of a recall. */
+static int query_recall(const cli_context *context, query_request *request, bool has_text)
+{
+    ng_recall_options *recall = &request->recall.options;
+
+    if (request->options.why)
+        return cli_fail(context, CLI_USAGE, "--why: with --through each hit shows its path");
+    recall->limit = request->options.limit;
+    recall->remove_components = request->options.remove_components;
+    recall->threshold = request->options.threshold;
+    recall->no_spelling = request->options.no_spelling;
+    recall->suggest = request->options.suggest;
+    recall->collection = request->options.collection;
+    recall->by_collection = request->options.by_collection;
+    recall->include_asked = request->options.include_query_words;
+    recall->filter = request->options.filter;
+    recall->spaces = request->options.spaces;
+    return cli_recall_finish(context, &request->recall, has_text);
+}
+
 static bool query_option(const cli_args *args, int option, query_request *request)
 {
     uint64_t number;
 
     if (cli_filter_has(option))
         return cli_filter_option(args, option, &request->filter);
+    if (cli_recall_has(option))
+        return cli_recall_option(args, option, &request->recall);
     switch (option) {
     case QUERY_NO_SPELLING:
         request->options.no_spelling = true;
@@ -475,23 +355,32 @@ static int query_run(cli_context *context, int argc, char **argv)
     cli_args args;
     char *text;
     int option, code;
+    bool has_text;
 
     cli_filter_init(&request.filter);
+    cli_recall_init(&request.recall);
     cli_args_begin(&args, context, argc, argv);
     while ((option = cli_args_next(&args)) > 0)
         if (!query_option(&args, option, &request))
             return CLI_USAGE;
     if (option < 0)
         return args.exit_code;
-    if ((args.operand_count > 0) == request.many)
+    has_text = args.operand_count > 0 || request.many;
+    if (args.operand_count > 0 && request.many)
         return cli_fail(context, CLI_USAGE, "give either a text or --file");
+    if (!has_text && !cli_recall_has_question(&request.recall))
+        return cli_fail(context, CLI_USAGE, "give a text or --file, or --like, --near or --from");
     code = cli_store_open_reading(context);
     if (code == CLI_OK)
         code = query_prepare(context, &request);
+    if (code == CLI_OK && request.recall.is_asked)
+        code = query_recall(context, &request, has_text);
     if (code != CLI_OK)
         return code;
     if (request.many)
         return query_file(context, &request);
+    if (!has_text)
+        return query_one(context, &request, NULL, "");
     text = query_words(&args);
     code = query_one(context, &request, text, "");
     free(text);
@@ -509,6 +398,7 @@ static const cli_option query_options[] = {
     {"collection", QUERY_COLLECTION, "NAME", "the words of this collection; default semantic"},
     {"no-spelling", QUERY_NO_SPELLING, NULL, "do not answer by spelling when no word is known"},
     {"suggest", QUERY_SUGGEST, "N", "show up to N labels spelled like each unknown word, 0..10"},
+    CLI_RECALL_ROWS,
     CLI_FILTER_ROWS,
     {NULL, 0, NULL, NULL},
 };
@@ -518,8 +408,8 @@ static const int query_exits[] = {CLI_OK,   CLI_NOTHING, CLI_USAGE, CLI_NOT_FOUN
 
 const cli_command cli_command_query = {
     .name = "query",
-    .arguments = "[OPTION]... TEXT... | --file FILE [OPTION]...",
-    .summary = "Find words by meaning",
+    .arguments = "[OPTION]... [TEXT...] | --file FILE [OPTION]...",
+    .summary = "Find words by meaning; tokens by meaning, space and relation",
     .description =
         "The arguments are joined with blanks. '+' and '-' between blanks add and subtract,\n"
         "2*coffee weighs a word, and \"ice cream\" in quotation marks is one label or unknown.\n"
@@ -527,13 +417,21 @@ const cli_command cli_command_query = {
         "answered. When none is known the labels of nearest spelling stand in for them, and a\n"
         "note says which; if there are none the exit code is 3. A hit is shown if every\n"
         "condition holds, and with --in also where it is. With --file every line is a query and\n"
-        "an empty one is skipped; the exit code is 1 if one of them found nothing or is wrong.",
+        "an empty one is skipped; the exit code is 1 if one of them found nothing or is wrong.\n"
+        "\n"
+        "With any option from --like to --explain the answer is one ranked list of all that is\n"
+        "asked: the text, or tokens --like it; places to be --near to; what is reached --through\n"
+        "connections. Each part has a score 0..1 and a weight, and the score is their weighted\n"
+        "mean; a part that a token does not have counts 0. See docs/recall.md.",
     .options = query_options,
     .examples = "neurograph query strong coffee\n"
                 "neurograph query king - man + woman --limit 3\n"
                 "neurograph query dog --why --threshold 0.5\n"
                 "neurograph query '2*coffee - \"ice cream\"' --in emotional --tag drink\n"
-                "neurograph query --file queries.txt --json > answers.ndjson",
+                "neurograph query --file queries.txt --json > answers.ndjson\n"
+                "neurograph query dog --through hypernym,hyponym --hops 3 --weights relation=2\n"
+                "neurograph query cup --near physical=1,0,2~0.5 --every-collection\n"
+                "neurograph query --like dog --like cat --near abstract@horse --explain",
     .exit_codes = query_exits,
     .run = query_run,
 };

@@ -1974,6 +1974,164 @@ NG_API NG_MUST_USE ng_status ng_query_batch(const ng_store *store, ng_query_item
 /** NULL is allowed. */
 NG_API void ng_query_result_destroy(ng_query_result *result);
 
+/* ---------------------------------------------------------------------------------------------
+ * Recall: one ranked answer from meaning, space and relation
+ * ------------------------------------------------------------------------------------------- */
+
+/** What a recall ranks by: name, index, key, what the score of the part is. */
+#define NG_RECALL_PART_TABLE(X)                                                                    \
+    X(NG_RECALL_MEANING, 0, "meaning", "cosine with what is asked, 0 if it is negative")           \
+    X(NG_RECALL_SPACE, 1, "space", "1 at the place, one half at its scale")                        \
+    X(NG_RECALL_RELATION, 2, "relation", "strengths of the best path, with a decay for each hop")
+
+typedef enum ng_recall_part {
+#define NG_RECALL_PART_ENUM(name, value, key, text) name = value,
+    NG_RECALL_PART_TABLE(NG_RECALL_PART_ENUM)
+#undef NG_RECALL_PART_ENUM
+        NG_RECALL_PART_COUNT = 3
+} ng_recall_part;
+
+/** "meaning", "space", "relation"; NULL if out of range. */
+NG_API const char *ng_recall_part_name(ng_recall_part part);
+
+/** A place to be near to. With several, in different spaces,
+ *      x^2 = sum of w (distance / scale)^2 / sum of w,   w = scale of the space in the constitution,
+ *  and the part score is 1 / (1 + x^2): 1 at the place, one half at the scale, one fifth at twice it.
+ *  A token that is not in all of the spaces, or beyond a radius, does not have the part. */
+typedef struct ng_recall_near {
+    ng_space space;
+    float at[NG_AXIS_COUNT]; /**< in the space's units; not used with `token` */
+    ng_token_id token;       /**< where this token is; 0 = `at` */
+    float scale;             /**< distance at which half is left, 1e-6..1e6; 0 = 1 unit */
+    float radius;            /**< no part beyond it; 0 = at any distance */
+} ng_recall_near;
+
+/** Tokens that connections lead to. A path of n connections has the score
+ *      strength_1 x ... x strength_n x decay^(n - 1),
+ *  where a strength is the connection's confidence (see ng_connection_confidence) x the size of its
+ *  pull, at most 1; one with a pull of 0 is a plain relation and counts with its confidence. What
+ *  repels is not followed: a negative pull, or NG_CONNECTION_INHIBITORY, but not both. Of all paths to
+ *  a token the best counts; of equally good ones one with the fewest connections. */
+typedef struct ng_recall_through {
+    const ng_token_id
+        *from; /**< where paths begin, at most 64; NULL = the terms of `text` that are not
+                                  subtracted, or `tokens`. These do not have the part themselves */
+    size_t from_count;
+    ng_type_set types;      /**< zero = every type */
+    ng_direction direction; /**< 0 = NG_OUTGOING; BIDIRECTIONAL connections count both ways */
+    uint32_t max_hops;      /**< 1..6, 0 = 2 */
+    double decay;           /**< above 0, at most 1; 0 = 0.8 */
+    uint32_t max_tokens; /**< reached ones looked at, best first, 1..10,000,000; 0 = 100,000. When
+                                 there are more, the answer is not exact */
+    uint64_t time_us;    /**< of the confidences, Unix microseconds; 0 = now */
+} ng_recall_through;
+
+/** What is asked: at least one of a meaning (text, vector or tokens), a space (near) and a relation
+ *  (through). */
+typedef struct ng_recall_options {
+    size_t struct_size;
+    const char *text;    /**< as of ng_query */
+    const float *vector; /**< in place of `text`: the direction itself */
+    size_t dimensions;   /**< of it */
+    const ng_token_id
+        *tokens; /**< in place of `text`: examples, the mean of their unit vectors; at most 64 */
+    size_t token_count;
+    int32_t remove_components; /**< as in ng_vector_options, and so is `effort` */
+    uint32_t effort;           /**< 0 = exact */
+    bool no_spelling;          /**< as in ng_query_options, and so is `suggest` */
+    uint32_t suggest;
+    const ng_recall_near *near; /**< at most one for each space */
+    size_t near_count;
+    const ng_recall_through *through; /**< NULL = nothing is asked about relation */
+
+    bool by_weights; /**< `weights` are meant; otherwise 1 for each part that is asked for */
+    double weights[NG_RECALL_PART_COUNT]; /**< 0..1e6; 0 = shown, and does not count; not all 0 */
+    uint8_t require;  /**< parts that a hit must have, a bit 1 << ng_recall_part each */
+    double threshold; /**< hits have at least this score, 0..1 */
+    uint32_t limit;   /**< 0 = 10, at most 10,000 */
+
+    ng_collection_id collection; /**< of the words of `text`, and of the hits unless `filter` names
+                                      another; without by_collection NG_COLLECTION_SEMANTIC for a
+                                      text, and hits of every collection for anything else */
+    bool by_collection;          /**< `collection` is meant, also when it is 0 */
+    bool any_collection;         /**< of the words only: hits are of every collection */
+    const ng_filter *filter;     /**< narrows the hits; NULL = none */
+    const ng_token_id *exclude;  /**< tokens that never count, at most 1,000 */
+    size_t exclude_count;
+    bool include_asked; /**< do not leave out the tokens that the question names: terms, examples,
+                             where paths begin, whose place is meant */
+    uint8_t spaces;     /**< hits have coordinates in all of these, a bit each, and show them, as
+                             they do those of `near` */
+    bool explain;       /**< fill ng_recall_result.steps */
+
+    uint32_t timeout_us; /**< as in ng_search_options, and so are the next two; a pass over the
+                              vectors is not interrupted */
+    bool (*cancelled)(void *context);
+    void *context;
+} ng_recall_options;
+
+typedef struct ng_recall_hit {
+    ng_token_id id;
+    const char *label; /**< empty without one */
+    double score;      /**< sum of weight x part / sum of weights, above 0, at most 1 */
+    double parts[NG_RECALL_PART_COUNT]; /**< NaN where it is not asked for, or the token has none */
+    double distance; /**< sqrt(sum of w x distance^2 / sum of w): with one place the distance in the
+                          space's units; NaN if the token does not have the part */
+    const ng_edge *path; /**< connections of the best path, from its beginning to the hit */
+    size_t path_count;   /**< 0 without the part, or if one of them was deleted meanwhile */
+    uint8_t spaces;      /**< that `coordinates` has */
+    float coordinates[NG_SPACE_COUNT][NG_AXIS_COUNT];
+} ng_recall_hit;
+
+/** One step of how the answer was found. */
+typedef struct ng_recall_step {
+    const char *name; /**< "terms", "relation", "plan", "meaning", "space", "score" */
+    uint64_t candidates;
+    uint64_t microseconds;
+    const char *text; /**< one line of English */
+} ng_recall_step;
+
+typedef struct ng_recall_result {
+    const ng_recall_hit *hits;
+    size_t hit_count;
+    const ng_query_term *terms; /**< of a text; this and the next five as in ng_query_result */
+    size_t term_count;
+    const ng_query_spelling *corrections;
+    size_t correction_count;
+    const ng_query_spelling *suggestions;
+    size_t suggestion_count;
+    size_t unknown_count;        /**< or examples without a vector */
+    const ng_recall_step *steps; /**< with `explain`, in their order */
+    size_t step_count;
+    uint64_t candidates; /**< tokens whose parts were all measured */
+    bool is_exact;       /**< false: max_tokens was reached, or an approximate search was made */
+    double seconds;
+} ng_recall_result;
+
+/** The tokens with the highest score
+ *      sum of weight x part / sum of weights,   over meaning, space and relation,
+ *  best first, equal scores by id; a part that a token does not have counts 0, and a token whose
+ *  score is 0 is no hit. Exact, unless `effort` or through->max_tokens say otherwise: each part
+ *  yields its best tokens in growing numbers, the other parts of these are looked up, and it ends
+ *  when no other token can enter (Fagin, Lotem and Naor 2001, the threshold algorithm); or, where
+ *  filter, radius or a required relation leave few tokens, all of those are measured. See
+ *  docs/recall.md.
+ *
+ *  Not of one moment: what a writer does meanwhile may or may not be seen.
+ *
+ *  Owns:   `*out` is the caller's until ng_recall_result_destroy; it does not need the store.
+ *  Threads: any; a writer waits for one slice at most.
+ *  Errors: NG_E_INVALID (field, value, range; nothing is asked; vectors that cancel each other out),
+ *          NG_E_NOT_FOUND (no word is known; a token, collection, index; a vector, and the store
+ *          has none), NG_E_ABSENT (the token of a place is not in its space), NG_E_TIMEOUT,
+ *          NG_E_CANCELLED, NG_E_NOMEM, NG_E_LATCHED.
+ *  Cost:   some passes over the vectors, and what is found nearest in space and by connections; with
+ *          parts that contradict each other, of every token. */
+NG_API NG_MUST_USE ng_status ng_recall(const ng_store *store, const ng_recall_options *options,
+                                       ng_recall_result **out);
+/** NULL is allowed. */
+NG_API void ng_recall_result_destroy(ng_recall_result *result);
+
 #ifdef __cplusplus
 }
 #endif

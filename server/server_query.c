@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* POST /query: a text in, the tokens nearest in meaning out. POST /query/batch: many of them, each
- * answered as it would have been alone. Both run on the pool. */
+/* POST /query: a text in, the tokens nearest in meaning out; what asks for more than that is answered in
+ * server_recall.c. POST /query/batch: many of them, each as it would have been alone. Both run on
+ * the pool. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "server_query.h"
+#include "server_recall.h"
 
 /* ------------------------------------------------------------------------------------- running */
 
@@ -28,7 +29,7 @@ static uint32_t query_select(const ng_store *store, const ng_query_result *resul
 
 /* ------------------------------------------------------------------------------------- writing */
 
-static void query_out_entity(ngs_out *out, const ng_token *record)
+void ngs_query_out_entity(ngs_out *out, const ng_token *record)
 {
     char name[32] = "";
     const char *entity = ng_entity_name(
@@ -54,7 +55,7 @@ static void query_out_rows(ngs_out *out, const ng_store *store, const ngs_query_
         ngs_out_text(out, ",\"score\":");
         ngs_out_float(out, (float)hit->score);
         ngs_out_text(out, ",\"entity_type\":");
-        query_out_entity(out, &rows[i].record);
+        ngs_query_out_entity(out, &rows[i].record);
         ngs_out_text(out, ",\"coordinates\":");
         ngs_out_coordinates(out, store, &rows[i].record,
                             body->options.spaces ? body->options.spaces : 0xFF);
@@ -62,7 +63,7 @@ static void query_out_rows(ngs_out *out, const ng_store *store, const ngs_query_
     }
 }
 
-static void query_out_edge(ngs_out *out, const ng_edge *edge, const ng_connection *connection)
+void ngs_query_out_edge(ngs_out *out, const ng_edge *edge, const ng_connection *connection)
 {
     const char *type = ng_connection_type_name(edge->type);
     ngs_out_text(out, "{\"connection_id\":");
@@ -91,7 +92,7 @@ static void query_out_connections(ngs_out *out, const ng_store *store, const que
                 continue; /* deleted since it was found */
             if (!first)
                 ngs_out_char(out, ',');
-            query_out_edge(out, edge, &connection);
+            ngs_query_out_edge(out, edge, &connection);
             first = false;
         }
     }
@@ -135,6 +136,20 @@ static void query_out_spellings(ngs_out *out, const ng_query_spelling *spellings
     ngs_out_char(out, ']');
 }
 
+void ngs_query_out_words(ngs_out *out, const ng_store *store, const ng_query_result *result,
+                         bool suggestions)
+{
+    ngs_out_text(out, ",\"unknown\":");
+    query_out_unknown(out, store, result);
+    ngs_out_text(out, ",\"corrections\":");
+    query_out_spellings(out, result->corrections, result->correction_count, "used");
+    ngs_out_text(out, ",\"suggestions\":");
+    if (suggestions)
+        query_out_spellings(out, result->suggestions, result->suggestion_count, "label");
+    else
+        ngs_out_text(out, "null");
+}
+
 static void query_reply(ngs_request *request, const ngs_query_body *body,
                         const ng_query_result *result, const query_row *rows, uint32_t count)
 {
@@ -160,15 +175,7 @@ static void query_reply(ngs_request *request, const ngs_query_body *body,
         ngs_out_text(out, "null");
     ngs_out_text(out, ",\"total_candidates\":");
     ngs_out_u64(out, result->candidates);
-    ngs_out_text(out, ",\"unknown\":");
-    query_out_unknown(out, store, result);
-    ngs_out_text(out, ",\"corrections\":");
-    query_out_spellings(out, result->corrections, result->correction_count, "used");
-    ngs_out_text(out, ",\"suggestions\":");
-    if (body->options.suggest > 0)
-        query_out_spellings(out, result->suggestions, result->suggestion_count, "label");
-    else
-        ngs_out_text(out, "null");
+    ngs_query_out_words(out, store, result, body->options.suggest > 0);
     ngs_out_char(out, '}');
 }
 
@@ -188,7 +195,7 @@ static size_t query_term(const char *at, const char **term, size_t *bytes)
 }
 
 /* No word is known: the words as the client wrote them, without operators. */
-static void query_reply_unknown(ngs_request *request, const ngs_query_body *body)
+void ngs_query_reply_unknown(ngs_request *request, const ngs_query_body *body)
 {
     ng_info info;
     char message[300];
@@ -228,6 +235,10 @@ static void query_answer(ngs_request *request, ngs_query_body *body)
     ng_query_result *result = NULL;
     if (ngs_problems_reply(request))
         return;
+    if (body->no_memory) {
+        ngs_reply_status_text(request, NG_E_NOMEM, "no memory for the query");
+        return;
+    }
     if (body->collection[0] != '\0') {
         body->options.by_collection = true;
         if (ng_collection_find(store, body->collection, &body->options.collection) != NG_OK) {
@@ -235,6 +246,10 @@ static void query_answer(ngs_request *request, ngs_query_body *body)
                             "Collection \"%.64s\" not found", body->collection);
             return;
         }
+    }
+    if (body->recall != NULL) {
+        ngs_recall(request, body);
+        return;
     }
     query_row *rows = calloc(body->options.limit, sizeof *rows);
     if (rows == NULL) {
@@ -245,7 +260,7 @@ static void query_answer(ngs_request *request, ngs_query_body *body)
     if (status == NG_OK)
         query_reply(request, body, result, rows, query_select(store, result, rows));
     else if (status == NG_E_NOT_FOUND)
-        query_reply_unknown(request, body);
+        ngs_query_reply_unknown(request, body);
     else
         ngs_reply_status(request, status);
     ng_query_result_destroy(result);
@@ -262,6 +277,7 @@ void ngs_query(ngs_request *request)
     request->settles = true;
     ngs_query_body_read(request, &walk, &body);
     query_answer(request, &body);
+    free(body.recall);
     ngs_parser_give(request->server, parser);
 }
 
@@ -276,6 +292,7 @@ static void batch_one(ngs_request *request, ngs_json_value value, ngs_out *out, 
     if (ngs_json_type_of(value) == NGS_JSON_OBJECT && ngs_json_begin(value, &walk)) {
         ngs_query_body_read(&alone, &walk, &body);
         query_answer(&alone, &body);
+        free(body.recall);
     } else {
         ngs_wrong_type(&alone, value, "body", "an object");
         ngs_problems_reply(&alone);

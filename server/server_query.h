@@ -21,10 +21,14 @@ typedef struct ngs_filter_body {
     ng_value values[NGS_FILTER_WHERE_MAX][NGS_FILTER_VALUES_MAX];
 } ngs_filter_body;
 
+typedef struct ngs_recall_body ngs_recall_body; /* server_recall.h */
+
 typedef struct ngs_query_body {
+    ngs_recall_body *recall;  /* freed by the reader; NULL = nothing but meaning is asked */
+    bool no_memory;           /* for it */
     ng_query_options options; /* points into this: it stays where it is */
     ngs_filter_body filter;
-    const char *text; /* NUL-terminated; points into the parser */
+    const char *text; /* NUL-terminated; points into the parser; NULL = none, with `recall` */
     size_t text_bytes;
     char collection[80]; /* empty = semantic */
 } ngs_query_body;
@@ -36,5 +40,12 @@ bool ngs_read_name(ngs_request *request, ngs_json_value value, const char *field
                    size_t capacity);
 /** "body.remove_components" */
 void ngs_read_components(ngs_request *request, ngs_json_value value, int32_t *out);
+/** What the answers of a query share: an entity type, a connection, `,"unknown":[...],...` about
+ *  the words, and the reply when no word is known. */
+void ngs_query_out_entity(ngs_out *out, const ng_token *record);
+void ngs_query_out_edge(ngs_out *out, const ng_edge *edge, const ng_connection *connection);
+void ngs_query_out_words(ngs_out *out, const ng_store *store, const ng_query_result *result,
+                         bool suggestions);
+void ngs_query_reply_unknown(ngs_request *request, const ngs_query_body *body);
 
 #endif

@@ -5,7 +5,7 @@
 #include <strings.h>
 
 #include "json_text.h"
-#include "server_query.h"
+#include "server_recall.h"
 
 #define INDEXES_MAX 32 /* that a store declares, the library's limit */
 
@@ -464,6 +464,16 @@ static const query_field query_fields[] = {
     {"suggest", query_suggest},
     {"collection", query_collection},
     {"filter", query_filter},
+    {"tokens", ngs_recall_tokens},
+    {"vector", ngs_recall_vector},
+    {"near", ngs_recall_near},
+    {"through", ngs_recall_through},
+    {"weights", ngs_recall_weights},
+    {"require", ngs_recall_require},
+    {"include_asked", ngs_recall_include},
+    {"any_collection", ngs_recall_any_collection},
+    {"explain", ngs_recall_explain},
+    {"effort", ngs_recall_effort},
 };
 
 void ngs_query_body_read(ngs_request *request, ngs_json_walk *walk, ngs_query_body *body)
@@ -474,6 +484,9 @@ void ngs_query_body_read(ngs_request *request, ngs_json_walk *walk, ngs_query_bo
     body->filter.filter.struct_size = sizeof body->filter.filter;
     unsigned seen = query_members(request, body, walk, query_fields,
                                   sizeof query_fields / sizeof query_fields[0], "body.");
-    if ((seen & 1u) == 0)
+    bool asks = body->recall != NULL &&
+                (body->recall->options.tokens != NULL || body->recall->options.vector != NULL ||
+                 body->recall->options.near != NULL || body->recall->options.through != NULL);
+    if ((seen & 1u) == 0 && !asks && !body->no_memory)
         ngs_problem(request, "body.text", "missing", "the field is required");
 }

@@ -73,4 +73,16 @@
 #define NGI_CLEANUP_REST_S 60u /* before everything is looked at again, if it was not enough */
 #define NGI_SLICE_ITEMS 4096   /* records scanned under one hold of the shared lock */
 
+/* Of one recall. */
+#define NGI_RECALL_TOKENS_MAX 64     /* examples, and tokens where paths begin */
+#define NGI_RECALL_EXCLUDE_MAX 1000u /* looked through for each candidate that would enter */
+#define NGI_RECALL_HOPS_MAX 6        /* a longer chain of relations means nothing any more */
+#define NGI_RECALL_REACHED_DEFAULT 100000u
+#define NGI_RECALL_REACHED_MAX 10000000u /* about 300 bytes each while it runs */
+#define NGI_RECALL_SCALE_MIN 1e-6        /* as the weights of spaces */
+#define NGI_RECALL_SCALE_MAX 1e6
+#define NGI_RECALL_WEIGHT_MAX 1e6
+#define NGI_RECALL_STEPS_MAX                                                                       \
+    64 /* of a plan: a batch of each part in each of 16 rounds, and a few */
+
 #endif

@@ -113,6 +113,54 @@ typedef struct ngi_graph_path_query {
 NG_MUST_USE ng_status ngi_graph_path(const ngi_graph *graph, ngi_mem *mem,
                                      const ngi_graph_path_query *query, ng_edge *out,
                                      size_t capacity, size_t *count);
+/** Tokens that are reached by strong connections; see ng_recall_through. */
+typedef struct ngi_graph_reach_query {
+    const uint32_t *from; /* slots, each once */
+    size_t from_count;
+    const ng_type_set *types; /* NULL = every type */
+    unsigned direction;       /* ng_direction, not 0 */
+    uint32_t max_hops;        /* 1..NGI_RECALL_HOPS_MAX */
+    double decay;             /* above 0, at most 1 */
+    uint32_t max_tokens;
+    uint64_t time_us;
+    bool (*go_on)(void *context); /* or NULL; called between tokens, every NGI_SLICE_ITEMS
+                                     connections: the graph may change in it; false = stop */
+    void *context;
+} ngi_graph_reach_query;
+
+/** One path: that of its parent, and one connection more. */
+typedef struct ngi_graph_path_step {
+    double score;
+    uint32_t slot;
+    uint32_t via;    /* the connection; 0 where paths begin */
+    uint32_t parent; /* index of a step */
+    uint32_t hops;
+} ngi_graph_path_step;
+
+/** What was reached. Zeroed = nothing. */
+typedef struct ngi_graph_reach {
+    ngi_graph_path_step *steps;
+    size_t step_count, step_capacity;
+    uint32_t *best; /* steps of the best path to each token, best first */
+    size_t count, capacity;
+    struct ngi_graph_reach_node *nodes; /* hash map by slot; power of two, at most half used */
+    size_t node_count, node_capacity;
+    bool is_cut;     /* there was more than max_tokens */
+    bool is_stopped; /* go_on said so */
+} ngi_graph_reach;
+
+/** Best first. What is found does not depend on how often it paused, if the graph did not change.
+ *  Errors: NG_E_NOMEM, NG_E_LIMIT (memory); also then the caller releases. */
+NG_MUST_USE ng_status ngi_graph_reach_find(const ngi_graph *graph, ngi_mem *mem,
+                                           const ngi_graph_reach_query *query,
+                                           ngi_graph_reach *out);
+/** The step that ends the best path to a slot; NULL if it was not reached, or paths begin there. */
+const ngi_graph_path_step *ngi_graph_reach_of(const ngi_graph_reach *reach, uint32_t slot);
+/** The connections of a path, in order, [NGI_RECALL_HOPS_MAX]; 0 if one of them is gone. */
+size_t ngi_graph_reach_path(const ngi_graph *graph, const ngi_graph_reach *reach,
+                            const ngi_graph_path_step *step, ng_edge *out);
+void ngi_graph_reach_release(ngi_mem *mem, ngi_graph_reach *reach);
+
 /** What records, links and heads take up: the three together are all it has. */
 void ngi_graph_memory(const ngi_graph *graph, ng_memory_use *records, ng_memory_use *links,
                       ng_memory_use *heads);

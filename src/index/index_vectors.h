@@ -118,6 +118,8 @@ NG_MUST_USE ng_status ngi_vector_search_begin(const ngi_vectors *vectors, const 
  *  have, and no slot is found twice. After a new projection going on is safe but mixes two kinds of
  *  scores: begin again. */
 bool ngi_vector_search_slice(ngi_vector_search *search, size_t *row, size_t max_rows);
+/** The score of the vector of a slot, the same bits as in a slice; false if it has none, or no direction. */
+bool ngi_vector_search_score(const ngi_vector_search *search, uint32_t slot, double *out);
 /** Best first, equal scores by slot; returns how many. `*compared` (may be NULL) receives how many
  *  rows were compared. */
 size_t ngi_vector_search_finish(ngi_vector_search *search, ngi_vector_hit *out, uint64_t *compared);

@@ -285,6 +285,20 @@ static void search_score(ngi_vector_search *search, size_t row)
     search_keep(search, &hit);
 }
 
+bool ngi_vector_search_score(const ngi_vector_search *search, uint32_t slot, double *out)
+{
+    const ngi_vectors *vectors = search->vectors;
+    const float *values = ngi_vectors_get(vectors, slot);
+    if (values == NULL)
+        return false;
+    size_t row = (size_t)(values - ngi_vectors_row_at(vectors, 0)) / vectors->dimensions;
+    double inverse = ngi_vectors_inverse(&search->projector, row);
+    if (!(inverse > 0))
+        return false;
+    *out = ngi_vectors_score(vectors, search->query, search->mean_dot, inverse, row);
+    return true;
+}
+
 void ngi_vector_search_offer(ngi_vector_search *search, uint32_t row)
 {
     search_score(search, row);

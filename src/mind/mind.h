@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* What api/ may call: real data in (bootstrap) and answers by meaning (query). */
+/* What api/ may call: real data in (bootstrap), answers by meaning (query), and by
+ * meaning, space and relation together (recall). */
 #ifndef NGI_MIND_H
 #define NGI_MIND_H
 
@@ -20,5 +21,11 @@ NG_MUST_USE ng_status ngi_mind_word_find(const ng_store *store, ng_collection_id
                                          const char *word, size_t bytes, ng_token_id *out);
 /** NULL is allowed. */
 void ngi_mind_query_result_destroy(ng_query_result *result);
+
+/** As ng_recall; struct sizes are checked. The result does not need the store either. */
+NG_MUST_USE ng_status ngi_mind_recall(const ng_store *store, const ng_recall_options *options,
+                                      ng_recall_result **out);
+/** NULL is allowed. */
+void ngi_mind_recall_result_destroy(ng_recall_result *result);
 
 #endif

@@ -5,12 +5,8 @@
  * A phrase that is a label without a vector (a lexicon has "ice cream", word embeddings have not)
  * takes part in `why` and counts as unknown, because no vector is invented for it. The words in it
  * still rank, as they would without the lexicon: otherwise loading one would take answers away. */
-#include "mind/mind.h"
+#include "mind/mind_query.h"
 
-#include "base/base_limits.h"
-#include "mind/mind_result.h"
-#include "mind/mind_spelling.h"
-#include "mind/mind_terms.h"
 #include "mind/mind_text.h"
 
 #include <math.h>
@@ -19,27 +15,8 @@
 #define QUERY_ATTEMPTS 4
 #define QUERY_LIMIT_DEFAULT 10
 #define QUERY_MESSAGE_BYTES 400
-#define QUERY_NORM_MIN 1e-9 /* below it a sum of unit vectors is rounding, not a direction */
 
-typedef struct query_job {
-    const ng_store *store;
-    ngi_mem *mem;
-    ng_query_options options; /* defaults filled in */
-    ngi_terms *terms;
-    ngi_spelling *spellings; /* [spelling_capacity], of unknown words that may match something */
-    uint32_t spelling_terms[NGI_QUERY_TERMS_MAX]; /* which term each is of */
-    size_t spelling_count, spelling_capacity;
-    bool is_corrected; /* none was known, and the best matches stand in for them */
-    size_t unknown_count;
-    size_t dimensions;
-    double *sum; /* [dimensions] */
-    bool has_direction;
-    ng_token_id exclude[2 * NGI_QUERY_TERMS_MAX * NGI_PHRASE_WORDS_MAX];
-    size_t exclude_count;
-    ng_score *scores; /* [options.limit] */
-    size_t score_count;
-    uint64_t candidates;
-} query_job;
+typedef ngi_query_job query_job;
 
 static ng_status query_find(void *context, const char *label, size_t bytes, ng_token_id *id)
 {
@@ -150,7 +127,7 @@ static ng_status query_parse(query_job *job, const char *text)
     return status;
 }
 
-static double query_norm(const double *vector, size_t dimensions)
+double ngi_query_norm(const double *vector, size_t dimensions)
 {
     double sum = 0;
     for (size_t i = 0; i < dimensions; i++)
@@ -226,7 +203,8 @@ static ng_status query_sum(query_job *job)
     memset(job->sum, 0, dimensions * sizeof(double));
     for (size_t i = 0; i < job->terms->count && status == NG_OK; i++)
         status = query_add_term(job, &job->terms->terms[i]);
-    if (status == NG_OK && job->has_direction && query_norm(job->sum, dimensions) < QUERY_NORM_MIN)
+    if (status == NG_OK && job->has_direction &&
+        ngi_query_norm(job->sum, dimensions) < NGI_QUERY_NORM_MIN)
         status = ngi_fail(NG_E_INVALID, "the words of the query cancel each other out");
     return status;
 }
@@ -265,47 +243,69 @@ static ng_status query_rank(query_job *job)
     return status;
 }
 
-static void query_release(query_job *job)
+ng_status ngi_query_begin(ngi_query_job *job, const ng_store *store, const char *text,
+                          const ng_query_options *options)
 {
+    void *block = NULL;
+    ng_status status;
+    *job = (ngi_query_job){.store = store, .mem = ngi_store_mem(store)};
+    NGI_TRY(query_options(job, options));
+    NGI_TRY(ngi_alloc(job->mem, sizeof *job->terms, "terms of a query", &block));
+    job->terms = block;
+    NGI_TRY(query_parse(job, text));
+    NGI_TRY(query_sum(job));
+out:
+    return status;
+}
+
+void ngi_query_release(ngi_query_job *job)
+{
+    if (job->mem == NULL)
+        return;
     ngi_free(job->mem, job->terms, sizeof *job->terms);
     ngi_free(job->mem, job->spellings, job->spelling_capacity * sizeof *job->spellings);
     ngi_free(job->mem, job->sum, job->dimensions * sizeof(double));
     ngi_free(job->mem, job->scores, job->options.limit * sizeof *job->scores);
 }
 
+ng_status ngi_query_result(const ngi_query_job *job, ng_query_result **out)
+{
+    const ngi_result_request request = {.terms = job->terms,
+                                        .scores = job->scores,
+                                        .score_count = job->score_count,
+                                        .why = job->options.why,
+                                        .spaces = job->options.spaces,
+                                        .spellings = job->spellings,
+                                        .spelling_terms = job->spelling_terms,
+                                        .spelling_count = job->spelling_count,
+                                        .is_corrected = job->is_corrected,
+                                        .suggest = job->options.suggest};
+    ng_query_result *result = NULL;
+    ng_status status = ngi_result_create(job->store, &request, &result);
+    if (status != NG_OK)
+        return status;
+    result->unknown_count = job->unknown_count;
+    result->candidates = job->candidates;
+    *out = result;
+    return NG_OK;
+}
+
 static ng_status query_once(const ng_store *store, const char *text,
                             const ng_query_options *options, ng_query_result **out)
 {
-    query_job job = {.store = store, .mem = ngi_store_mem(store)};
+    query_job job;
     ngi_os *os = ngi_store_os(store);
     uint64_t begin_ns = os->monotonic_ns(os);
     ng_query_result *result = NULL;
-    void *block = NULL;
     ng_status status;
 
-    NGI_TRY(query_options(&job, options));
-    NGI_TRY(ngi_alloc(job.mem, sizeof *job.terms, "terms of a query", &block));
-    job.terms = block;
-    NGI_TRY(query_parse(&job, text));
-    NGI_TRY(query_sum(&job));
+    NGI_TRY(ngi_query_begin(&job, store, text, options));
     NGI_TRY(query_rank(&job));
-    const ngi_result_request request = {.terms = job.terms,
-                                        .scores = job.scores,
-                                        .score_count = job.score_count,
-                                        .why = job.options.why,
-                                        .spaces = job.options.spaces,
-                                        .spellings = job.spellings,
-                                        .spelling_terms = job.spelling_terms,
-                                        .spelling_count = job.spelling_count,
-                                        .is_corrected = job.is_corrected,
-                                        .suggest = job.options.suggest};
-    NGI_TRY(ngi_result_create(store, &request, &result));
-    result->unknown_count = job.unknown_count;
-    result->candidates = job.candidates;
+    NGI_TRY(ngi_query_result(&job, &result));
     result->seconds = (double)(os->monotonic_ns(os) - begin_ns) * 1e-9;
     *out = result;
 out:
-    query_release(&job);
+    ngi_query_release(&job);
     return status;
 }
 

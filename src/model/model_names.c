@@ -74,6 +74,19 @@ const char *ng_entity_name(ng_entity entity)
     }
 }
 
+const char *ng_recall_part_name(ng_recall_part part)
+{
+    switch ((int)part) {
+#define NAMES_RECALL(name, value, key, text)                                                       \
+    case value:                                                                                    \
+        return key;
+        NG_RECALL_PART_TABLE(NAMES_RECALL)
+#undef NAMES_RECALL
+    default:
+        return NULL;
+    }
+}
+
 const char *ng_memory_part_name(ng_memory_part part)
 {
     switch ((int)part) {

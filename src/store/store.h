@@ -301,6 +301,12 @@ uint64_t ngi_store_projection_version(const ng_store *store);
 NG_MUST_USE ng_status ngi_store_vector_accumulate(const ng_store *store, ng_token_id id,
                                                   double sign, int32_t remove_components,
                                                   double *dst, size_t dimensions);
+/** The same of a vector that is given: into dst, which is overwritten; `*version` receives that of the
+ *  projection. Errors: NG_E_INVALID (other dimensions, not finite, no direction), NG_E_NOT_FOUND (the
+ *  store has no vectors). */
+NG_MUST_USE ng_status ngi_store_vector_direction(const ng_store *store, const float *vector,
+                                                 size_t dimensions, int32_t remove_components,
+                                                 double *dst, uint64_t *version);
 NG_MUST_USE ng_status ngi_store_vector_nearest_prepared(const ng_store *store, const double *vector,
                                                         size_t dimensions,
                                                         const ng_vector_options *options,

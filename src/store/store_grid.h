@@ -32,5 +32,16 @@ bool ngi_grid_call_goes_on(void *context);
 /** Encodes a point that a caller asks about: never clamped, which would answer another question. */
 NG_MUST_USE ng_status ngi_grid_encode(const ng_store *store, ng_space space,
                                       const float at[NG_AXIS_COUNT], int16_t raw[NG_AXIS_COUNT]);
+/** A search in several spaces, of which everything was checked. */
+typedef struct store_multi {
+    const ng_multi_query *query;    /* its spaces and centers */
+    double weights[NG_SPACE_COUNT]; /* in place of those of the query; any size above 0 */
+    float radius;                   /* < 0: the nearest */
+} store_multi;
+
+/** As ngi_store_multi_search. */
+NG_MUST_USE ng_status ngi_multi_search(const ng_store *store, const store_multi *multi,
+                                       const ng_search_options *options, ng_hit *out,
+                                       size_t capacity, size_t *count);
 
 #endif

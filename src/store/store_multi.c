@@ -263,22 +263,36 @@ static bool multi_has_weights(const ng_multi_query *query)
     return false;
 }
 
-static ng_status multi_prepare(multi_job *job, const ng_multi_query *query)
+/* The weights that a caller gave, or the scales of the constitution. */
+static ng_status multi_weights(const ng_store *store, const ng_multi_query *query,
+                               double out[NG_SPACE_COUNT])
 {
-    const ng_store *store = job->store;
     ng_cdna cdna;
     ng_status status = ngi_store_cdna_get(store, &cdna);
     const float *weights = multi_has_weights(query) ? query->weights : cdna.scales;
     for (int space = 0; space < NG_SPACE_COUNT && status == NG_OK; space++) {
-        if (!(job->spaces >> space & 1))
+        if (!(query->spaces >> space & 1))
             continue;
         float weight = weights[space];
         if (!isfinite(weight) || weight < 1e-6f || weight > 1e6f)
             return ngi_fail(NG_E_INVALID, "weight %g of space %s is outside 1e-6..1e6",
                             (double)weight, ng_space_name((ng_space)space));
+        out[space] = (double)weight;
+    }
+    return status;
+}
+
+static ng_status multi_prepare(multi_job *job, const store_multi *multi)
+{
+    const ng_store *store = job->store;
+    ng_status status = NG_OK;
+    for (int space = 0; space < NG_SPACE_COUNT && status == NG_OK; space++) {
+        if (!(job->spaces >> space & 1))
+            continue;
         double steps = store->metrics[space].steps;
-        job->factor[space] = (double)weight / (steps * steps);
-        status = ngi_grid_encode(store, (ng_space)space, query->centers[space], job->center[space]);
+        job->factor[space] = multi->weights[space] / (steps * steps);
+        status = ngi_grid_encode(store, (ng_space)space, multi->query->centers[space],
+                                 job->center[space]);
     }
     return status;
 }
@@ -300,16 +314,15 @@ static void multi_report(multi_job *job)
     }
 }
 
-ng_status ngi_store_multi_search(const ng_store *store, const ng_multi_query *query, float radius,
-                                 const ng_search_options *options, ng_hit *out, size_t capacity,
-                                 size_t *count)
+ng_status ngi_multi_search(const ng_store *store, const store_multi *multi,
+                           const ng_search_options *options, ng_hit *out, size_t capacity,
+                           size_t *count)
 {
-    multi_job job = {.store = store, .spaces = query->spaces, .radius = radius};
+    float radius = multi->radius;
+    multi_job job = {.store = store, .spaces = multi->query->spaces, .radius = radius};
     ngi_grid_search unused = {0};
     *count = 0;
-    ng_status status = multi_check(store, query, options, capacity);
-    if (status == NG_OK)
-        status = multi_prepare(&job, query);
+    ng_status status = multi_prepare(&job, multi);
     if (status != NG_OK)
         return status;
     job.counts_all = job.limited = radius >= 0;
@@ -336,4 +349,18 @@ ng_status ngi_store_multi_search(const ng_store *store, const ng_multi_query *qu
     multi_report(&job);
     *count = radius >= 0 ? (size_t)job.found : job.best.count;
     return NG_OK;
+}
+
+ng_status ngi_store_multi_search(const ng_store *store, const ng_multi_query *query, float radius,
+                                 const ng_search_options *options, ng_hit *out, size_t capacity,
+                                 size_t *count)
+{
+    store_multi multi = {.query = query, .radius = radius};
+    *count = 0;
+    ng_status status = multi_check(store, query, options, capacity);
+    if (status == NG_OK)
+        status = multi_weights(store, query, multi.weights);
+    if (status != NG_OK)
+        return status;
+    return ngi_multi_search(store, &multi, options, out, capacity, count);
 }

@@ -181,6 +181,27 @@ ng_status ngi_store_vector_nearest_prepared(const ng_store *store, const double 
     return status;
 }
 
+ng_status ngi_store_vector_direction(const ng_store *store, const float *vector, size_t dimensions,
+                                     int32_t remove_components, double *dst, uint64_t *version)
+{
+    memset(dst, 0, dimensions * sizeof *dst);
+    ng_status status = vectors_check(store, dimensions, NULL);
+    for (size_t i = 0; status == NG_OK && i < dimensions; i++)
+        if (!isfinite(vector[i]))
+            return ngi_fail(NG_E_INVALID, "vector[%zu] is not finite", i);
+    if (status == NG_OK)
+        status = ngi_store_prepare_search(store, remove_components);
+    if (status == NG_OK)
+        status = ngi_store_read_begin(store);
+    if (status != NG_OK)
+        return status;
+    *version = store->projection_version;
+    if (!ngi_vectors_accumulate(store->vectors, 0, vector, 1.0, remove_components, dst))
+        status = ngi_fail(NG_E_INVALID, "the query vector has no direction left");
+    ngi_store_read_end(store);
+    return status;
+}
+
 ng_status ngi_store_vector_nearest(const ng_store *store, const float *vector, size_t dimensions,
                                    const ng_vector_options *options, ng_score *out, size_t capacity,
                                    size_t *count)
@@ -189,9 +210,6 @@ ng_status ngi_store_vector_nearest(const ng_store *store, const float *vector, s
     ng_status status = vectors_check(store, dimensions, options);
     if (status != NG_OK)
         return status;
-    for (size_t i = 0; i < dimensions; i++)
-        if (!isfinite(vector[i]))
-            return ngi_fail(NG_E_INVALID, "vector[%zu] is not finite", i);
     int32_t remove = options != NULL ? options->remove_components : 0;
     void *block;
     status = ngi_alloc(store->mem, dimensions * sizeof(double), "query vector", &block);
@@ -201,16 +219,7 @@ ng_status ngi_store_vector_nearest(const ng_store *store, const float *vector, s
     bool again = true;
     for (int i = 0; i < SEARCH_RETRIES && again; i++) {
         uint64_t version = 0;
-        memset(query, 0, dimensions * sizeof *query);
-        NGI_TRY(ngi_store_prepare_search(store, remove));
-        NGI_TRY(ngi_store_read_begin(store));
-        version = store->projection_version;
-        bool usable = ngi_vectors_accumulate(store->vectors, 0, vector, 1.0, remove, query);
-        ngi_store_read_end(store);
-        if (!usable) {
-            status = ngi_fail(NG_E_INVALID, "the query vector has no direction left");
-            goto out;
-        }
+        NGI_TRY(ngi_store_vector_direction(store, vector, dimensions, remove, query, &version));
         NGI_TRY(ngi_store_vector_nearest_prepared(store, query, dimensions, options, out, capacity,
                                                   count, NULL));
         again = ngi_store_projection_version(store) != version;

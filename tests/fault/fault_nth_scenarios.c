@@ -514,6 +514,26 @@ static ng_status act_similarity(fault_run *run)
     return status == NG_E_ABSENT ? NG_OK : status;
 }
 
+/* Everything that a recall can ask. */
+static ng_status act_recall(fault_run *run)
+{
+    const ng_recall_near near = {.space = NG_SPACE_SENSORY, .scale = 2};
+    const ng_recall_through through = {.direction = NG_BOTH, .max_hops = 3};
+    const ng_recall_options options = {.struct_size = sizeof options,
+                                       .text = "alpha - beta + gamma",
+                                       .near = &near,
+                                       .near_count = 1,
+                                       .through = &through,
+                                       .any_collection = true,
+                                       .explain = true};
+    ng_recall_result *result = NULL;
+    ng_status status = ng_recall(run->store, &options, &result);
+    if (status == NG_OK)
+        assert_true(result->term_count == 3 && result->step_count >= 3);
+    ng_recall_result_destroy(result);
+    return status;
+}
+
 /* --- views --- */
 
 static ng_status act_view(fault_run *run)
@@ -760,6 +780,7 @@ const nth_scenario nth_scenarios[] = {
     {.name = "path", .act = act_path},
     {.name = "query", .act = act_query},
     {.name = "query by spelling", .act = act_spelling},
+    {.name = "recall", .act = act_recall},
     {.name = "similarities", .act = act_similarity},
     {.name = "check", .act = act_check},
     {.name = "hash", .act = act_hash},
