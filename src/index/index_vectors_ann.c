@@ -9,7 +9,8 @@
 
 #define INSERT_EFFORT 128u
 #define SORT_BY_INSERTION 64u
-#define ANN_CLIP 0.8f /* of the largest number: what codes reach, as larger ones are few */
+#define ANN_CLIP                                                                                   \
+    0.8f /* of the largest number: what codes of four bits reach, as larger ones are few */
 
 /* --- life ------------------------------------------------------------------------------------ */
 
@@ -21,11 +22,13 @@ ng_status ngi_ann_create(ngi_os *os, ngi_mem *mem, uint32_t dimensions, uint32_t
     if (status != NG_OK)
         return status;
     ngi_ann *ann = block;
-    size_t half = (dimensions + 1) / 2, bytes = half + sizeof(ngi_ann_tail);
+    bool is_whole = dimensions + sizeof(ngi_ann_tail) <= NGI_ANN_LINE;
+    size_t half = is_whole ? dimensions : (dimensions + 1) / 2, bytes = half + sizeof(ngi_ann_tail);
     *ann = (ngi_ann){.os = os,
                      .mem = mem,
                      .kernels = ngi_ann_kernels_best(),
                      .dimensions = dimensions,
+                     .code_max = is_whole ? ANN_CODE_MAX : ANN_HALF_CODE_MAX,
                      .half = half,
                      .stride = (bytes + NGI_ANN_LINE - 1) / NGI_ANN_LINE * NGI_ANN_LINE};
     NGI_TRY(ngi_table_init(&ann->images, os, mem, ann->stride, max_rows, "images of vectors"));
@@ -100,11 +103,11 @@ void ngi_ann_clear(ngi_ann *ann)
 
 /* --- images ---------------------------------------------------------------------------------- */
 
-/* The code of a number: 2 code - 15 times half of `step` is nearest to it. */
-static unsigned image_code(float value, float step)
+/* The code of a number: 2 code - code_max times half of `step` is nearest to it. */
+static unsigned image_code(const ngi_ann *ann, float value, float step)
 {
-    float code = floorf(value / step) + 8;
-    return code < 0 ? 0 : code > 15 ? 15 : (unsigned)code;
+    float most = (float)ann->code_max, code = floorf(value / step) + (most + 1) / 2;
+    return (unsigned)(code < 0 ? 0 : code > most ? most : code);
 }
 
 void ngi_ann_set_image(const ngi_ann *ann, uint32_t row, const float *vector)
@@ -117,12 +120,13 @@ void ngi_ann_set_image(const ngi_ann *ann, uint32_t row, const float *vector)
     for (uint32_t i = 0; i < ann->dimensions; i++)
         most = fabsf(vector[i]) > most ? fabsf(vector[i]) : most;
     if (most > 0) {
-        float step = most * ANN_CLIP / 8;
+        float reach = ann->code_max == ANN_HALF_CODE_MAX ? most * ANN_CLIP : most;
+        float step = reach / ((float)(ann->code_max + 1) / 2);
         for (uint32_t i = 0; i < ann->dimensions; i++) {
-            unsigned code = image_code(vector[i], step);
+            unsigned code = image_code(ann, vector[i], step);
             double value = (double)vector[i];
             length += value * value;
-            double stands_for = 2 * (double)code - 15;
+            double stands_for = 2 * (double)code - ann->code_max;
             product += value * stands_for;
             codes_length += stands_for * stands_for;
             if (i < ann->half)
@@ -147,6 +151,7 @@ static void query_begin(const ngi_ann *ann, ngi_ann_query *query)
 {
     query->stride = ann->stride;
     query->excess = 0;
+    query->mask = (uint8_t)ann->code_max;
     query->shifted = 1;
     memset(query->low + ann->half, 0, ann->stride - ann->half);
     memset(query->high, 0, ann->stride);
@@ -154,7 +159,7 @@ static void query_begin(const ngi_ann *ann, ngi_ann_query *query)
 
 static void query_set(const ngi_ann *ann, ngi_ann_query *query, uint32_t i, int code)
 {
-    query->excess += 15 * code;
+    query->excess += (int)ann->code_max * code;
     if (i < ann->half)
         query->low[i] = (int8_t)code;
     else
@@ -167,9 +172,9 @@ void ngi_ann_query_vector(const ngi_ann *ann, const float *vector, ngi_ann_query
     query_begin(ann, query);
     for (uint32_t i = 0; i < ann->dimensions; i++)
         most = fabsf(vector[i]) > most ? fabsf(vector[i]) : most;
-    query->scale = most / ANN_CODE_MAX;
+    query->scale = most / ANN_QUERY_MAX;
     for (uint32_t i = 0; i < ann->dimensions; i++)
-        query_set(ann, query, i, most > 0 ? (int)lrintf(vector[i] / most * ANN_CODE_MAX) : 0);
+        query_set(ann, query, i, most > 0 ? (int)lrintf(vector[i] / most * ANN_QUERY_MAX) : 0);
 }
 
 void ngi_ann_query_row(const ngi_ann *ann, uint32_t row, ngi_ann_query *query)
@@ -179,15 +184,15 @@ void ngi_ann_query_row(const ngi_ann *ann, uint32_t row, ngi_ann_query *query)
     query_begin(ann, query);
     query->scale = ann_tail(ann, row).scale;
     for (size_t i = 0; i < ann->half; i++) {
-        query->low[i] = (int8_t)(2 * (image[i] & 15) - 15);
-        query->high[i] = (int8_t)(2 * (image[i] >> 4) - 15);
-        sum += query->low[i] + query->high[i];
+        query->low[i] = (int8_t)(2 * (image[i] & query->mask) - query->mask);
+        sum += query->low[i];
     }
-    if (ann->dimensions % 2 != 0) { /* the last half byte has no code */
-        sum -= query->high[ann->half - 1];
-        query->high[ann->half - 1] = 0;
+    for (size_t i = ann->half; i < ann->dimensions; i++) {
+        int8_t *high = &query->high[i - ann->half];
+        *high = (int8_t)(2 * (image[i - ann->half] >> 4) - query->mask);
+        sum += *high;
     }
-    query->excess = 15 * sum;
+    query->excess = (int)ann->code_max * sum;
 }
 
 /* --- links ----------------------------------------------------------------------------------- */

@@ -74,11 +74,11 @@ static void build_encode(const build_job *job, uint32_t row, const float *vector
     for (uint32_t i = 0; i < dimensions; i++)
         most = fabsf(vector[i]) > most ? fabsf(vector[i]) : most;
     for (uint32_t i = 0; i < dimensions && most > 0; i++) {
-        codes[i] = (int8_t)lrintf(vector[i] / most * ANN_CODE_MAX);
+        codes[i] = (int8_t)lrintf(vector[i] / most * ANN_QUERY_MAX);
         sum += codes[i];
         length += (double)vector[i] * (double)vector[i];
     }
-    job->scales[row] = most / ANN_CODE_MAX;
+    job->scales[row] = most / ANN_QUERY_MAX;
     job->shifts[row] = (float)(length / 2);
     job->excess[row] = 128 * sum;
 }

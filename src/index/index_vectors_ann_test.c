@@ -366,18 +366,20 @@ static void compare_lists(const ngi_ann_kernels *kernels, uint32_t dimensions, u
 {
     static uint8_t images[NGI_ANN_PANEL * NGI_ANN_STRIDE_MAX];
     static ngi_ann_query query;
-    size_t half = (dimensions + 1) / 2;
+    bool is_whole = dimensions + sizeof(ngi_ann_tail) <= NGI_ANN_LINE;
+    size_t half = is_whole ? dimensions : (dimensions + 1) / 2;
     size_t stride = (half + sizeof(ngi_ann_tail) + NGI_ANN_LINE - 1) / NGI_ANN_LINE * NGI_ANN_LINE;
     float mine[NGI_ANN_PANEL], theirs[NGI_ANN_PANEL];
     uint32_t rows[NGI_ANN_PANEL];
     memset(&query, 0, sizeof query);
     query.stride = stride;
     query.scale = random_float(random);
+    query.mask = is_whole ? 127 : 15;
     query.shifted = (float)testing_below(random, 2);
     for (size_t i = 0; i < half; i++) {
         query.low[i] = random_code(random);
-        query.high[i] = random_code(random);
-        query.excess += 15 * (query.low[i] + query.high[i]);
+        query.high[i] = is_whole ? 0 : random_code(random);
+        query.excess += query.mask * (query.low[i] + query.high[i]);
     }
     for (uint32_t i = 0; i < NGI_ANN_PANEL; i++) {
         const ngi_ann_tail tail = {random_float(random), random_float(random), 0};
