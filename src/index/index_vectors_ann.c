@@ -356,7 +356,9 @@ static void clean_entries(ngi_ann *ann)
         if (*ann_state_of(ann, ann->entries[i]) == ANN_PRESENT)
             ann->entries[kept++] = ann->entries[i];
     ann->entry_count = kept;
-    for (; next < ann->row_end; next += ANN_ENTRY_ROWS)
+    uint32_t step = ann->row_end / ANN_ENTRIES_MAX + 1;
+    step = step > ANN_ENTRY_ROWS ? step : ANN_ENTRY_ROWS;
+    for (; next < ann->row_end; next += step)
         if (*ann_state_of(ann, next) == ANN_PRESENT)
             entry_add(ann, next);
     for (next = 0; next < ann->row_end && ann->entry_count == 0; next++)
@@ -391,6 +393,45 @@ bool ngi_ann_clean(ngi_ann *ann, uint32_t max_rows)
         return true;
     clean_end(ann);
     return false;
+}
+
+/* --- kept and brought back ------------------------------------------------------------------- */
+
+unsigned ngi_ann_get_links(const ngi_ann *ann, uint32_t row, uint32_t out[NGI_ANN_LINKS])
+{
+    const uint32_t *links = ann_links(ann, row);
+    unsigned count = ann_link_count(links), kept = 0;
+    for (unsigned i = 0; i < count; i++)
+        if (ngi_ann_has(ann, links[i]))
+            out[kept++] = links[i];
+    return kept;
+}
+
+void ngi_ann_restore_row(ngi_ann *ann, uint32_t row, const float *vector)
+{
+    ngi_ann_set_state(ann, row, ANN_PRESENT);
+    ngi_ann_set_image(ann, row, vector);
+    ngi_ann_set_links(ann, row, NULL, 0);
+}
+
+void ngi_ann_restore_links(ngi_ann *ann, uint32_t row, const uint32_t *links, unsigned count)
+{
+    uint32_t kept[NGI_ANN_LINKS];
+    unsigned kept_count = 0;
+    for (unsigned i = 0; i < count && kept_count < NGI_ANN_LINKS; i++) {
+        bool is_new = links[i] != row && ngi_ann_has(ann, links[i]);
+        for (unsigned k = 0; k < kept_count; k++)
+            is_new = is_new && kept[k] != links[i];
+        if (is_new)
+            kept[kept_count++] = links[i];
+    }
+    ngi_ann_set_links(ann, row, kept, kept_count);
+}
+
+void ngi_ann_restore_end(ngi_ann *ann)
+{
+    ann->entry_count = 0;
+    clean_entries(ann);
 }
 
 /* --- verification ---------------------------------------------------------------------------- */
