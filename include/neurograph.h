@@ -91,8 +91,9 @@ typedef uint64_t ng_token_id;
 typedef uint64_t ng_connection_id; /**< 1, 2, 3, ...; 0 is none */
 typedef uint32_t ng_collection_id; /**< number of a collection */
 typedef uint32_t ng_grid_id;       /**< number of a named grid, 1..100; 0 is the store's own */
-typedef uint32_t ng_vector_field_id; /**< number of a named field of vectors, 1..15; 0 is the default one */
-typedef uint64_t ng_seq;           /**< position of an op in the log: 1, 2, 3, ... */
+typedef uint32_t
+    ng_vector_field_id;  /**< number of a named field of vectors, 1..15; 0 is the default one */
+typedef uint64_t ng_seq; /**< position of an op in the log: 1, 2, 3, ... */
 
 #define NG_COLLECTION_RUNTIME 0u  /**< the default collection */
 #define NG_COLLECTION_SEMANTIC 1u /**< words loaded by bootstrap */
@@ -605,12 +606,12 @@ typedef enum ng_field {
     NG_FIELD_RADIUS = 1 << 1,
     NG_FIELD_STRENGTH = 1 << 2,
     NG_FIELD_ENTITY = 1 << 3,
-    NG_FIELD_FLAGS = 1 << 4,  /**< replaces all flag bits but the entity type */
-    NG_FIELD_LABEL = 1 << 5,  /**< label_bytes 0 removes the label */
-    NG_FIELD_VECTOR = 1 << 6, /**< vector_dimensions 0 removes the vector */
-    NG_FIELD_TAGS = 1 << 7,   /**< replaces all tags */
-    NG_FIELD_DATA = 1 << 8,   /**< data_bytes 0 removes the payload */
-    NG_FIELD_EXPIRY = 1 << 9, /**< expires_us 0 = never */
+    NG_FIELD_FLAGS = 1 << 4,   /**< replaces all flag bits but the entity type */
+    NG_FIELD_LABEL = 1 << 5,   /**< label_bytes 0 removes the label */
+    NG_FIELD_VECTOR = 1 << 6,  /**< vector_dimensions 0 removes the vector */
+    NG_FIELD_TAGS = 1 << 7,    /**< replaces all tags */
+    NG_FIELD_DATA = 1 << 8,    /**< data_bytes 0 removes the payload */
+    NG_FIELD_EXPIRY = 1 << 9,  /**< expires_us 0 = never */
     NG_FIELD_VECTORS = 1 << 10 /**< those in the named fields that `vectors` names; others stay */
 } ng_field;
 

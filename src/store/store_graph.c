@@ -114,8 +114,8 @@ ng_status ngi_store_vector_graph_build(ng_store *store, const ng_vector_graph_op
                          .progress = {.call = progress,
                                       .context = progress_context,
                                       .os = store->os}};
-    ng_status status = ngi_searched_begin(store, options->field, options->remove_components,
-                                          &build.searched);
+    ng_status status =
+        ngi_searched_begin(store, options->field, options->remove_components, &build.searched);
     if (status != NG_OK)
         return status;
     status = graph_begin(&build);

@@ -115,8 +115,7 @@ static void hash_token_slice(hash_job *job, uint32_t first, uint32_t count, uint
             hash_u64(job, job->lengths[i]);
             if (job->lengths[i] > 0)
                 hash_bytes(job, text, job->lengths[i]);
-            hash_vector(job,
-                        has_vector ? job->rows + (size_t)vector * job->view->dimensions : NULL,
+            hash_vector(job, has_vector ? job->rows + (size_t)vector * job->view->dimensions : NULL,
                         job->view->dimensions);
         }
         text += job->lengths[i];
@@ -135,8 +134,7 @@ static ng_status hash_field(hash_job *job, ng_vector_field_id id, float *rows)
     for (uint32_t first = 1, count; first < view->set_end; first += count) {
         uint32_t found;
         count = view->set_end - first < slice ? view->set_end - first : slice;
-        ng_status status =
-            ngi_view_field_vectors(view, id, first, count, job->slots, rows, &found);
+        ng_status status = ngi_view_field_vectors(view, id, first, count, job->slots, rows, &found);
         if (status != NG_OK)
             return status;
         for (uint32_t i = 0; i < found; i++) {

@@ -26,17 +26,17 @@ struct store_loader {
     uint64_t *live;
     size_t live_bytes;
 
-    uint16_t kind;                       /* of the block admitted last */
-    uint64_t next_number;                /* of the next block of that kind, at least */
+    uint16_t kind;                        /* of the block admitted last */
+    uint64_t next_number;                 /* of the next block of that kind, at least */
     bool has_all[NGI_BLOCK_KIND_MAX + 1]; /* every block that a kind must have was admitted */
 
     atomic_uint_fast64_t token_count, active_token_count;
     atomic_uint_fast64_t connection_count, active_connection_count;
     uint64_t label_count, vector_count, attribute_count;
-    uint64_t member_total;                /* that the grids should have */
+    uint64_t member_total;                            /* that the grids should have */
     uint64_t field_counts[NGI_VECTOR_FIELDS_MAX + 1]; /* vectors that named fields should have */
-    atomic_uint_fast64_t *per_collection; /* [head.collection_count] tokens */
-    store_collection *collections;        /* likewise */
+    atomic_uint_fast64_t *per_collection;             /* [head.collection_count] tokens */
+    store_collection *collections;                    /* likewise */
     ng_cdna cdna;
     ngi_buffer projection;
 };

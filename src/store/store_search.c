@@ -90,10 +90,9 @@ static ng_status vectors_walk(vectors_call *call, bool *found)
         uint32_t effort = call->effort > call->capacity ? call->effort : (uint32_t)call->capacity;
         status = ngi_filter_resolve(searched->store, filter->filter);
         if (status == NG_OK)
-            status =
-                ngi_vector_search_begin(searched->vectors, call->query, searched->select,
-                                        call->capacity, is_filtered ? ngi_filter_accept : NULL,
-                                        filter, &search);
+            status = ngi_vector_search_begin(searched->vectors, call->query, searched->select,
+                                             call->capacity, is_filtered ? ngi_filter_accept : NULL,
+                                             filter, &search);
         if (status == NG_OK)
             status = ngi_vector_search_graph(search, effort);
         if (status == NG_OK)
@@ -255,8 +254,7 @@ static ng_status vectors_nearest_of(const store_searched *searched, const float 
 {
     const ng_store *store = searched->store;
     void *block;
-    ng_status status =
-        ngi_alloc(store->mem, dimensions * sizeof(double), "query vector", &block);
+    ng_status status = ngi_alloc(store->mem, dimensions * sizeof(double), "query vector", &block);
     if (status != NG_OK)
         return status;
     double *query = block;

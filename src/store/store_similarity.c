@@ -267,8 +267,8 @@ ng_status ngi_store_similarity_in(const ng_store *store, ng_vector_field_id id, 
     }
     double score = 0;
     if (status == NG_OK && !similarity_by_metric(field, rows[0], rows[1], &score))
-        status = ngi_fail(NG_E_ABSENT, "a zero vector in field '%s' has no direction",
-                          field->spec.name);
+        status =
+            ngi_fail(NG_E_ABSENT, "a zero vector in field '%s' has no direction", field->spec.name);
     ngi_store_read_end(store);
     if (status == NG_OK)
         *out = score;

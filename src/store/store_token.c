@@ -180,9 +180,9 @@ typedef struct put_job {
     bool *created;                 /* by position, or NULL */
     ng_token blank;                /* of a new token */
     uint32_t slot_next;            /* for the next new token */
-    uint32_t attribute_count;      /* items with tags, data or expiry: they make a part of their own */
-    uint32_t vector_count;         /* items with vectors in named fields: likewise */
-    store_room room;               /* of what has been checked; dimensions 0 = no vector yet */
+    uint32_t attribute_count; /* items with tags, data or expiry: they make a part of their own */
+    uint32_t vector_count;    /* items with vectors in named fields: likewise */
+    store_room room;          /* of what has been checked; dimensions 0 = no vector yet */
     label_set labels;
 } put_job;
 

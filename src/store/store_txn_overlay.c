@@ -442,8 +442,7 @@ static void overlay_vector_fields(const txn_token *entry, ng_token_info *out)
     ngi_op_vectors_decode(entry->vectors, &staged);
     for (uint32_t i = 0; i < staged.count; i++) {
         unsigned bit = 1u << staged.vectors[i].field, set = out->vector_fields;
-        out->vector_fields =
-            (uint16_t)(staged.vectors[i].dimensions > 0 ? set | bit : set & ~bit);
+        out->vector_fields = (uint16_t)(staged.vectors[i].dimensions > 0 ? set | bit : set & ~bit);
     }
 }
 

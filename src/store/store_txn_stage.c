@@ -264,8 +264,7 @@ static ng_status stage_check_fields(const ng_txn *txn, const ng_token_fields *fi
 }
 
 /* Likewise vectors in named fields. */
-static ng_status stage_token_vectors(stage_job *job, const ng_token_fields *fields,
-                                     txn_token *next)
+static ng_status stage_token_vectors(stage_job *job, const ng_token_fields *fields, txn_token *next)
 {
     ng_txn *txn = job->txn;
     ngi_op_vectors item, before = {0};
@@ -283,8 +282,8 @@ static ng_status stage_token_vectors(stage_job *job, const ng_token_fields *fiel
     for (uint32_t i = 0; i < item.count; i++)
         floats += item.vectors[i].dimensions;
     size_t bytes = ngi_op_vectors_bytes(item.count, floats);
-    status = ngi_alloc(store_account_of(txn->store, STORE_TRANSACTIONS), bytes, "transaction",
-                       &block);
+    status =
+        ngi_alloc(store_account_of(txn->store, STORE_TRANSACTIONS), bytes, "transaction", &block);
     if (status != NG_OK)
         return status;
     (void)ngi_op_vectors_encode(block, &item);

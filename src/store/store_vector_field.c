@@ -434,7 +434,7 @@ void ngi_vector_fields_memory(const ng_store *store, ng_memory_use *floats, ng_m
     if (store->vector_fields.epoch == 0)
         return;
     /* All that the account has: with the tables above, and with fields that were dropped and are held. */
-    size_t whole = atomic_load_explicit(&store->accounts[STORE_VECTORS].used_bytes,
-                                        memory_order_relaxed);
+    size_t whole =
+        atomic_load_explicit(&store->accounts[STORE_VECTORS].used_bytes, memory_order_relaxed);
     rows->bytes = whole - floats->bytes - images->bytes;
 }

@@ -48,12 +48,12 @@ typedef struct store_vector_field {
 } store_vector_field;
 
 typedef struct store_vector_fields {
-    uint32_t count;    /* that are there */
-    uint32_t set_end;  /* slots from here on have no vector in any */
-    uint64_t epoch;    /* counts fields made since opening */
-    ngi_table sets;    /* uint32_t by slot */
+    uint32_t count;   /* that are there */
+    uint32_t set_end; /* slots from here on have no vector in any */
+    uint64_t epoch;   /* counts fields made since opening */
+    ngi_table sets;   /* uint32_t by slot */
     store_vector_field *fields[NGI_VECTOR_FIELDS_MAX + 1]; /* [0] is not used */
-    store_vector_field *pending; /* made by prepare, for apply; or NULL */
+    store_vector_field *pending;                           /* made by prepare, for apply; or NULL */
 } store_vector_fields;
 
 /** What some changes take at most. Zeroed = nothing. */

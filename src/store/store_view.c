@@ -532,8 +532,8 @@ void ngi_view_read_end(const ng_view *view)
     ngi_rwlock_read_end(&view->store->index_lock);
 }
 
-void ngi_view_read(const ng_view *view, unsigned table, size_t first, size_t count,
-                   size_t end, void *out)
+void ngi_view_read(const ng_view *view, unsigned table, size_t first, size_t count, size_t end,
+                   void *out)
 {
     const ngi_mirror *mirror = &view->pages->mirrors[table];
     size_t element_bytes = mirror->table->element_bytes;

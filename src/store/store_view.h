@@ -72,7 +72,8 @@ struct ng_view {
     uint32_t grid_count, member_end; /* named grids; slots that may be in one */
     store_named_grid *grids;         /* [NGI_GRIDS_MAX], NULL if there is none */
     uint32_t field_count, set_end;   /* named fields of vectors; slots that may have one in any */
-    store_vector_spec *fields; /* [NGI_VECTOR_FIELDS_MAX + 1], a name of "" is none; NULL likewise */
+    store_vector_spec
+        *fields; /* [NGI_VECTOR_FIELDS_MAX + 1], a name of "" is none; NULL likewise */
     ng_cdna cdna;
     ngi_buffer projection; /* body of PROJECTION_PUT; empty = none */
     ngi_buffer indexes;    /* bodies of INDEX_PUT, likewise */
@@ -101,8 +102,8 @@ NG_MUST_USE ng_status ngi_view_read_begin(const ng_view *view);
 void ngi_view_read_end(const ng_view *view);
 /** Elements [first, first + count) of a table whose elements from `end` on are not in the view:
  *  they are zero. Between begin and end. */
-void ngi_view_read(const ng_view *view, unsigned table, size_t first, size_t count,
-                   size_t end, void *out);
+void ngi_view_read(const ng_view *view, unsigned table, size_t first, size_t count, size_t end,
+                   void *out);
 
 /* Bulk reads, each under one hold of the shared lock: callers ask for at most NGI_SLICE_ITEMS, from
  * `first` on; beyond the view's end there are zeroes. They fail with NG_E_EXPIRED, and with

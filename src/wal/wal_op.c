@@ -368,8 +368,8 @@ void ngi_op_vectors_merge(ngi_op_vectors *item, const ngi_op_vectors *before)
     uint32_t i = 0, j = 0;
     item->count = 0;
     while (i < given.count || j < before->count) {
-        bool is_new = j == before->count || (i < given.count && given.vectors[i].field <=
-                                                                    before->vectors[j].field);
+        bool is_new = j == before->count ||
+                      (i < given.count && given.vectors[i].field <= before->vectors[j].field);
         if (is_new && j < before->count && given.vectors[i].field == before->vectors[j].field)
             j++;
         item->vectors[item->count++] = is_new ? given.vectors[i++] : before->vectors[j++];

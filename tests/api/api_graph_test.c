@@ -17,8 +17,7 @@
 
 static const ng_vector_graph_options plain = {.struct_size = sizeof plain,
                                               .remove_components = NG_PLAIN_COSINE};
-static const ng_vector_graph_options third = {.struct_size = sizeof third,
-                                              .remove_components = 3};
+static const ng_vector_graph_options third = {.struct_size = sizeof third, .remove_components = 3};
 
 typedef struct fixture {
     ng_store *store;
@@ -237,18 +236,17 @@ static void test_refused(void **state)
     size_t count;
     unsigned calls = 1;
     ng_vector_graph graph;
-    ASSERT_FAILS(ng_vector_graph_build(f->store, &plain, NULL, NULL), NG_E_NOT_FOUND,
-                 "no vectors");
+    ASSERT_FAILS(ng_vector_graph_build(f->store, &plain, NULL, NULL), NG_E_NOT_FOUND, "no vectors");
     for (unsigned i = 0; i < 100; i++)
         add_token(f);
     ASSERT_FAILS(ng_vector_graph_build(f->store, &third, NULL, NULL), NG_E_INVALID, "3");
-    ASSERT_FAILS(ng_vector_graph_build(f->store, &plain, stop_late, &calls),
-                 NG_E_CANCELLED, "graph");
+    ASSERT_FAILS(ng_vector_graph_build(f->store, &plain, stop_late, &calls), NG_E_CANCELLED,
+                 "graph");
     ASSERT_FAILS(ng_vector_graph_get(f->store, 0, &graph), NG_E_NOT_FOUND, "no graph");
     build(f);
     calls = 1;
-    ASSERT_FAILS(ng_vector_graph_build(f->store, &plain, stop_late, &calls),
-                 NG_E_CANCELLED, "graph");
+    ASSERT_FAILS(ng_vector_graph_build(f->store, &plain, stop_late, &calls), NG_E_CANCELLED,
+                 "graph");
     ASSERT_OK(ng_vector_graph_get(f->store, 0, &graph)); /* the one there was */
     const ng_vector_options options = {.struct_size = sizeof options,
                                        .remove_components = NG_PLAIN_COSINE,
