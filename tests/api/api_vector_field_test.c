@@ -108,7 +108,7 @@ static void random_given(fixture *f, given *out, kept after[FIELDS])
 static void create_some(fixture *f, uint32_t count, const ng_write_options *write)
 {
     given all[16];
-    ng_token_fields fields[16];
+    ng_token_fields fields[16] = {{0}};
     ng_token_id ids[16];
     for (uint32_t i = 0; i < count; i++) {
         random_given(f, &all[i], f->vectors[f->tokens + 1 + i]);
