@@ -350,6 +350,8 @@ static void nearest_run(ngs_request *request, nearest_body *body)
 {
     ng_score scores[NGS_PAGE_MAX];
     size_t count = 0;
+    if (!nearest_of_token(request, body))
+        return;
     const ng_vector_options options = {.struct_size = sizeof options,
                                        .remove_components = body->query.options.remove_components,
                                        .filter = &body->query.filter.filter,
@@ -357,8 +359,6 @@ static void nearest_run(ngs_request *request, nearest_body *body)
                                        .exclude_count = body->exclude_count,
                                        .effort = body->effort,
                                        .field = body->field};
-    if (!nearest_of_token(request, body))
-        return;
     ng_status status = ng_vector_nearest(request->server->store, body->vector, body->dimensions,
                                          &options, scores, body->query.options.limit, &count);
     if (status == NG_OK)
