@@ -27,7 +27,7 @@
 #define CLI_EXIT_TABLE(X)                                                                          \
     X(CLI_OK, 0, "done")                                                                           \
     X(CLI_NOTHING, 1,                                                                              \
-      "found nothing (query, similarity, path, neighbors), or check found problems")               \
+      "found nothing (query, similarity, path, neighbors, nearest), or check found problems")      \
     X(CLI_USAGE, 2, "usage error or bad argument")                                                 \
     X(CLI_NOT_FOUND, 3,                                                                            \
       "a store, file, token, connection or collection does not exist, or has gone")                \
