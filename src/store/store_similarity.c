@@ -255,7 +255,7 @@ ng_status ngi_store_similarity_in(const ng_store *store, ng_vector_field_id id, 
     const store_vector_field *field = ngi_vector_field(store, id);
     if (field == NULL)
         status = ngi_vector_field_fail(id);
-    for (int i = 0; i < 2 && status == NG_OK; i++) {
+    for (int i = 0; i < 2 && field != NULL && status == NG_OK; i++) {
         uint32_t slot;
         status = ngi_store_slot(store, ids[i], &slot);
         if (status != NG_OK)

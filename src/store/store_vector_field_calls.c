@@ -86,7 +86,7 @@ static bool field_info(const ng_store *store, ng_vector_field_id id, ng_vector_f
     if (id != 0 && field == NULL)
         return false;
     *out = (ng_vector_field_info){.id = id, .metric = NG_VECTOR_COSINE};
-    const ngi_vectors *vectors = id == 0 ? store->vectors : field->vectors;
+    const ngi_vectors *vectors = field == NULL ? store->vectors : field->vectors;
     out->dimensions = ngi_vectors_dimensions(vectors);
     out->vector_count = ngi_vectors_count(vectors);
     if (field == NULL)

@@ -4,6 +4,8 @@
 #include "api_stream_support.h"
 
 #include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
 #define TOKENS 60u
 #define MOST 12u /* dimensions */
@@ -582,6 +584,105 @@ static void test_similarity(void **state)
                  "vector field 9");
 }
 
+/* --- beside a writer ------------------------------------------------------------------------- */
+
+#define ROUNDS 40
+#define READERS 3
+
+typedef struct readers {
+    ng_store *store;
+    atomic_bool done;
+    atomic_uint wrong, found;
+} readers;
+
+static void count_wrong(readers *all, ng_status status)
+{
+    if (status != NG_OK && status != NG_E_NOT_FOUND && status != NG_E_CANCELLED &&
+        status != NG_E_BUSY)
+        atomic_fetch_add(&all->wrong, 1);
+}
+
+/* What is read of a view is one moment: a token has the vectors that its bits say. */
+static void read_view(readers *all)
+{
+    ng_view *view = NULL;
+    uint64_t first = 0, second = 1;
+    if (ng_view_open(all->store, NULL, &view) != NG_OK)
+        return;
+    count_wrong(all, ng_view_state_hash(view, &first));
+    for (ng_token_id id = 1; id <= TOKENS; id++) {
+        ng_token_info info;
+        size_t count = 0;
+        if (ng_view_token_get(view, id, &info) != NG_OK || info.vector_fields == 0)
+            continue;
+        ng_vector_field_id field = (ng_vector_field_id)__builtin_ctz(info.vector_fields);
+        count_wrong(all, ng_view_token_vector_in(view, id, field, NULL, 0, &count));
+        if (count != 8)
+            atomic_fetch_add(&all->wrong, 1);
+    }
+    count_wrong(all, ng_view_state_hash(view, &second));
+    if (first != second)
+        atomic_fetch_add(&all->wrong, 1);
+    ng_view_close(view);
+}
+
+static void *read_on(void *context)
+{
+    readers *all = context;
+    const float query[8] = {1, 2, 3};
+    while (!atomic_load(&all->done)) {
+        ng_score scores[5];
+        size_t count = 0;
+        ng_token_info info;
+        ng_vector_options options = {.struct_size = sizeof options, .field = 1};
+        ng_vector_graph_options graph = {.struct_size = sizeof graph, .field = 1};
+        count_wrong(all, ng_vector_nearest(all->store, query, 8, &options, scores, 5, &count));
+        atomic_fetch_add(&all->found, (unsigned)count);
+        count_wrong(all, ng_vector_graph_build(all->store, &graph, NULL, NULL));
+        options.effort = 50;
+        count_wrong(all, ng_vector_nearest(all->store, query, 8, &options, scores, 5, &count));
+        count_wrong(all, ng_token_vector_in(all->store, 7, 1, NULL, 0, &count));
+        count_wrong(all, ng_token_get(all->store, 7, &info));
+        read_view(all);
+    }
+    return NULL;
+}
+
+static void test_fields_come_and_go_beside_readers(void **state)
+{
+    (void)state;
+    readers all = {.store = api_memory_store()};
+    pthread_t threads[READERS];
+    ng_token_id ids[TOKENS];
+    float values[TOKENS][8];
+    ng_field_vector vectors[TOKENS];
+    ng_token_fields fields[TOKENS];
+    for (uint32_t i = 0; i < TOKENS; i++) {
+        ids[i] = api_token(all.store);
+        for (int k = 0; k < 8; k++)
+            values[i][k] = (float)((i * 7 + (uint32_t)k * 5) % 11) - 4;
+        vectors[i] = (ng_field_vector){1, values[i], 8};
+        fields[i] = api_fields();
+        fields[i].set = NG_FIELD_VECTORS;
+        fields[i].vectors = &vectors[i];
+        fields[i].vector_count = 1;
+    }
+    for (int i = 0; i < READERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, read_on, &all), 0);
+    for (int round = 0; round < ROUNDS || atomic_load(&all.found) == 0; round++) {
+        assert_int_equal(make_field(all.store, "image", 8, NG_VECTOR_COSINE), 1);
+        ASSERT_OK(ng_token_update_many(all.store, ids, fields, TOKENS, NULL));
+        ASSERT_OK(ng_token_update_many(all.store, ids, fields, TOKENS / 2, NULL));
+        ASSERT_OK(ng_vector_field_drop(all.store, 1, NULL));
+    }
+    atomic_store(&all.done, true);
+    for (int i = 0; i < READERS; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    assert_int_equal(atomic_load(&all.wrong), 0);
+    api_assert_clean(all.store);
+    ASSERT_OK(ng_close(all.store));
+}
+
 /* --- what is refused ------------------------------------------------------------------------- */
 
 static void test_fields_refused(void **state)
@@ -764,6 +865,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_dropped_fields_are_gone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_search_by_cosine, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_similarity, set_up, tear_down),
+        cmocka_unit_test(test_fields_come_and_go_beside_readers),
         cmocka_unit_test(test_fields_refused),
         cmocka_unit_test_setup_teardown(test_vectors_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_repair_saves_the_rest, set_up, tear_down),
