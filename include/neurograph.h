@@ -1242,7 +1242,7 @@ typedef struct ng_filter {
     float weight_min, weight_max;
     uint32_t created_min, created_max;       /**< Unix seconds, both included; 0 = no bound */
     uint64_t updated_min_us, updated_max_us; /**< Unix microseconds, likewise */
-    ng_presence label, vector, data;
+    ng_presence label, vector, data;         /**< the vector of the default field */
     const ng_text *tags_all; /**< it must have every one; at most 32, as the next two */
     size_t tags_all_count;
     const ng_text *tags_any; /**< it must have one */
