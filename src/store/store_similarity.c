@@ -253,9 +253,11 @@ ng_status ngi_store_similarity_in(const ng_store *store, ng_vector_field_id id, 
     if (status != NG_OK)
         return status;
     const store_vector_field *field = ngi_vector_field(store, id);
-    if (field == NULL)
-        status = ngi_vector_field_fail(id);
-    for (int i = 0; i < 2 && field != NULL && status == NG_OK; i++) {
+    if (field == NULL) {
+        ngi_store_read_end(store);
+        return ngi_vector_field_fail(id);
+    }
+    for (int i = 0; i < 2 && status == NG_OK; i++) {
         uint32_t slot;
         status = ngi_store_slot(store, ids[i], &slot);
         if (status != NG_OK)
@@ -266,7 +268,8 @@ ng_status ngi_store_similarity_in(const ng_store *store, ng_vector_field_id id, 
                               field->spec.name);
     }
     double score = 0;
-    if (status == NG_OK && !similarity_by_metric(field, rows[0], rows[1], &score))
+    if (status == NG_OK && rows[0] != NULL && rows[1] != NULL &&
+        !similarity_by_metric(field, rows[0], rows[1], &score))
         status =
             ngi_fail(NG_E_ABSENT, "a zero vector in field '%s' has no direction", field->spec.name);
     ngi_store_read_end(store);

@@ -434,10 +434,11 @@ ng_status ngi_txn_token_vector_in(const ng_txn *txn, ng_token_id id, ng_vector_f
         return status;
     const store_vector_field *in = ngi_vector_field(txn->store, field);
     const float *row = NULL;
-    if (in == NULL)
-        status = ngi_vector_field_fail(field);
-    else
-        status = ngi_txn_check_field(txn, field);
+    if (in == NULL) {
+        ngi_store_read_end(txn->store);
+        return ngi_vector_field_fail(field);
+    }
+    status = ngi_txn_check_field(txn, field);
     if (status == NG_OK && !txn_staged_vector(entry, field, &row))
         row = ngi_vectors_get(in->vectors, slot);
     if (row != NULL) {

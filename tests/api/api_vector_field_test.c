@@ -742,6 +742,24 @@ static void test_fields_refused(void **state)
     ng_info info;
     ASSERT_OK(ng_store_info(store, &info));
     assert_int_equal(info.vector_field_count, 15);
+    ng_vector_field_info infos[3];
+    size_t count = 0;
+    ASSERT_OK(ng_vector_field_list(store, infos, 3, &count));
+    assert_int_equal(count, 16); /* how many there are, not how many were shown */
+    assert_int_equal(infos[2].id, 2);
+    ASSERT_OK(ng_vector_field_find(store, "", &id));
+    assert_int_equal(id, 0);
+    ASSERT_OK(ng_vector_field_find(store, "more", &id));
+    assert_int_equal(id, 7);
+    ASSERT_FAILS(ng_vector_field_find(store, NULL, &id), NG_E_INVALID, "name");
+    ASSERT_FAILS(ng_vector_field_find(store, "MORE", &id), NG_E_NOT_FOUND, "MORE");
+    ng_txn *txn = NULL;
+    ASSERT_OK(ng_txn_begin(store, NULL, &txn));
+    const ng_write_options write = {.struct_size = sizeof write, .txn = txn};
+    ASSERT_FAILS(ng_vector_field_create(store, "b", &options, &write, &id), NG_E_INVALID,
+                 "transaction");
+    ASSERT_FAILS(ng_vector_field_drop(store, 7, &write), NG_E_INVALID, "transaction");
+    ng_txn_rollback(txn);
     ASSERT_OK(ng_close(store));
 }
 
