@@ -423,9 +423,9 @@ bool cli_parse_triple(const cli_args *args, const char *text, float out[NG_AXIS_
     return true;
 }
 
-bool cli_parse_vector(const cli_args *args, float **out, size_t *count)
+bool cli_parse_vector(const cli_args *args, const char *text, float **out, size_t *count)
 {
-    const char *part = args->value;
+    const char *part = text;
     size_t capacity = 1, used = 0;
     float *numbers;
 

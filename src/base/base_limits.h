@@ -22,6 +22,8 @@
 #define NGI_GRID_BUCKET_MIN 0.1f /* configuration of a grid: as the original, all of it */
 #define NGI_GRID_BUCKET_MAX 1000.0f
 #define NGI_GRID_FIELD_NODES_MAX 100
+#define NGI_VECTOR_FIELDS_MAX 15 /* named: with the default one a bit for each in 16 */
+#define NGI_VECTOR_FIELD_NAME_MAX 64
 #define NGI_COLLECTIONS_MAX 65536    /* a dense array, one entry each */
 #define NGI_DIMENSIONS_MIN 2         /* a cosine of one number is only its sign */
 #define NGI_DIMENSIONS_MAX 4096      /* the largest embeddings in use */

@@ -165,8 +165,8 @@ bool ngi_vectors_graph_get(const ngi_vectors *vectors, ngi_vectors_graph_info *o
     *out = (ngi_vectors_graph_info){0};
     if (graph->ann == NULL)
         return false;
-    *out = (ngi_vectors_graph_info){graph->setting, ngi_ann_count(graph->ann),
-                                    ngi_ann_bytes(graph->ann)};
+    *out = (ngi_vectors_graph_info){ngi_setting_is_cosine(graph->setting) ? graph->setting : 0,
+                                    ngi_ann_count(graph->ann), ngi_ann_bytes(graph->ann)};
     return true;
 }
 

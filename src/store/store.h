@@ -93,6 +93,9 @@ NG_MUST_USE ng_status ngi_store_label_walk(const ng_store *store, ng_collection_
                                            ngi_label_visit_fn visit, void *context);
 NG_MUST_USE ng_status ngi_store_token_vector(const ng_store *store, ng_token_id id, float *out,
                                              size_t capacity, size_t *count);
+NG_MUST_USE ng_status ngi_store_token_vector_in(const ng_store *store, ng_token_id id,
+                                                ng_vector_field_id field, float *out,
+                                                size_t capacity, size_t *count);
 NG_MUST_USE ng_status ngi_store_token_tags(const ng_store *store, ng_token_id id, char *out,
                                            size_t capacity, size_t *bytes);
 NG_MUST_USE ng_status ngi_store_token_data(const ng_store *store, ng_token_id id, char *out,
@@ -249,11 +252,30 @@ NG_MUST_USE ng_status ngi_store_grid_stats(const ng_store *store, ng_space space
                                            ng_grid_stats *out);
 NG_MUST_USE ng_status ngi_store_grid_rebuild(ng_store *store, unsigned spaces);
 
+/** See ng_vector_field_create and what follows it. */
+NG_MUST_USE ng_status ngi_store_vector_field_create(ng_store *store, const char *name,
+                                                    const ng_vector_field_options *options,
+                                                    const ng_write_options *write,
+                                                    ng_vector_field_id *out);
+NG_MUST_USE ng_status ngi_store_vector_field_drop(ng_store *store, ng_vector_field_id id,
+                                                  const ng_write_options *write);
+NG_MUST_USE ng_status ngi_store_vector_field_get(const ng_store *store, ng_vector_field_id id,
+                                                 ng_vector_field_info *out);
+NG_MUST_USE ng_status ngi_store_vector_field_find(const ng_store *store, const char *name,
+                                                  ng_vector_field_id *out);
+NG_MUST_USE ng_status ngi_store_vector_field_list(const ng_store *store, ng_vector_field_info *out,
+                                                  size_t capacity, size_t *count);
+
 /** See ng_vector_graph_build, ng_vector_graph_get, ng_vector_graph_drop. */
-NG_MUST_USE ng_status ngi_store_vector_graph_build(ng_store *store, int32_t remove_components,
+NG_MUST_USE ng_status ngi_store_vector_graph_build(ng_store *store,
+                                                   const ng_vector_graph_options *options,
                                                    ng_progress_fn progress, void *progress_context);
-NG_MUST_USE ng_status ngi_store_vector_graph_get(const ng_store *store, ng_vector_graph *out);
-NG_MUST_USE ng_status ngi_store_vector_graph_drop(ng_store *store);
+NG_MUST_USE ng_status ngi_store_vector_graph_get(const ng_store *store, ng_vector_field_id id,
+                                                 ng_vector_graph *out);
+NG_MUST_USE ng_status ngi_store_vector_graph_drop(ng_store *store, ng_vector_field_id id);
+/** See ng_token_similarity_in; of a named field. */
+NG_MUST_USE ng_status ngi_store_similarity_in(const ng_store *store, ng_vector_field_id id,
+                                              ng_token_id a, ng_token_id b, double *out);
 NG_MUST_USE ng_status ngi_store_vector_nearest(const ng_store *store, const float *vector,
                                                size_t dimensions, const ng_vector_options *options,
                                                ng_score *out, size_t capacity, size_t *count);
