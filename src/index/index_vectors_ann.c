@@ -142,9 +142,11 @@ void ngi_ann_set_image(const ngi_ann *ann, uint32_t row, const float *vector)
     memcpy(image + ann->stride - sizeof tail, &tail, sizeof tail);
 }
 
-float ngi_ann_deviation(const ngi_ann *ann, uint32_t row)
+double ngi_ann_deviation(const ngi_ann *ann, uint32_t row, double length, double peak)
 {
-    return ann_tail(ann, row).deviation;
+    ngi_ann_tail tail = ann_tail(ann, row);
+    double step = peak / ANN_QUERY_MAX; /* what is left out of it is even in [-step/2, step/2] */
+    return (double)tail.deviation * length + sqrt(2 * (double)tail.shift / 12) * step;
 }
 
 static void query_begin(const ngi_ann *ann, ngi_ann_query *query)
@@ -218,14 +220,26 @@ void ngi_ann_sort(ann_candidate *candidates, size_t count)
     qsort(candidates, count, sizeof *candidates, candidate_compare);
 }
 
-/* Distances are halves of squared ones: the shift of the query minus its score. */
-static bool choose_is_shadowed(const ngi_ann *ann, const ngi_ann_query *query, float shift,
-                               float distance, const uint32_t *links, unsigned count)
+/* Whether one of the links is much nearer to a row than `distance`; distances are halves of squared
+ * ones. */
+static bool choose_is_shadowed(const ngi_ann *ann, uint32_t row, float distance,
+                               const uint32_t *links, unsigned count)
 {
-    float scores[NGI_ANN_LINKS];
-    ann->kernels->list(query, ann->images.base, links, count, scores);
+    ngi_ann_query query;
+    float scores[NGI_ANN_LINKS], shift = ann_tail(ann, row).shift;
+    ngi_ann_query_row(ann, row, &query);
+    ann->kernels->list(&query, ann->images.base, links, count, scores);
     for (unsigned i = 0; i < count; i++)
         if ((shift - scores[i]) * ANN_SHADOW <= distance)
+            return true;
+    return false;
+}
+
+/* Whether one of the links is a copy of a row. */
+static bool choose_is_copy(const ngi_ann *ann, uint32_t row, const uint32_t *links, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (memcmp(ann_image(ann, row), ann_image(ann, links[i]), ann->stride) == 0)
             return true;
     return false;
 }
@@ -233,18 +247,20 @@ static bool choose_is_shadowed(const ngi_ann *ann, const ngi_ann_query *query, f
 unsigned ngi_ann_choose(const ngi_ann *ann, uint32_t row, const ann_candidate *candidates,
                         size_t count, unsigned wanted, uint32_t *out)
 {
-    ngi_ann_query query;
+    uint32_t spare[ANN_LEAST_LINKS];
     float own_shift = ann_tail(ann, row).shift;
-    unsigned chosen = 0;
+    unsigned chosen = 0, spare_count = 0;
     for (size_t i = 0; i < count && chosen < wanted; i++) {
         uint32_t other = candidates[i].row;
         if (other == row || (i > 0 && other == candidates[i - 1].row))
             continue;
-        ngi_ann_query_row(ann, other, &query);
-        if (!choose_is_shadowed(ann, &query, ann_tail(ann, other).shift,
-                                own_shift - candidates[i].score, out, chosen))
+        if (!choose_is_shadowed(ann, other, own_shift - candidates[i].score, out, chosen))
             out[chosen++] = other;
+        else if (chosen + spare_count < ANN_LEAST_LINKS && !choose_is_copy(ann, other, out, chosen))
+            spare[spare_count++] = other;
     }
+    for (unsigned i = 0; i < spare_count && chosen < ANN_LEAST_LINKS && chosen < wanted; i++)
+        out[chosen++] = spare[i];
     return chosen;
 }
 
@@ -282,6 +298,32 @@ static void link_add(const ngi_ann *ann, uint32_t row, uint32_t other)
     ngi_ann_set_links(ann, row, chosen, count);
 }
 
+static bool link_leads(const ngi_ann *ann, uint32_t from, uint32_t row)
+{
+    const uint32_t *links = ann_links(ann, from);
+    for (unsigned k = 0; k < NGI_ANN_LINKS && links[k] != ANN_NONE; k++)
+        if (links[k] == row)
+            return true;
+    return false;
+}
+
+/* One of the nearest rows has to lead to a new one: if none does, the first that has room, else the
+ * nearest in place of its last link. Where many rows are equal none of them would. */
+static void link_reach(const ngi_ann *ann, const ann_candidate *near, unsigned count, uint32_t row)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (link_leads(ann, near[i].row, row))
+            return;
+    for (unsigned i = 0; i < count; i++) {
+        if (ann_link_count(ann_links(ann, near[i].row)) < NGI_ANN_LINKS) {
+            link_add(ann, near[i].row, row);
+            return;
+        }
+    }
+    if (count > 0)
+        ann_links(ann, near[0].row)[NGI_ANN_LINKS - 1] = row;
+}
+
 /* --- rows that come and go ------------------------------------------------------------------- */
 
 static void entry_add(ngi_ann *ann, uint32_t row)
@@ -307,6 +349,7 @@ ng_status ngi_ann_insert(ngi_ann *ann, uint32_t row, const float *vector)
     ngi_ann_set_links(ann, row, links, chosen);
     for (unsigned i = 0; i < chosen; i++)
         link_add(ann, links[i], row);
+    link_reach(ann, candidates, count, row);
     entry_add(ann, row);
     return NG_OK;
 }

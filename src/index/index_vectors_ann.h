@@ -96,8 +96,9 @@ typedef struct ngi_ann_request {
 NG_MUST_USE ng_status ngi_ann_search(const ngi_ann *ann, const ngi_ann_request *request,
                                      ngi_ann_hit *out, uint32_t *count);
 
-/** The standard deviation of what the image of a row makes wrong in the score of a query of length 1. */
-float ngi_ann_deviation(const ngi_ann *ann, uint32_t row);
+/** The standard deviation of the score of a row beside a query of this length, whose largest number is
+ *  `peak`: by what image and query leave out of the numbers. */
+double ngi_ann_deviation(const ngi_ann *ann, uint32_t row, double length, double peak);
 
 /** Verifies the invariants; NG_E_INTERNAL says what is broken. */
 NG_MUST_USE ng_status ngi_ann_check(const ngi_ann *ann);

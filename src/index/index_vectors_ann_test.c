@@ -145,7 +145,7 @@ static double recall(fixture *f, uint32_t effort, bool only_even)
             assert_true(!only_even || hits[i].row % 2 == 0);
             assert_true(i == 0 || hits[i].score < hits[i - 1].score ||
                         (hits[i].score == hits[i - 1].score && hits[i].row > hits[i - 1].row));
-            double doubt = 6 * (double)ngi_ann_deviation(f->ann, hits[i].row) + 0.02;
+            double doubt = 6 * ngi_ann_deviation(f->ann, hits[i].row, 1, 1);
             assert_true(fabs((double)hits[i].score + 0.5 - exact_score(f, query, hits[i].row)) <
                         doubt);
         }
@@ -284,6 +284,34 @@ static void test_same_source_same_graph(void **state)
     }
     free_fixture(f);
     free_fixture(g);
+}
+
+/* Many copies of few rows are all found, however they came. */
+static void test_copies(void **state)
+{
+    (void)state;
+    static ngi_ann_hit hits[600];
+    uint32_t count;
+    fixture *f = make_fixture(20, "ann copies");
+    for (uint32_t row = 20; row < 600; row++) {
+        memcpy(f->vectors[row], f->vectors[row % 20], sizeof f->vectors[row]);
+        f->is_there[row] = true;
+    }
+    memset(f->vectors[5], 0, sizeof f->vectors[5]);
+    assert_int_equal(build(f, 600), NG_OK);
+    assert_int_equal(ngi_ann_check(f->ann), NG_OK);
+    assert_int_equal(search(f->ann, f->vectors[3], 600, hits, &count), NG_OK);
+    assert_int_equal(count, 600);
+    for (uint32_t row = 0; row < 600; row++)
+        ngi_ann_remove(f->ann, row);
+    while (ngi_ann_clean(f->ann, 1000) || ngi_ann_removed_count(f->ann) > 0) {
+    }
+    for (uint32_t row = 0; row < 600; row++)
+        assert_int_equal(ngi_ann_insert(f->ann, row, f->vectors[row]), NG_OK);
+    assert_int_equal(ngi_ann_check(f->ann), NG_OK);
+    assert_int_equal(search(f->ann, f->vectors[3], 600, hits, &count), NG_OK);
+    assert_int_equal(count, 600);
+    free_fixture(f);
 }
 
 /* Rows of different lengths: the nearest by distance, and those with the largest product. */
@@ -446,6 +474,7 @@ int main(void)
         cmocka_unit_test(test_insert_and_remove),
         cmocka_unit_test(test_build_is_stopped),
         cmocka_unit_test(test_same_source_same_graph),
+        cmocka_unit_test(test_copies),
         cmocka_unit_test(test_lengths),
         cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_kernels),
