@@ -204,7 +204,8 @@ typedef struct ng_connection {
     uint8_t learning_rate;     /**< x 255 */
     uint8_t decay_rate;        /**< x 255 */
     uint16_t reserved;         /**< 0 */
-    uint32_t origin;           /**< 0 = made by hand, 1 = proposed by learning, 2 = bootstrap */
+    uint32_t origin;           /**< 0 = made by hand, 1 = proposed by learning, 2 = bootstrap,
+                                    3 = weaving */
     int16_t target_vector[8];  /**< raw X coordinate of each space of an action's target */
 } ng_connection;
 
@@ -1546,11 +1547,12 @@ NG_API NG_MUST_USE ng_status ng_grid_has(const ng_store *store, ng_grid_id id, n
                                          bool *out);
 
 typedef struct ng_progress {
-    /** of a load: "checking", "words", "projection", "coordinates", "lemmas", "relations" */
+    /** of a load: "checking", "words", "projection", "coordinates", "lemmas", "relations"; of weaving:
+     *  "graph", "weaving"; "unweaving" */
     const char *phase;
     uint64_t done, total; /**< total 0 = not known; bytes of input, as they are on disk, for
                                 "checking" and "words", else items */
-    uint64_t items;       /**< words or relations so far */
+    uint64_t items;       /**< words, relations or connections so far */
     double seconds;       /**< since the phase began */
 } ng_progress;
 
@@ -1694,6 +1696,63 @@ typedef struct ng_bootstrap_report {
 NG_API NG_MUST_USE ng_status ng_bootstrap(ng_store *store, const char *path,
                                           const ng_bootstrap_options *options,
                                           ng_bootstrap_report *out);
+
+typedef struct ng_weave_options {
+    size_t struct_size;
+    uint32_t neighbors;        /**< connections of a word, at most; 1..100; 0 = 10 */
+    double min_similarity;     /**< none to a word that is less similar; -1..1, with the next */
+    bool by_min_similarity;    /**< `min_similarity` is meant; else it is 0.5 */
+    int32_t remove_components; /**< as in ng_vector_options */
+    bool exact;                /**< compare each word with every other */
+    uint32_t
+        effort; /**< as in ng_vector_options, at least `neighbors` count; 0 = 512, or exact if there
+                                    are at most 65,536 vectors; not with `exact` */
+    uint64_t max_words;          /**< only the first ones, by id; 0 = all */
+    ng_collection_id collection; /**< of the words and their neighbours; NG_COLLECTION_SEMANTIC if 0
+                                      and not by_collection */
+    bool by_collection;          /**< `collection` is meant, also when it is 0 */
+    ng_progress_fn progress;
+    void *progress_context;
+} ng_weave_options;
+
+typedef struct ng_weave_report {
+    uint64_t words;          /**< looked at */
+    uint64_t without_vector; /**< of these: with no vector, or one without a direction */
+    uint64_t connections_created, connections_changed, connections_unchanged, connections_removed;
+    uint64_t
+        connections_others; /**< SimilarTo between a word and a neighbour that was not woven: left
+                                      as it is */
+    uint32_t effort;        /**< of the searches; 0 = exact */
+    double graph_seconds;   /**< of building the graph that approximate searches walk through */
+    double total_seconds;
+} ng_weave_report;
+
+/** Connects each word with the words nearest to it by their vectors: a connection SimilarTo, from the word
+ *  to the neighbour, immutable, of origin 3, whose pull_strength is their similarity (ng_token_similarity,
+ *  rounded to float32). Of equally near words those with the lowest ids. Degree limits of the
+ *  constitution do not bind; its allowed types and its bounds of pull_strength do.
+ *
+ *  Whatever was woven before and is not so any more (other options, other vectors) is changed or removed, for
+ *  the words looked at; where nothing differs nothing is written. A connection is woven if it is SimilarTo and of
+ *  origin 3; no other is touched. Approximate searches find a few words less (recall .99 at the defaults; see
+ *  docs/bootstrap.md); the graph that they need is built first if there is none for `remove_components`, and
+ *  stays. Durable when it returns; when stopped or failed, everything up to the last batch is, and the
+ *  same call completes it.
+ *
+ *  Owns:    nothing.   Threads: any; uses as many as there are processors, none with NG_OPEN_MANUAL. Writers
+ *           and readers go on; words that come or change meanwhile may or may not be seen.
+ *  Errors:  NG_E_INVALID (field, value, range), NG_E_NOT_FOUND (collection), NG_E_BUSY (a graph is being built),
+ *           NG_E_CANCELLED (progress; a new projection meanwhile), NG_E_FORBIDDEN, those of a write. `out` may
+ *           be NULL, and is filled on failure as well.
+ *  Cost:    a search by vector for each word: with the defaults about half a millisecond, divided by the
+ *           processors; memory for 256 words, 4096 connections and the graph. */
+NG_API NG_MUST_USE ng_status ng_weave(ng_store *store, const ng_weave_options *options,
+                                      ng_weave_report *out);
+/** Removes every woven connection that leaves a word of the collection. Of `options` only collection and
+ *  progress have a meaning: NG_E_INVALID if another is set. Of the report connections_removed and
+ *  total_seconds are filled. Errors otherwise, and `out`, as ng_weave. Cost: O(connections). */
+NG_API NG_MUST_USE ng_status ng_unweave(ng_store *store, const ng_weave_options *options,
+                                        ng_weave_report *out);
 
 /* ---------------------------------------------------------------------------------------------
  * Checkpoint, backup, restore, repair, following

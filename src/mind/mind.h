@@ -11,6 +11,12 @@ NG_MUST_USE ng_status ngi_mind_bootstrap(ng_store *store, const char *path,
                                          const ng_bootstrap_options *options,
                                          ng_bootstrap_report *out);
 
+/** As ng_weave and ng_unweave. `options` and `out` may be NULL. */
+NG_MUST_USE ng_status ngi_mind_weave(ng_store *store, const ng_weave_options *options,
+                                     ng_weave_report *out);
+NG_MUST_USE ng_status ngi_mind_unweave(ng_store *store, const ng_weave_options *options,
+                                       ng_weave_report *out);
+
 /** As ng_query. `options` may be NULL. The result is one block of its own and does not need the
  *  store: it may be destroyed after the store was closed. */
 NG_MUST_USE ng_status ngi_mind_query(const ng_store *store, const char *text,

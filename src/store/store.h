@@ -20,6 +20,8 @@ ngi_mem *ngi_store_mem(const ng_store *store);
 /** The memory that the store was opened with. */
 ngi_mem *ngi_store_root_mem(const ng_store *store);
 ngi_os *ngi_store_os(const ng_store *store);
+/** How many threads a call may use: the processors there are, 1 if the host forbids threads. */
+unsigned ngi_store_thread_count(const ng_store *store);
 
 NG_MUST_USE ng_status ngi_store_wait_durable(ng_store *store, ng_seq seq);
 void ngi_store_positions(const ng_store *store, ng_seq *applied, ng_seq *durable);
@@ -254,6 +256,8 @@ NG_MUST_USE ng_status ngi_store_vector_graph_build(ng_store *store, int32_t remo
                                                    ng_progress_fn progress, void *progress_context);
 NG_MUST_USE ng_status ngi_store_vector_graph_get(const ng_store *store, ng_vector_graph *out);
 NG_MUST_USE ng_status ngi_store_vector_graph_drop(ng_store *store);
+/** Whether there is a graph for `remove_components`. */
+bool ngi_store_vector_graph_serves(const ng_store *store, int32_t remove_components);
 NG_MUST_USE ng_status ngi_store_vector_nearest(const ng_store *store, const float *vector,
                                                size_t dimensions, const ng_vector_options *options,
                                                ng_score *out, size_t capacity, size_t *count);

@@ -117,6 +117,14 @@ ng_status ngi_store_vector_graph_get(const ng_store *store, ng_vector_graph *out
     return status;
 }
 
+bool ngi_store_vector_graph_serves(const ng_store *store, int32_t remove_components)
+{
+    ngi_rwlock_read(&store_mutable(store)->index_lock);
+    bool serves = ngi_vectors_graph_serves(store->vectors, remove_components);
+    ngi_store_read_end(store);
+    return serves;
+}
+
 ng_status ngi_store_vector_graph_drop(ng_store *store)
 {
     ng_status status = ngi_store_read_begin(store);
