@@ -1634,6 +1634,48 @@ NG_API NG_MUST_USE ng_status ng_similarity_matrix(const ng_store *store, const n
                                                   size_t a_count, const ng_token_id *b,
                                                   size_t b_count, int32_t remove_components,
                                                   double *out, size_t *found);
+typedef struct ng_fused_options {
+    size_t struct_size;
+    int32_t remove_components; /**< as in ng_vector_options */
+} ng_fused_options;
+
+#define NG_FUSED_NO_PATH UINT32_MAX
+
+typedef struct ng_fused {
+    double score;    /**< -1..1: the mean of the parts that took part; NaN without any */
+    bool by_vectors; /**< both have a vector with a direction */
+    bool by_links;   /**< both have Hypernym or Similar connections, or they are synonyms */
+    bool antonyms;   /**< an Antonym connection joins them: a `retrofitted` above 0 counts as 0 */
+    double cosine;   /**< as ng_token_similarity; this and the next: NaN unless by_vectors */
+    double retrofitted; /**< cosine of the vectors moved halfway to the mean of the linked ones */
+    double taxonomic;   /**< 0..1; e^(-0.2 hops) x tanh(0.6 depth); NaN unless by_links */
+    uint32_t linked_a;  /**< words with a vector that that of `a` was moved to; of `b` the next */
+    uint32_t linked_b;
+    uint32_t hops; /**< of the best path; 0 = synonyms; NG_FUSED_NO_PATH = none was found */
+    uint32_t
+        depth; /**< where it turns: 1 = topmost; 0 = it is one of Similar alone, without that factor */
+} ng_fused;
+
+/** Similarity by vectors and connections together. The vector of each word is moved halfway to the mean
+ *  of those of the words it is linked with (outgoing Synonym, Hypernym, Hyponym, Similar; one step of
+ *  retrofitting, Faruqui et al. 2015), antonyms are kept apart (Mrksic et al. 2016), and the
+ *  cosine is averaged with a similarity by paths in the taxonomy (Li, Bandar and McLean 2003). Of a pair
+ *  that only one of the two is known of, that one is the score. The method: docs/similarity.md.
+ *
+ *  Owns:    nothing.   Threads: any.
+ *  Errors:  NG_E_INVALID (remove_components), NG_E_NOT_FOUND (token), NG_E_ABSENT (nothing to compare by),
+ *           NG_E_CANCELLED (the projection was replaced again and again meanwhile), NG_E_NOMEM.
+ *  Cost:    O(links of both and of what is above them): some hundred microseconds with WordNet. */
+NG_API NG_MUST_USE ng_status ng_similarity_fused(const ng_store *store, ng_token_id a,
+                                                 ng_token_id b, const ng_fused_options *options,
+                                                 ng_fused *out);
+/** The same of up to 1,000,000 pairs, by position. One with a token that is not there, or with nothing to
+ *  compare by, has neither by_vectors nor by_links, and NaN everywhere. `*found` (may be NULL) receives
+ *  how many others there are. Errors: NG_E_INVALID (count, remove_components), and as above. */
+NG_API NG_MUST_USE ng_status ng_similarity_fused_many(const ng_store *store,
+                                                      const ng_token_id (*pairs)[2], size_t count,
+                                                      const ng_fused_options *options,
+                                                      ng_fused *out, size_t *found);
 /** Which of 3..1000 tokens belongs least to the others: the one with the least mean similarity to
  *  them, of several such the first.
  *

@@ -305,6 +305,11 @@ uint64_t ngi_store_projection_version(const ng_store *store);
 NG_MUST_USE ng_status ngi_store_vector_accumulate(const ng_store *store, ng_token_id id,
                                                   double sign, int32_t remove_components,
                                                   double *dst, size_t dimensions);
+/** dst += the unit vectors, as accumulate adds them, of those of `ids` that have one, in the order given;
+ *  `*added` receives how many. Ids that are no token are passed over. All under one hold of the shared lock. */
+NG_MUST_USE ng_status ngi_store_vector_sum(const ng_store *store, const ng_token_id *ids,
+                                           size_t count, int32_t remove_components, double *dst,
+                                           size_t dimensions, size_t *added);
 NG_MUST_USE ng_status ngi_store_vector_nearest_prepared(const ng_store *store, const double *vector,
                                                         size_t dimensions,
                                                         const ng_vector_options *options,
