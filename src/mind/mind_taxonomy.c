@@ -16,6 +16,7 @@
 #define TAXON_SET_MAX 1024u /* words above a word */
 #define TAXON_PARENTS_MAX 4096u
 #define TAXON_WORDS_MAX 16384u /* of which connections are read */
+#define TAXON_EDGES_MAX 16384u /* connections passed over for one word, milliseconds at worst */
 #define TAXON_HOP 0.2          /* Li, Bandar and McLean's alpha and beta */
 #define TAXON_DEPTH 0.6
 
@@ -25,6 +26,8 @@ typedef struct taxon_word {
     uint32_t above_count; /* words of Hypernym connections */
     uint32_t same_count;  /* behind them, of Synonym */
     uint32_t like_count;  /* behind them, of Similar */
+    uint32_t degree;      /* connections that leave it: what reading it costs */
+    uint32_t counted_in;  /* number of the closure that it was looked at for last */
 } taxon_word;
 
 typedef struct taxon_set {
@@ -61,6 +64,9 @@ struct ngi_taxonomy {
     ng_edge *edges;   /* [edge_capacity] */
     size_t edge_capacity;
     taxon_closure closures[2];
+    uint32_t closure_number; /* 1, 2, 3, ... */
+    uint64_t edge_count; /* of the words looked at for it, also of those that were known: what is
+                                found does not depend on the pairs before */
     taxon_set set;
     uint32_t component[TAXON_SET_MAX]; /* of the words of the set */
 };
@@ -142,6 +148,7 @@ static uint32_t taxon_take(ngi_taxonomy *t, size_t count, uint8_t type, ng_token
 /* The number of a word, read if it was not yet. A word that is gone has no connections. */
 static ng_status taxon_number(ngi_taxonomy *t, ng_token_id id, uint32_t *number)
 {
+    ng_token_info info = {0};
     size_t count = 0;
     bool is_new;
     ng_status status = NG_OK;
@@ -149,6 +156,8 @@ static ng_status taxon_number(ngi_taxonomy *t, ng_token_id id, uint32_t *number)
         return NG_OK;
     *number = (uint32_t)(t->words.bytes / sizeof(taxon_word));
     if (*number < TAXON_WORDS_MAX)
+        status = ngi_store_token_get(t->store, id, &info);
+    if (status == NG_OK && info.out_degree > 0)
         status = taxon_edges(t, id, &count);
     if (status == NG_E_NOT_FOUND) {
         count = 0;
@@ -160,7 +169,7 @@ static ng_status taxon_number(ngi_taxonomy *t, ng_token_id id, uint32_t *number)
     NGI_TRY(ngi_buffer_reserve(t->mem, &t->pool, 3 * count * sizeof(ng_token_id),
                                "words of a taxonomy"));
     NGI_TRY(ngi_keys_put(t->mem, &t->by_id, id, *number, &is_new));
-    taxon_word word = {.begin = t->pool.bytes / sizeof(ng_token_id)};
+    taxon_word word = {.begin = t->pool.bytes / sizeof(ng_token_id), .degree = info.out_degree};
     word.above_count = taxon_take(t, count, NGI_TYPE_HYPERNYM, id);
     word.same_count = taxon_take(t, count, NGI_TYPE_SYNONYM, id);
     word.like_count = taxon_take(t, count, NGI_TYPE_SIMILAR, id);
@@ -187,9 +196,15 @@ static ng_status taxon_look(ngi_taxonomy *t, ng_token_id id, taxon_word *word)
 {
     uint32_t number;
     ng_status status = taxon_number(t, id, &number);
-    if (status == NG_OK)
-        *word = taxon_word_of(t, number);
-    return status;
+    if (status != NG_OK)
+        return status;
+    *word = taxon_word_of(t, number);
+    if (word->counted_in == t->closure_number)
+        return NG_OK;
+    word->counted_in = t->closure_number;
+    t->edge_count += word->degree;
+    memcpy(t->words.data + number * sizeof *word, word, sizeof *word);
+    return NG_OK;
 }
 
 /* --- what is above a group -------------------------------------------------------------------- */
@@ -210,28 +225,7 @@ static void taxon_set_keep(taxon_set *set, const ng_token_id *ids, size_t count,
     set->count = kept;
 }
 
-/* Above one word: without what is above its synonyms, unless nothing would be left. */
-static ng_status taxon_above_one(ngi_taxonomy *t, ng_token_id id)
-{
-    taxon_set *set = &t->set;
-    taxon_word word, same;
-    ng_status status = taxon_look(t, id, &word);
-    if (status != NG_OK)
-        return status;
-    taxon_set_copy(set, taxon_above(t, &word), word.above_count);
-    for (uint32_t i = 0; i < word.same_count && set->count > 0; i++) {
-        ng_token_id other = taxon_above(t, &word)[word.above_count + i];
-        status = taxon_look(t, other, &same);
-        if (status != NG_OK)
-            return status;
-        taxon_set_keep(set, taxon_above(t, &same), same.above_count, false);
-    }
-    if (set->count == 0)
-        taxon_set_copy(set, taxon_above(t, &word), word.above_count);
-    return NG_OK;
-}
-
-/* Above several words: what is above each of them, or, if there is no such, above any. */
+/* What is above each word of a group, or, if there is no such, above any. */
 static ng_status taxon_above_all(ngi_taxonomy *t, const taxon_group *group)
 {
     taxon_set *set = &t->set;
@@ -264,8 +258,8 @@ static uint32_t taxon_component(uint32_t *component, uint32_t i)
 }
 
 /* Words of the set that are synonyms, directly or by others of it, get one component: the number of the
- * first of them. */
-static ng_status taxon_join(ngi_taxonomy *t)
+ * first of them. `*ways` receives how many there are. */
+static ng_status taxon_join(ngi_taxonomy *t, uint32_t *ways)
 {
     taxon_set *set = &t->set;
     taxon_word word;
@@ -283,7 +277,29 @@ static ng_status taxon_join(ngi_taxonomy *t)
             t->component[x > y ? x : y] = x > y ? y : x;
         }
     }
+    *ways = 0;
+    for (uint32_t i = 0; i < set->count; i++)
+        *ways += (t->component[i] = taxon_component(t->component, i)) == i ? 1 : 0;
     return NG_OK;
+}
+
+/* Several ways up from one word: without those that its synonyms have as well, unless none is left. */
+static ng_status taxon_narrow(ngi_taxonomy *t, ng_token_id id, uint32_t *ways)
+{
+    taxon_set *set = &t->set;
+    taxon_word word, same;
+    ng_status status = taxon_look(t, id, &word);
+    for (uint32_t i = 0; status == NG_OK && i < word.same_count && set->count > 0; i++) {
+        status = taxon_look(t, taxon_above(t, &word)[word.above_count + i], &same);
+        if (status != NG_OK)
+            break;
+        taxon_set_keep(set, taxon_above(t, &same), same.above_count, false);
+    }
+    if (status != NG_OK)
+        return status;
+    if (set->count == 0)
+        taxon_set_copy(set, taxon_above(t, &word), word.above_count);
+    return taxon_join(t, ways);
 }
 
 /* --- closures --------------------------------------------------------------------------------- */
@@ -319,52 +335,58 @@ static void taxon_reach(taxon_closure *closure, const taxon_group *wanted, uint3
     }
 }
 
-/* The components of the set become parents of group `child`. */
-static ng_status taxon_rise(ngi_taxonomy *t, taxon_closure *closure, uint32_t child, bool is_leaf)
+/* The components of the set, `hops` from the word, become parents of group `child`. */
+static void taxon_rise(const ngi_taxonomy *t, taxon_closure *closure, uint32_t child, uint32_t hops,
+                       bool is_leaf)
 {
     const taxon_set *set = &t->set;
-    uint32_t ways = 0;
-    ng_status status = taxon_join(t);
-    if (status != NG_OK)
-        return status;
-    for (uint32_t i = 0; i < set->count; i++)
-        ways += taxon_component(t->component, i) == i ? 1 : 0;
-    uint32_t hops = closure->groups[child].hops + (child == 0 ? 1 : ways);
     for (uint32_t first = 0; first < set->count && hops <= TAXON_REACH; first++) {
-        if (taxon_component(t->component, first) != first)
+        if (t->component[first] != first)
             continue;
         taxon_group group = {.ids = closure->pool + closure->pool_count,
                              .hops = hops,
                              .is_leaf = is_leaf,
                              .is_done = is_leaf};
         for (uint32_t i = first; i < set->count; i++)
-            if (taxon_component(t->component, i) == first &&
-                closure->pool_count + group.count < TAXON_PARENTS_MAX)
+            if (t->component[i] == first && closure->pool_count + group.count < TAXON_PARENTS_MAX)
                 group.ids[group.count++] = set->ids[i];
         if (group.count > 0)
             taxon_reach(closure, &group, child);
     }
-    return NG_OK;
+}
+
+static ng_status taxon_expand_word(ngi_taxonomy *t, taxon_closure *closure)
+{
+    taxon_word word;
+    uint32_t ways;
+    ng_status status;
+    NGI_TRY(taxon_look(t, closure->pool[0], &word));
+    taxon_set_copy(&t->set, taxon_above(t, &word), word.above_count);
+    NGI_TRY(taxon_join(t, &ways));
+    taxon_rise(t, closure, 0, 1, false);
+    taxon_set_copy(&t->set, taxon_above(t, &word) + word.above_count + word.same_count,
+                   word.like_count);
+    NGI_TRY(taxon_join(t, &ways));
+    taxon_rise(t, closure, 0, 1, true);
+out:
+    return status;
 }
 
 static ng_status taxon_expand(ngi_taxonomy *t, taxon_closure *closure, uint32_t at)
 {
     taxon_group *group = &closure->groups[at];
-    taxon_word word;
+    uint32_t ways;
     ng_status status;
     group->is_done = true;
     group->first_parent = closure->parent_count;
-    if (at > 0) {
-        status = group->count == 1 ? taxon_above_one(t, group->ids[0]) : taxon_above_all(t, group);
-        taxon_set_keep(&t->set, group->ids, group->count, false);
-        return status != NG_OK ? status : taxon_rise(t, closure, at, false);
-    }
-    NGI_TRY(taxon_look(t, group->ids[0], &word));
-    taxon_set_copy(&t->set, taxon_above(t, &word), word.above_count);
-    NGI_TRY(taxon_rise(t, closure, at, false));
-    taxon_set_copy(&t->set, taxon_above(t, &word) + word.above_count + word.same_count,
-                   word.like_count);
-    NGI_TRY(taxon_rise(t, closure, at, true));
+    if (at == 0)
+        return taxon_expand_word(t, closure);
+    NGI_TRY(taxon_above_all(t, group));
+    taxon_set_keep(&t->set, group->ids, group->count, false);
+    NGI_TRY(taxon_join(t, &ways));
+    if (ways > 1 && group->count == 1)
+        NGI_TRY(taxon_narrow(t, group->ids[0], &ways));
+    taxon_rise(t, closure, at, group->hops + ways, false);
 out:
     return status;
 }
@@ -395,7 +417,9 @@ static ng_status taxon_close(ngi_taxonomy *t, taxon_closure *closure, ng_token_i
     closure->parent_count = 0;
     closure->pool[0] = id;
     closure->groups[0] = (taxon_group){.ids = closure->pool, .count = 1};
-    for (uint32_t hops = 0; hops < TAXON_REACH;) {
+    t->closure_number++;
+    t->edge_count = 0;
+    for (uint32_t hops = 0; hops < TAXON_REACH && t->edge_count < TAXON_EDGES_MAX;) {
         uint32_t at = 0;
         while (at < closure->group_count &&
                (closure->groups[at].is_done || closure->groups[at].hops != hops))
