@@ -11,13 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TAXON_REACH 8u /* hops upwards: two words that meet beyond it have little in common */
+#define TAXON_REACH 6u /* hops upwards: two words that meet beyond it have little in common */
 #define TAXON_GROUPS_MAX 256u
 #define TAXON_SET_MAX 1024u /* words above a word */
 #define TAXON_PARENTS_MAX 4096u
-#define TAXON_WORDS_MAX 16384u /* of which connections are read */
-#define TAXON_EDGES_MAX 16384u /* connections passed over for one word, milliseconds at worst */
-#define TAXON_HOP 0.2          /* Li, Bandar and McLean's alpha and beta */
+#define TAXON_WORDS_MAX 16384u  /* of which connections are read */
+#define TAXON_EDGES_MAX 131072u /* connections passed over for one word, milliseconds at worst */
+#define TAXON_HOP 0.2           /* Li, Bandar and McLean's alpha and beta */
 #define TAXON_DEPTH 0.6
 
 /* The sets of a word, in `pool`. */
