@@ -1644,9 +1644,10 @@ typedef struct ng_fused_options {
 typedef struct ng_fused {
     double score;    /**< -1..1: the mean of the parts that took part; NaN without any */
     bool by_vectors; /**< both have a vector with a direction */
-    bool by_links;   /**< both have Hypernym or Similar connections, or they are synonyms */
-    bool antonyms;   /**< an Antonym connection joins them: a `retrofitted` above 0 counts as 0 */
-    double cosine;   /**< as ng_token_similarity; this and the next: NaN unless by_vectors */
+    bool by_links; /**< both have Hypernym or Similar connections, or a path joins them, or they are
+                           synonyms */
+    bool antonyms; /**< an Antonym connection joins them: a `retrofitted` above 0 counts as 0 */
+    double cosine; /**< as ng_token_similarity; this and the next: NaN unless by_vectors */
     double retrofitted; /**< cosine of the vectors moved halfway to the mean of the linked ones */
     double taxonomic;   /**< 0..1; e^(-0.2 hops) x tanh(0.6 depth); NaN unless by_links */
     uint32_t linked_a;  /**< words with a vector that that of `a` was moved to; of `b` the next */

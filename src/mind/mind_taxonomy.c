@@ -467,14 +467,16 @@ ng_status ngi_taxonomy_compare(ngi_taxonomy *t, ng_token_id a, ng_token_id b, ng
         *out = (ngi_taxonomic){.is_known = true, .similarity = 1};
         return NG_OK;
     }
-    if (word_a.above_count + word_a.like_count == 0 || word_b.above_count + word_b.like_count == 0)
+    bool has_a = word_a.above_count + word_a.like_count > 0;
+    bool has_b = word_b.above_count + word_b.like_count > 0;
+    if (!has_a && !has_b)
         return NG_OK;
-    out->is_known = true;
     NGI_TRY(taxon_close(t, &t->closures[0], a));
     NGI_TRY(taxon_close(t, &t->closures[1], b));
     for (uint32_t i = 0; i < t->closures[0].group_count; i++)
         for (uint32_t j = 0; j < t->closures[1].group_count; j++)
             taxon_meet(&t->closures[0].groups[i], &t->closures[1].groups[j], out);
+    out->is_known = (has_a && has_b) || out->hops != NG_FUSED_NO_PATH;
 out:
     return status;
 }

