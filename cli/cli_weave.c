@@ -221,7 +221,7 @@ static const cli_option weave_options[] = {
      "none to a word that is less similar; -1..1; default 0.5"},
     {"exact", WEAVE_EXACT, NULL, "compare each word with every other"},
     {"effort", WEAVE_EFFORT, "N",
-     "candidates of an approximate search, 1..10000; default 512, or exact up to 65,536 vectors"},
+     "candidates of a search; default 512, but exact up to 65,536 vectors"},
     {"remove", WEAVE_REMOVE, "N",
      "top components removed first, 1..24; default 2; 0 = plain cosine"},
     {"limit", 'n', "N", "only the first N words; default all"},

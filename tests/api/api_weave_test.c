@@ -123,7 +123,7 @@ static void test_fused(void **state)
     ng_fused fused, many[3];
     size_t found = 9;
     ASSERT_OK(ng_similarity_fused(store, cup, mug, &options, &fused));
-    assert_true(fused.by_vectors && !fused.by_links && fused.score == fused.cosine);
+    assert_true(fused.by_vectors && !fused.by_links && fabs(fused.score - fused.cosine) < 1e-12);
     ASSERT_FAILS(ng_similarity_fused(store, cup, none, NULL, &fused), NG_E_ABSENT, "vectors");
     ASSERT_FAILS(ng_similarity_fused(store, cup, 999, NULL, &fused), NG_E_NOT_FOUND, "");
     ASSERT_FAILS(ng_similarity_fused(NULL, cup, mug, NULL, &fused), NG_E_INVALID, "store");
