@@ -1778,7 +1778,8 @@ typedef struct ng_weave_report {
  *  Whatever was woven before and is not so any more (other options, other vectors) is changed or removed, for
  *  the words looked at; where nothing differs nothing is written. A connection is woven if it is SimilarTo and of
  *  origin 3; no other is touched. Approximate searches find a few words less (recall .99 at the defaults; see
- *  docs/bootstrap.md); the graph that they need is built first if there is none for `remove_components`, and
+ *  docs/bootstrap.md), and with a graph that was built anew a few others; it is built first if there is none
+ *  for `remove_components`, and
  *  stays. Durable when it returns; when stopped or failed, everything up to the last batch is, and the
  *  same call completes it.
  *

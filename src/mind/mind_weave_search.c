@@ -102,7 +102,8 @@ ng_status ngi_weave_search(ngi_weave *weave)
     memset(weave->has_direction, 0, sizeof weave->has_direction);
     if (weave->dimensions == 0)
         return NG_OK;
-    for (size_t i = 0; i < count; i++)
+    workers[0] = (weave_worker){.weave = weave, .next = &next};
+    for (size_t i = 1; i < count; i++)
         workers[i] = (weave_worker){.weave = weave, .next = &next};
     while (started < count &&
            ngi_thread_start(&workers[started].thread, weave_run, &workers[started]) == NG_OK)
