@@ -49,9 +49,10 @@ typedef enum cli_exit {
 #define CLI_LIMIT_MAX 10000u   /* of a search; the same as ng_query's */
 
 typedef struct cli_option {
-    const char *name;     /* long name */
-    int value;            /* below 256 the letter of its short form as well */
-    const char *argument; /* what the help calls its argument; NULL = a switch */
+    const char *name; /* long name */
+    int value;        /* below 256 the letter of its short form as well */
+    const char *
+        argument; /* what the help calls its argument, "[=K]" if it may be left out; NULL = a switch */
     const char *help;
 } cli_option;
 
@@ -87,6 +88,7 @@ struct cli_context {
 #define CLI_STORE_DEFAULT "./neurograph-data"
 
 extern const cli_command cli_command_load;
+extern const cli_command cli_command_weave;
 extern const cli_command cli_command_query;
 extern const cli_command cli_command_similarity;
 extern const cli_command cli_command_odd;

@@ -27,7 +27,9 @@ static size_t args_add(cli_args *args, const cli_option *options, size_t count)
     for (; options != NULL && options->name != NULL; options++) {
         assert(count < CLI_OPTION_MAX);
         args->table[count].name = options->name;
-        args->table[count].has_arg = options->argument != NULL ? required_argument : no_argument;
+        args->table[count].has_arg = options->argument == NULL                  ? no_argument
+                                     : strncmp(options->argument, "[=", 2) == 0 ? optional_argument
+                                                                                : required_argument;
         args->table[count].val = options->value;
         count++;
         if (options->value < CLI_OPTION_FIRST) {

@@ -25,7 +25,7 @@ typedef struct cli_args {
     struct option table[CLI_OPTION_MAX + 1];
     char letters[3 * CLI_OPTION_MAX + 3];
     const char *name;  /* long name of the option that was read */
-    const char *value; /* its argument */
+    const char *value; /* its argument; NULL if it was left out */
     char **operands;   /* once all options are read */
     int operand_count;
     int exit_code; /* when cli_args_next returned -1 */

@@ -206,7 +206,8 @@ typedef struct ng_connection {
     uint8_t learning_rate;     /**< x 255 */
     uint8_t decay_rate;        /**< x 255 */
     uint16_t reserved;         /**< 0 */
-    uint32_t origin;           /**< 0 = made by hand, 1 = proposed by learning, 2 = bootstrap */
+    uint32_t origin;           /**< 0 = made by hand, 1 = proposed by learning, 2 = bootstrap,
+                                    3 = weaving */
     int16_t target_vector[8];  /**< raw X coordinate of each space of an action's target */
 } ng_connection;
 
@@ -1571,11 +1572,12 @@ NG_API NG_MUST_USE ng_status ng_grid_has(const ng_store *store, ng_grid_id id, n
                                          bool *out);
 
 typedef struct ng_progress {
-    /** of a load: "checking", "words", "projection", "coordinates", "lemmas", "relations" */
+    /** of a load: "checking", "words", "projection", "coordinates", "lemmas", "relations"; of weaving:
+     *  "graph", "weaving"; "unweaving" */
     const char *phase;
     uint64_t done, total; /**< total 0 = not known; bytes of input, as they are on disk, for
                                 "checking" and "words", else items */
-    uint64_t items;       /**< words or relations so far */
+    uint64_t items;       /**< words, relations or connections so far */
     double seconds;       /**< since the phase began */
 } ng_progress;
 
@@ -1740,6 +1742,49 @@ NG_API NG_MUST_USE ng_status ng_similarity_matrix(const ng_store *store, const n
                                                   size_t a_count, const ng_token_id *b,
                                                   size_t b_count, int32_t remove_components,
                                                   double *out, size_t *found);
+typedef struct ng_fused_options {
+    size_t struct_size;
+    int32_t remove_components; /**< as in ng_vector_options */
+} ng_fused_options;
+
+#define NG_FUSED_NO_PATH UINT32_MAX
+
+typedef struct ng_fused {
+    double score;    /**< -1..1: the mean of the parts that took part; NaN without any */
+    bool by_vectors; /**< both have a vector with a direction */
+    bool by_links; /**< both have Hypernym or Similar connections, or a path joins them, or they are
+                           synonyms */
+    bool antonyms; /**< an Antonym connection joins them: a `retrofitted` above 0 counts as 0 */
+    double cosine; /**< as ng_token_similarity; this and the next: NaN unless by_vectors */
+    double retrofitted; /**< cosine of the vectors moved halfway to the mean of the linked ones */
+    double taxonomic;   /**< 0..1; e^(-0.2 hops) x tanh(0.6 depth); NaN unless by_links */
+    uint32_t linked_a;  /**< words with a vector that that of `a` was moved to; of `b` the next */
+    uint32_t linked_b;
+    uint32_t hops; /**< of the best path; 0 = synonyms; NG_FUSED_NO_PATH = none was found */
+    uint32_t
+        depth; /**< where it turns: 1 = topmost; 0 = it is one of Similar alone, without that factor */
+} ng_fused;
+
+/** Similarity by vectors and connections together. The vector of each word is moved halfway to the mean
+ *  of those of the words it is linked with (outgoing Synonym, Hypernym, Hyponym, Similar; one step of
+ *  retrofitting, Faruqui et al. 2015), antonyms are kept apart (Mrksic et al. 2016), and the
+ *  cosine is averaged with a similarity by paths in the taxonomy (Li, Bandar and McLean 2003). Of a pair
+ *  that only one of the two is known of, that one is the score. The method: docs/similarity.md.
+ *
+ *  Owns:    nothing.   Threads: any.
+ *  Errors:  NG_E_INVALID (remove_components), NG_E_NOT_FOUND (token), NG_E_ABSENT (nothing to compare by),
+ *           NG_E_CANCELLED (the projection was replaced again and again meanwhile), NG_E_NOMEM.
+ *  Cost:    O(links of both and of what is above them): some hundred microseconds with WordNet. */
+NG_API NG_MUST_USE ng_status ng_similarity_fused(const ng_store *store, ng_token_id a,
+                                                 ng_token_id b, const ng_fused_options *options,
+                                                 ng_fused *out);
+/** The same of up to 1,000,000 pairs, by position. One with a token that is not there, or with nothing to
+ *  compare by, has neither by_vectors nor by_links, and NaN everywhere. `*found` (may be NULL) receives
+ *  how many others there are. Errors: NG_E_INVALID (count, remove_components), and as above. */
+NG_API NG_MUST_USE ng_status ng_similarity_fused_many(const ng_store *store,
+                                                      const ng_token_id (*pairs)[2], size_t count,
+                                                      const ng_fused_options *options,
+                                                      ng_fused *out, size_t *found);
 /** Which of 3..1000 tokens belongs least to the others: the one with the least mean similarity to
  *  them, of several such the first.
  *
@@ -1802,6 +1847,64 @@ typedef struct ng_bootstrap_report {
 NG_API NG_MUST_USE ng_status ng_bootstrap(ng_store *store, const char *path,
                                           const ng_bootstrap_options *options,
                                           ng_bootstrap_report *out);
+
+typedef struct ng_weave_options {
+    size_t struct_size;
+    uint32_t neighbors;        /**< connections of a word, at most; 1..100; 0 = 10 */
+    double min_similarity;     /**< none to a word that is less similar; -1..1, with the next */
+    bool by_min_similarity;    /**< `min_similarity` is meant; else it is 0.5 */
+    int32_t remove_components; /**< as in ng_vector_options */
+    bool exact;                /**< compare each word with every other */
+    uint32_t
+        effort; /**< as in ng_vector_options, at least `neighbors` count; 0 = 512, or exact if there
+                                    are at most 65,536 vectors; not with `exact` */
+    uint64_t max_words;          /**< only the first ones, by id; 0 = all */
+    ng_collection_id collection; /**< of the words and their neighbours; NG_COLLECTION_SEMANTIC if 0
+                                      and not by_collection */
+    bool by_collection;          /**< `collection` is meant, also when it is 0 */
+    ng_progress_fn progress;
+    void *progress_context;
+} ng_weave_options;
+
+typedef struct ng_weave_report {
+    uint64_t words;          /**< looked at */
+    uint64_t without_vector; /**< of these: with no vector, or one without a direction */
+    uint64_t connections_created, connections_changed, connections_unchanged, connections_removed;
+    uint64_t
+        connections_others; /**< SimilarTo between a word and a neighbour that was not woven: left
+                                      as it is */
+    uint32_t effort;        /**< of the searches; 0 = exact */
+    double graph_seconds;   /**< of building the graph that approximate searches walk through */
+    double total_seconds;
+} ng_weave_report;
+
+/** Connects each word with the words nearest to it by their vectors: a connection SimilarTo, from the word
+ *  to the neighbour, immutable, of origin 3, whose pull_strength is their similarity (ng_token_similarity,
+ *  rounded to float32). Of equally near words those with the lowest ids. Degree limits of the
+ *  constitution do not bind; its allowed types and its bounds of pull_strength do.
+ *
+ *  Whatever was woven before and is not so any more (other options, other vectors) is changed or removed, for
+ *  the words looked at; where nothing differs nothing is written. A connection is woven if it is SimilarTo and of
+ *  origin 3; no other is touched. Approximate searches find a few words less (recall .99 at the defaults; see
+ *  docs/bootstrap.md), and with a graph that was built anew a few others; it is built first if there is none
+ *  for `remove_components`, and
+ *  stays. Durable when it returns; when stopped or failed, everything up to the last batch is, and the
+ *  same call completes it.
+ *
+ *  Owns:    nothing.   Threads: any; uses as many as there are processors, none with NG_OPEN_MANUAL. Writers
+ *           and readers go on; words that come or change meanwhile may or may not be seen.
+ *  Errors:  NG_E_INVALID (field, value, range), NG_E_NOT_FOUND (collection), NG_E_BUSY (a graph is being built),
+ *           NG_E_CANCELLED (progress; a new projection meanwhile), NG_E_FORBIDDEN, those of a write. `out` may
+ *           be NULL, and is filled on failure as well.
+ *  Cost:    a search by vector for each word: with the defaults about half a millisecond, divided by the
+ *           processors; memory for 256 words, 4096 connections and the graph. */
+NG_API NG_MUST_USE ng_status ng_weave(ng_store *store, const ng_weave_options *options,
+                                      ng_weave_report *out);
+/** Removes every woven connection that leaves a word of the collection. Of `options` only collection and
+ *  progress have a meaning: NG_E_INVALID if another is set. Of the report connections_removed and
+ *  total_seconds are filled. Errors otherwise, and `out`, as ng_weave. Cost: O(connections). */
+NG_API NG_MUST_USE ng_status ng_unweave(ng_store *store, const ng_weave_options *options,
+                                        ng_weave_report *out);
 
 /* ---------------------------------------------------------------------------------------------
  * Checkpoint, backup, restore, repair, following

@@ -188,8 +188,8 @@ static ng_status place_scan(place_job *job, unsigned pass, place_page_fn each, v
                 return status;
         }
         each(context, job->page, first, n);
-        ng_status status =
-            ngi_load_progress(job->load, pass * job->count + first + n, 3 * job->count, first + n);
+        ng_status status = ngi_task_progress(&job->load->task, pass * job->count + first + n,
+                                             3 * job->count, first + n);
         if (status != NG_OK)
             return status;
     }
@@ -220,7 +220,7 @@ static void place_project(void *context, const float *rows, size_t first, size_t
 static ng_status place_solving(void *context)
 {
     place_job *job = context;
-    return ngi_load_progress(job->load, 2 * job->count, 3 * job->count, job->count);
+    return ngi_task_progress(&job->load->task, 2 * job->count, 3 * job->count, job->count);
 }
 
 static ng_status place_components(place_job *job)
@@ -276,12 +276,12 @@ static void place_scale(place_job *job)
 static ng_status place_put(place_job *job, size_t count)
 {
     ng_seq seq;
-    ng_write_options write = ngi_load_write(&seq);
+    ng_write_options write = ngi_task_write(&seq);
     if (count == 0)
         return NG_OK;
     ng_status status =
         ngi_store_token_put(job->load->store, job->batch, job->fields, count, &write, NULL);
-    return status != NG_OK ? status : ngi_load_committed(job->load, seq);
+    return status != NG_OK ? status : ngi_task_committed(&job->load->task, seq);
 }
 
 /* The first `count` words leave `spaces`. */
@@ -333,7 +333,7 @@ static ng_status place_write(place_job *job, bool lacking, uint64_t *done)
             *done += n;
             n = 0;
             if (status == NG_OK)
-                status = ngi_load_progress(job->load, *done, job->count, *done);
+                status = ngi_task_progress(&job->load->task, *done, job->count, *done);
         }
     }
     return status;
@@ -352,28 +352,28 @@ static ng_status place_mark(place_job *job, uint8_t surplus)
 static ng_status place_store(place_job *job)
 {
     ng_seq seq;
-    ng_write_options write = ngi_load_write(&seq);
+    ng_write_options write = ngi_task_write(&seq);
     ng_status status = ngi_store_projection_set(job->load->store, &job->projection, &write);
-    return status != NG_OK ? status : ngi_load_committed(job->load, seq);
+    return status != NG_OK ? status : ngi_task_committed(&job->load->task, seq);
 }
 
 static ng_status place_run(place_job *job, uint8_t surplus)
 {
     uint64_t done = 0;
     ng_status status;
-    NGI_TRY(ngi_load_begin(job->load, "projection", 3 * job->count));
+    NGI_TRY(ngi_task_begin(&job->load->task, "projection", 3 * job->count));
     NGI_TRY(place_alloc(job));
     NGI_TRY(place_components(job));
     place_scale(job);
-    NGI_TRY(ngi_load_end(job->load, 3 * job->count, job->count));
+    NGI_TRY(ngi_task_end(&job->load->task, 3 * job->count, job->count));
 
-    NGI_TRY(ngi_load_begin(job->load, "coordinates", job->count));
+    NGI_TRY(ngi_task_begin(&job->load->task, "coordinates", job->count));
     NGI_TRY(place_mark(job, surplus));
     NGI_TRY(place_store(job));
     NGI_TRY(place_write(job, false, &done));
     NGI_TRY(place_write(job, true, &done));
     place_report(job->load, &job->projection);
-    NGI_TRY(ngi_load_end(job->load, job->count, job->count));
+    NGI_TRY(ngi_task_end(&job->load->task, job->count, job->count));
 out:
     return status;
 }
@@ -400,6 +400,6 @@ ng_status ngi_load_projection(ngi_load *load)
     }
     ngi_projection_release(load->mem, &stored);
     place_release(&job);
-    load->report.projection_seconds = ngi_load_seconds(load, begin_ns);
+    load->report.projection_seconds = ngi_task_seconds(&load->task, begin_ns);
     return status;
 }

@@ -22,6 +22,11 @@ ngi_os *ngi_store_os(const ng_store *store)
     return store->os;
 }
 
+unsigned ngi_store_thread_count(const ng_store *store)
+{
+    return store->manual ? 1 : ngi_os_processor_count();
+}
+
 ng_status ngi_store_fail_token(ng_token_id id)
 {
     if (id == 0)

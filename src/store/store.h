@@ -20,6 +20,8 @@ ngi_mem *ngi_store_mem(const ng_store *store);
 /** The memory that the store was opened with. */
 ngi_mem *ngi_store_root_mem(const ng_store *store);
 ngi_os *ngi_store_os(const ng_store *store);
+/** How many threads a call may use: the processors there are, 1 if the host forbids threads. */
+unsigned ngi_store_thread_count(const ng_store *store);
 
 NG_MUST_USE ng_status ngi_store_wait_durable(ng_store *store, ng_seq seq);
 void ngi_store_positions(const ng_store *store, ng_seq *applied, ng_seq *durable);
@@ -273,6 +275,9 @@ NG_MUST_USE ng_status ngi_store_vector_graph_build(ng_store *store,
 NG_MUST_USE ng_status ngi_store_vector_graph_get(const ng_store *store, ng_vector_field_id id,
                                                  ng_vector_graph *out);
 NG_MUST_USE ng_status ngi_store_vector_graph_drop(ng_store *store, ng_vector_field_id id);
+/** Whether an approximate search of the default field with this setting would walk through a graph. */
+NG_MUST_USE ng_status ngi_store_graph_serves(const ng_store *store, int32_t remove_components,
+                                             bool *out);
 /** See ng_token_similarity_in; of a named field. */
 NG_MUST_USE ng_status ngi_store_similarity_in(const ng_store *store, ng_vector_field_id id,
                                               ng_token_id a, ng_token_id b, double *out);
@@ -329,6 +334,11 @@ NG_MUST_USE ng_status ngi_store_vector_accumulate(const ng_store *store, ng_toke
 NG_MUST_USE ng_status ngi_store_vector_direction(const ng_store *store, const float *vector,
                                                  size_t dimensions, int32_t remove_components,
                                                  double *dst, uint64_t *version);
+/** dst += the unit vectors, as accumulate adds them, of those of `ids` that have one, in the order given;
+ *  `*added` receives how many. Ids that are no token are passed over. All under one hold of the shared lock. */
+NG_MUST_USE ng_status ngi_store_vector_sum(const ng_store *store, const ng_token_id *ids,
+                                           size_t count, int32_t remove_components, double *dst,
+                                           size_t dimensions, size_t *added);
 NG_MUST_USE ng_status ngi_store_vector_nearest_prepared(const ng_store *store, const double *vector,
                                                         size_t dimensions,
                                                         const ng_vector_options *options,

@@ -165,3 +165,13 @@ ng_status ngi_store_vector_graph_drop(ng_store *store, ng_vector_field_id id)
     ngi_rwlock_write_end(&store->index_lock);
     return vectors != NULL ? NG_OK : ngi_vector_field_fail(id);
 }
+
+ng_status ngi_store_graph_serves(const ng_store *store, int32_t remove_components, bool *out)
+{
+    ng_status status = ngi_store_read_begin(store);
+    if (status != NG_OK)
+        return status;
+    *out = ngi_vectors_graph_serves(store->vectors, remove_components);
+    ngi_store_read_end(store);
+    return NG_OK;
+}

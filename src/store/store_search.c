@@ -340,6 +340,31 @@ ng_status ngi_store_vector_accumulate(const ng_store *store, ng_token_id id, dou
     return status;
 }
 
+ng_status ngi_store_vector_sum(const ng_store *store, const ng_token_id *ids, size_t count,
+                               int32_t remove_components, double *dst, size_t dimensions,
+                               size_t *added)
+{
+    const store_searched searched = {.store = store,
+                                     .vectors = store->vectors,
+                                     .select = remove_components};
+    *added = 0;
+    ng_status status = vectors_check(&searched, dimensions, NULL);
+    if (status == NG_OK)
+        status = search_prepare(&searched);
+    if (status == NG_OK)
+        status = ngi_store_read_begin(store);
+    if (status != NG_OK)
+        return status;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t slot = store_live_slot(store, ids[i]);
+        if (slot != 0 &&
+            ngi_vectors_accumulate(store->vectors, slot, NULL, 1.0, remove_components, dst))
+            ++*added;
+    }
+    ngi_store_read_end(store);
+    return NG_OK;
+}
+
 /* --- projection ------------------------------------------------------------------------------ */
 
 void ngi_projection_release(ngi_mem *mem, ngi_projection *projection)
