@@ -298,7 +298,6 @@ static void test_copies(void **state)
         memcpy(f->vectors[row], f->vectors[row % 20], sizeof f->vectors[row]);
         f->is_there[row] = true;
     }
-    memset(f->vectors[5], 0, sizeof f->vectors[5]);
     assert_int_equal(build(f, 600), NG_OK);
     assert_int_equal(ngi_ann_check(f->ann), NG_OK);
     assert_int_equal(search(f->ann, f->vectors[3], 600, hits, &count), NG_OK);
