@@ -235,11 +235,16 @@ static bool choose_is_shadowed(const ngi_ann *ann, uint32_t row, float distance,
     return false;
 }
 
+static bool is_copy(const ngi_ann *ann, uint32_t a, uint32_t b)
+{
+    return memcmp(ann_image(ann, a), ann_image(ann, b), ann->stride) == 0;
+}
+
 /* Whether one of the links is a copy of a row. */
 static bool choose_is_copy(const ngi_ann *ann, uint32_t row, const uint32_t *links, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
-        if (memcmp(ann_image(ann, row), ann_image(ann, links[i]), ann->stride) == 0)
+        if (is_copy(ann, row, links[i]))
             return true;
     return false;
 }
@@ -273,11 +278,12 @@ void ngi_ann_set_links(const ngi_ann *ann, uint32_t row, const uint32_t *links, 
         own[count] = ANN_NONE;
 }
 
-/* Adds a link from `row` to `other`, or chooses anew if there is no room. */
+/* Adds a link from `row` to `other`, or chooses anew if there is no room; links to copies of the row stay,
+ * as nothing else may lead to them. */
 static void link_add(const ngi_ann *ann, uint32_t row, uint32_t other)
 {
-    uint32_t *links = ann_links(ann, row), chosen[NGI_ANN_LINKS];
-    unsigned count = ann_link_count(links);
+    uint32_t *links = ann_links(ann, row), chosen[NGI_ANN_LINKS], copies[ANN_COPIES];
+    unsigned count = ann_link_count(links), left = 0, copy_count = 0;
     for (unsigned i = 0; i < count; i++)
         if (links[i] == other)
             return;
@@ -290,12 +296,31 @@ static void link_add(const ngi_ann *ann, uint32_t row, uint32_t other)
     ngi_ann_query query;
     ann_candidate candidates[NGI_ANN_LINKS + 1];
     ngi_ann_query_row(ann, row, &query);
-    for (unsigned i = 0; i < count; i++)
-        candidates[i] = (ann_candidate){ann_score(ann, &query, links[i]), links[i]};
-    candidates[count] = (ann_candidate){ann_score(ann, &query, other), other};
-    ngi_ann_sort(candidates, count + 1);
-    count = ngi_ann_choose(ann, row, candidates, count + 1, NGI_ANN_LINKS, chosen);
-    ngi_ann_set_links(ann, row, chosen, count);
+    for (unsigned i = 0; i <= count; i++) {
+        uint32_t link = i < count ? links[i] : other;
+        if (copy_count < ANN_COPIES && is_copy(ann, row, link))
+            copies[copy_count++] = link;
+        else
+            candidates[left++] = (ann_candidate){ann_score(ann, &query, link), link};
+    }
+    ngi_ann_sort(candidates, left);
+    count = ngi_ann_choose(ann, row, candidates, left, NGI_ANN_LINKS - copy_count, chosen);
+    memcpy(chosen + count, copies, copy_count * sizeof *copies);
+    ngi_ann_set_links(ann, row, chosen, count + copy_count);
+}
+
+/* Makes a link from `row` to `other` whatever it takes: the place of the last link to another place. */
+static void link_force(const ngi_ann *ann, uint32_t row, uint32_t other)
+{
+    uint32_t *links = ann_links(ann, row);
+    unsigned at = NGI_ANN_LINKS - 1;
+    if (ann_link_count(links) < NGI_ANN_LINKS) {
+        link_add(ann, row, other);
+        return;
+    }
+    while (at > 0 && is_copy(ann, row, links[at]))
+        at--;
+    links[at] = other;
 }
 
 static bool link_leads(const ngi_ann *ann, uint32_t from, uint32_t row)
@@ -307,21 +332,32 @@ static bool link_leads(const ngi_ann *ann, uint32_t from, uint32_t row)
     return false;
 }
 
-/* One of the nearest rows has to lead to a new one: if none does, the first that has room, else the
- * nearest in place of its last link. Where many rows are equal none of them would. */
+static unsigned link_copies(const ngi_ann *ann, uint32_t row)
+{
+    const uint32_t *links = ann_links(ann, row);
+    unsigned count = 0;
+    for (unsigned k = 0; k < NGI_ANN_LINKS && links[k] != ANN_NONE; k++)
+        count += is_copy(ann, row, links[k]);
+    return count;
+}
+
+/* Something has to lead to a new row. To a copy of another one that does not have many copies yet: all
+ * copies hang together. To others, if none of the nearest does, the nearest. */
 static void link_reach(const ngi_ann *ann, const ann_candidate *near, unsigned count, uint32_t row)
 {
-    for (unsigned i = 0; i < count; i++)
+    bool is_led_to = false;
+    for (unsigned i = 0; i < count && is_copy(ann, near[i].row, row); i++) {
         if (link_leads(ann, near[i].row, row))
             return;
-    for (unsigned i = 0; i < count; i++) {
-        if (ann_link_count(ann_links(ann, near[i].row)) < NGI_ANN_LINKS) {
-            link_add(ann, near[i].row, row);
+        if (link_copies(ann, near[i].row) < ANN_COPIES) {
+            link_force(ann, near[i].row, row);
             return;
         }
     }
-    if (count > 0)
-        ann_links(ann, near[0].row)[NGI_ANN_LINKS - 1] = row;
+    for (unsigned i = 0; i < count; i++)
+        is_led_to = is_led_to || link_leads(ann, near[i].row, row);
+    if (!is_led_to && count > 0)
+        link_force(ann, near[0].row, row);
 }
 
 /* --- rows that come and go ------------------------------------------------------------------- */
@@ -333,6 +369,17 @@ static void entry_add(ngi_ann *ann, uint32_t row)
         ann->entries[ann->entry_count++] = row;
 }
 
+/* A row that gets another vector may have been found itself. */
+static unsigned candidates_without(uint32_t row, const ngi_ann_hit *near, unsigned count,
+                                   ann_candidate *out)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < count; i++)
+        if (near[i].row != row)
+            out[kept++] = (ann_candidate){near[i].score, near[i].row};
+    return kept;
+}
+
 ng_status ngi_ann_insert(ngi_ann *ann, uint32_t row, const float *vector)
 {
     ngi_ann_hit near[INSERT_EFFORT];
@@ -342,7 +389,7 @@ ng_status ngi_ann_insert(ngi_ann *ann, uint32_t row, const float *vector)
     ng_status status = ngi_ann_search(ann, &request, near, &count);
     if (status != NG_OK)
         return status;
-    memcpy(candidates, near, count * sizeof *near);
+    count = candidates_without(row, near, count, candidates);
     ngi_ann_set_state(ann, row, ANN_PRESENT);
     ngi_ann_set_image(ann, row, vector);
     unsigned chosen = ngi_ann_choose(ann, row, candidates, count, ANN_OWN_LINKS, links);

@@ -3,7 +3,6 @@
 #include "index/index_vectors_ann_build.h"
 
 #define CHOSEN_FROM_MAX 256u
-#define COPIES_EACH 8u /* copies that one of them leads to */
 #define COPY_LINKS 24u
 
 static void links_own(const build_job *job, uint32_t row)
@@ -130,11 +129,11 @@ static void links_copies(const build_job *job)
             begin = i;
         uint32_t at = i - begin;
         uint32_t parent =
-            at < COPIES_EACH ? copy->first : job->copies[begin + at / COPIES_EACH - 1].row;
+            at < ANN_COPIES ? copy->first : job->copies[begin + at / ANN_COPIES - 1].row;
         uint32_t *links = ann_links(ann, parent), own[COPY_LINKS] = {copy->first};
         unsigned count = ann_link_count(links), own_count = 1;
-        if (count > NGI_ANN_LINKS - COPIES_EACH + at % COPIES_EACH)
-            count = NGI_ANN_LINKS - COPIES_EACH + at % COPIES_EACH;
+        if (count > NGI_ANN_LINKS - ANN_COPIES + at % ANN_COPIES)
+            count = NGI_ANN_LINKS - ANN_COPIES + at % ANN_COPIES;
         const uint32_t *onward = ann_links(ann, copy->first);
         for (unsigned k = 0; k < ann_link_count(onward) && own_count < COPY_LINKS; k++)
             if (onward[k] != copy->row)

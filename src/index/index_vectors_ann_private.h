@@ -23,6 +23,7 @@
 #define ANN_NONE UINT32_MAX
 #define ANN_OWN_LINKS 32u    /* that a row chooses; the rest is for rows that chose it */
 #define ANN_LEAST_LINKS 12u  /* that a row chooses if it can, also shadowed ones */
+#define ANN_COPIES 8u        /* copies of a row that it leads to whatever else is near */
 #define ANN_ENTRY_ROWS 1000u /* an entry for so many */
 #define ANN_ENTRIES_MAX 1024u
 #define ANN_QUERY_MAX 127     /* code of a query */
