@@ -120,6 +120,8 @@ NG_MUST_USE ng_status ngi_vector_search_begin(const ngi_vectors *vectors, const 
 bool ngi_vector_search_slice(ngi_vector_search *search, size_t *row, size_t max_rows);
 /** The score of the vector of a slot, the same bits as in a slice; false if it has none, or no direction. */
 bool ngi_vector_search_score(const ngi_vector_search *search, uint32_t slot, double *out);
+/** In place of slices as well: offers the vector of a slot, if it has one. */
+void ngi_vector_search_offer_slot(ngi_vector_search *search, uint32_t slot);
 /** Best first, equal scores by slot; returns how many. `*compared` (may be NULL) receives how many
  *  rows were compared. */
 size_t ngi_vector_search_finish(ngi_vector_search *search, ngi_vector_hit *out, uint64_t *compared);
@@ -162,9 +164,10 @@ bool ngi_vectors_graph_serves(const ngi_vectors *vectors, int32_t remove_compone
 bool ngi_vectors_graph_is_prepared(const ngi_vectors *vectors);
 /** Brings in at most `max_rows` rows that have changed; call until it is prepared. NG_E_NOMEM. */
 NG_MUST_USE ng_status ngi_vectors_graph_prepare(ngi_vectors *vectors, uint32_t max_rows);
-/** In place of slices: offers the search the `effort` rows that the graph finds; those kept have exact
- *  scores. Some of the nearest may be missing. Errors: NG_E_NOMEM. */
-NG_MUST_USE ng_status ngi_vector_search_graph(ngi_vector_search *search, uint32_t effort);
+/** In place of slices: offers the search the `effort` rows that the graph finds, walking on from the best
+ *  `breadth`; those kept have exact scores. Some of the nearest may be missing. Errors: NG_E_NOMEM. */
+NG_MUST_USE ng_status ngi_vector_search_graph(ngi_vector_search *search, uint32_t effort,
+                                              uint32_t breadth);
 
 /** Verifies the invariants and every derived value; NG_E_INTERNAL says what is broken. */
 NG_MUST_USE ng_status ngi_vectors_check(const ngi_vectors *vectors);

@@ -85,6 +85,8 @@ typedef struct ngi_ann_request {
     const float *query; /* [dimensions], finite */
     uint32_t
         effort; /* 1..NGI_ANN_EFFORT_MAX. More: more of what is found is right, and it takes longer */
+    uint32_t
+        breadth; /* rows that are kept to walk on from, if more than `effort`: where few rows count */
     bool by_product; /* the largest scalar products, not the least distances */
     bool (*accept)(void *context,
                    uint32_t row); /* NULL = all; which rows count. Others still lead on */

@@ -231,8 +231,9 @@ ng_status ngi_ann_search(const ngi_ann *ann, const ngi_ann_request *request, ngi
 {
     ann_walk walk = {.ann = ann, .accept = request->accept, .context = request->context};
     uint32_t effort = request->effort;
+    uint32_t breadth = request->breadth > effort ? request->breadth : effort;
     size_t words = ann->row_end / WORD_BITS + 1;
-    size_t bytes = words * sizeof(uint64_t) + 2 * effort * sizeof(ann_key);
+    size_t bytes = words * sizeof(uint64_t) + ((size_t)breadth + effort) * sizeof(ann_key);
     void *block;
     *count = 0;
     if (ann->entry_count == 0)
@@ -243,14 +244,14 @@ ng_status ngi_ann_search(const ngi_ann *ann, const ngi_ann_request *request, ngi
     walk.seen = block;
     memset(walk.seen, 0, words * sizeof(uint64_t));
     ann_key *keys = walk.seen + words;
-    walk.beam = (ann_beam){.best = keys, .capacity = effort};
+    walk.beam = (ann_beam){.best = keys, .capacity = breadth};
     if (request->accept != NULL || ngi_ann_removed_count(ann) > 0)
-        walk.found = (ann_beam){.best = keys + effort, .capacity = effort};
+        walk.found = (ann_beam){.best = keys + breadth, .capacity = effort};
     ngi_ann_query_vector(ann, request->query, &walk.query);
     walk.query.shifted = request->by_product ? 0 : 1;
     walk_run(&walk);
     const ann_beam *found = walk.found.capacity > 0 ? &walk.found : &walk.beam;
-    for (*count = 0; *count < found->count; ++*count) {
+    for (*count = 0; *count < found->count && *count < effort; ++*count) {
         ann_key key = found->best[*count];
         out[*count] = (ngi_ann_hit){key_score(key), key_row(key)};
     }

@@ -223,13 +223,14 @@ static void graph_offer(ngi_vector_search *search, const ngi_ann_hit *hits, uint
     }
 }
 
-ng_status ngi_vector_search_graph(ngi_vector_search *search, uint32_t effort)
+ng_status ngi_vector_search_graph(ngi_vector_search *search, uint32_t effort, uint32_t breadth)
 {
     const ngi_vectors *vectors = ngi_vector_search_vectors(search);
     const double *query = ngi_vector_search_query(search);
     float direction[NGI_DIMENSIONS_MAX];
     const ngi_ann_request request = {.query = direction,
                                      .effort = effort,
+                                     .breadth = breadth,
                                      .by_product = vectors->graph.setting != VECTORS_L2,
                                      .accept = ngi_vector_search_is_filtered(search) ? graph_accepts
                                                                                      : NULL,

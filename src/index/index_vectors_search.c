@@ -305,6 +305,16 @@ void ngi_vector_search_offer(ngi_vector_search *search, uint32_t row)
     search->compared++;
 }
 
+void ngi_vector_search_offer_slot(ngi_vector_search *search, uint32_t slot)
+{
+    const ngi_vectors *vectors = search->vectors;
+    const float *values = ngi_vectors_get(vectors, slot);
+    if (values != NULL)
+        ngi_vector_search_offer(search,
+                                (uint32_t)((size_t)(values - ngi_vectors_row_at(vectors, 0)) /
+                                           vectors->dimensions));
+}
+
 const double *ngi_vector_search_query(const ngi_vector_search *search)
 {
     return search->query;

@@ -2,6 +2,7 @@
 /* Search by vector, in slices: the shared lock is let go between them, so that a writer waits for one
  * slice at most. */
 #include "store/store_filter.h"
+#include "store/store_source.h"
 
 #include <math.h>
 #include <string.h>
@@ -11,6 +12,13 @@
 #define GRAPH_ROUNDS 64u /* of one search; then it is exact, and the next one goes on */
 #define GRAPH_ROWS 16u   /* that are brought into the graph while the lock is held: a few ms */
 #define SEARCH_RETRIES 4
+#define SOURCE_AHEAD 16u   /* candidates whose vectors are fetched together */
+#define FETCHED_BYTES 512u /* of a vector; the hardware fetches the rest */
+#define PLAN_SAMPLE 64u
+/* What things cost in nanoseconds, measured with 100 dimensions; their ratios matter alone. */
+#define PLAN_CANDIDATE_NS 120.0 /* the filter and an exact score */
+#define PLAN_FOLLOWED_NS 800.0  /* the links of one row */
+#define PLAN_SCANNED_NS 4.0     /* one row */
 
 /* When everything is there already, it costs one look under the shared lock. */
 static ng_status search_prepare(const store_searched *searched)
@@ -66,7 +74,8 @@ typedef struct vectors_call {
     store_searched searched;
     const double *query; /* [dimensions] */
     store_filter filter;
-    uint32_t effort;
+    uint32_t effort;      /* 0 = exact */
+    uint32_t breadth;     /* of a walk, where few rows count */
     ngi_vector_hit *hits; /* [capacity] */
     size_t capacity, count;
     uint64_t *compared; /* or NULL */
@@ -94,7 +103,7 @@ static ng_status vectors_walk(vectors_call *call, bool *found)
                                              call->capacity, is_filtered ? ngi_filter_accept : NULL,
                                              filter, &search);
         if (status == NG_OK)
-            status = ngi_vector_search_graph(search, effort);
+            status = ngi_vector_search_graph(search, effort, call->breadth);
         if (status == NG_OK)
             call->count = ngi_vector_search_finish(search, call->hits, call->compared);
         *found = status == NG_OK && call->count == call->capacity;
@@ -162,20 +171,144 @@ static ng_status vectors_check(const store_searched *searched, size_t dimensions
     return status;
 }
 
+/* What a filter lets through, from the smallest source of candidates. */
+typedef struct source_walk {
+    vectors_call *call;
+    ngi_vector_search *search;
+    uint32_t slots[SOURCE_AHEAD]; /* whose vectors are being fetched */
+    unsigned count;
+} source_walk;
+
+static void source_flush(source_walk *walk)
+{
+    for (unsigned i = 0; i < walk->count; i++)
+        ngi_vector_search_offer_slot(walk->search, walk->slots[i]);
+    walk->count = 0;
+}
+
+static bool source_take(void *context, uint32_t slot)
+{
+    source_walk *walk = context;
+    const store_searched *searched = &walk->call->searched;
+    const char *vector = (const char *)ngi_vectors_get(searched->vectors, slot);
+    if (vector == NULL || !ngi_filter_accept(&walk->call->filter, slot))
+        return true;
+    for (size_t at = 0; at < FETCHED_BYTES; at += 64)
+        __builtin_prefetch(vector + at);
+    walk->slots[walk->count++] = slot;
+    if (walk->count == SOURCE_AHEAD)
+        source_flush(walk);
+    return true;
+}
+
+static ng_status vectors_by_source(vectors_call *call, store_source *source, bool *again)
+{
+    const store_searched *searched = &call->searched;
+    source_walk walk = {.call = call};
+    bool going = true;
+    ng_status status = search_prepare(searched);
+    if (status == NG_OK)
+        status = ngi_searched_read_begin(searched);
+    if (status != NG_OK)
+        return status;
+    uint64_t version = ngi_searched_version(searched);
+    status = ngi_vector_search_begin(searched->vectors, call->query, searched->select,
+                                     call->capacity, NULL, NULL, &walk.search);
+    while (status == NG_OK && going) {
+        going = ngi_source_slice(source, source_take, &walk);
+        source_flush(&walk);
+        if (!going)
+            break;
+        ngi_store_read_end(searched->store);
+        status = ngi_searched_read_begin(searched);
+        if (status != NG_OK) {
+            ngi_vector_search_destroy(walk.search);
+            return status;
+        }
+        going = ngi_searched_version(searched) == version;
+    }
+    if (status == NG_OK) {
+        *again = ngi_searched_version(searched) != version;
+        call->count = ngi_vector_search_finish(walk.search, call->hits, call->compared);
+    }
+    ngi_vector_search_destroy(walk.search);
+    ngi_store_read_end(searched->store);
+    return status;
+}
+
+/* --- the way that costs least ---------------------------------------------------------------- */
+
+/* Which share of the vectors a filter lets through, as a sample of them says. */
+static double plan_share(const vectors_call *call)
+{
+    const store_searched *searched = &call->searched;
+    uint64_t slots = store_slot_end(searched->store);
+    unsigned looked_at = 0, accepted = 0;
+    store_filter filter = call->filter;
+    for (unsigned i = 0; i < PLAN_SAMPLE; i++) {
+        uint32_t slot = (uint32_t)(i * slots / PLAN_SAMPLE);
+        if (slot == 0 || ngi_vectors_get(searched->vectors, slot) == NULL)
+            continue;
+        looked_at++;
+        accepted += ngi_filter_accept(&filter, slot);
+    }
+    return (accepted + 0.5) / (looked_at + 1.0);
+}
+
+/* Chooses between the candidates of a source, a walk that is so much broader as fewer rows count, and a
+ * scan of everything, by what each costs in nanoseconds. `*by_source` = the first; else `breadth` says
+ * how broad a walk is, or `effort` 0 that it does not pay. */
+static ng_status vectors_plan(vectors_call *call, store_source *source, bool *by_source)
+{
+    const store_searched *searched = &call->searched;
+    ng_status status;
+    *by_source = false;
+    NGI_TRY(ngi_searched_read_begin(searched));
+    status = ngi_filter_resolve(searched->store, call->filter.filter);
+    if (status == NG_OK)
+        status = ngi_source_begin(source, searched->store, call->filter.filter, 1);
+    if (status == NG_OK) {
+        double share = plan_share(call), rows = (double)ngi_vectors_count(searched->vectors);
+        double effort = call->effort > call->capacity ? call->effort : (double)call->capacity;
+        double breadth = effort / share, asked = 5 * (double)call->capacity / share;
+        double scan = rows * PLAN_SCANNED_NS + (asked < rows ? asked : rows) * PLAN_CANDIDATE_NS;
+        double walk = breadth * PLAN_FOLLOWED_NS;
+        bool can_walk = call->effort > 0 && breadth <= NG_VECTOR_EFFORT_MAX &&
+                        ngi_vectors_graph_serves(searched->vectors, searched->select);
+        double least = can_walk && walk < scan ? walk : scan;
+        *by_source = (double)ngi_source_bound(source) * PLAN_CANDIDATE_NS < least;
+        if (!can_walk || walk > scan)
+            call->effort = 0;
+        else
+            call->breadth = (uint32_t)breadth;
+    }
+    ngi_store_read_end(searched->store);
+out:
+    return status;
+}
+
 /* The hits of a call that has everything but room for them. */
 static ng_status vectors_find(vectors_call *call)
 {
-    bool again = true, found = false;
+    bool again = true, found = false, by_source = false;
+    store_source source = {.store = call->searched.store};
     ng_status status = NG_OK;
-    if (call->effort > 0 && call->capacity <= NG_VECTOR_EFFORT_MAX)
+    if (call->filter.filter != NULL)
+        status = vectors_plan(call, &source, &by_source);
+    if (status == NG_OK && !by_source && call->effort > 0 && call->capacity <= NG_VECTOR_EFFORT_MAX)
         status = vectors_walk(call, &found);
     for (int i = 0; i < SEARCH_RETRIES && again && !found && status == NG_OK; i++) {
+        if (by_source && i == 0) {
+            status = vectors_by_source(call, &source, &again);
+            continue;
+        }
         status = search_prepare(&call->searched);
         if (status == NG_OK)
             status = vectors_scan(call, &again);
     }
     if (status == NG_OK && again && !found)
         status = ngi_fail(NG_E_CANCELLED, "the projection changed during every attempt");
+    ngi_source_release(&source);
     return status;
 }
 

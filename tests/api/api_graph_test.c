@@ -158,6 +158,63 @@ static void test_filters(void **state)
     free_fixture(f);
 }
 
+/* The nearest of all, those without the tag left out, are the nearest of those that have it. */
+static void expect_tagged(fixture *f, const ng_filter *filter, const bool *tagged)
+{
+    static ng_score all[TOKENS];
+    ng_score some[FOUND];
+    ng_vector_options options = {.struct_size = sizeof options,
+                                 .remove_components = NG_PLAIN_COSINE};
+    float query[DIMENSIONS];
+    size_t count, some_count, at = 0;
+    random_vector(f, query);
+    ASSERT_OK(ng_vector_nearest(f->store, query, DIMENSIONS, &options, all, TOKENS, &count));
+    options.filter = filter;
+    ASSERT_OK(ng_vector_nearest(f->store, query, DIMENSIONS, &options, some, FOUND, &some_count));
+    for (size_t i = 0; i < count && at < FOUND; i++) {
+        if (!tagged[all[i].id])
+            continue;
+        assert_true(at < some_count);
+        assert_int_equal(some[at].id, all[i].id);
+        assert_true(some[at].score == all[i].score);
+        at++;
+    }
+    assert_int_equal(some_count, at);
+}
+
+/* Of every second, tenth, ... token, found by the tag or on the way through the graph. */
+static void test_tags(void **state)
+{
+    (void)state;
+    static const uint32_t one_of[] = {2, 10, 100, 1000, 4000};
+    fixture *f = make_fixture(TOKENS, "graph tags");
+    build(f);
+    for (size_t i = 0; i < sizeof one_of / sizeof *one_of; i++) {
+        bool tagged[TOKENS + 1] = {false};
+        char name[16];
+        const ng_text tag = {name, (size_t)snprintf(name, sizeof name, "one-of-%u", one_of[i])};
+        ng_token_fields fields = api_fields();
+        fields.set = NG_FIELD_TAGS;
+        fields.tags = &tag;
+        fields.tag_count = 1;
+        for (ng_token_id id = 1; id <= TOKENS; id++) {
+            tagged[id] = test_random_below(&f->random, one_of[i]) == 0;
+            if (tagged[id])
+                ASSERT_OK(ng_token_update(f->store, id, &fields, NULL));
+        }
+        const ng_filter filter = {.struct_size = sizeof filter,
+                                  .tags_all = &tag,
+                                  .tags_all_count = 1};
+        for (unsigned turn = 0; turn < 10; turn++)
+            expect_tagged(f, &filter, tagged);
+        assert_true(recall(f, &filter) >= 0.95);
+    }
+    const ng_text nobody = {"nobody", 6};
+    const ng_filter none = {.struct_size = sizeof none, .tags_any = &nobody, .tags_any_count = 1};
+    assert_true(recall(f, &none) == 1);
+    free_fixture(f);
+}
+
 static void test_changes(void **state)
 {
     (void)state;
@@ -259,8 +316,11 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_found),   cmocka_unit_test(test_filters),
-        cmocka_unit_test(test_changes), cmocka_unit_test(test_build_beside_a_writer),
+        cmocka_unit_test(test_found),
+        cmocka_unit_test(test_filters),
+        cmocka_unit_test(test_tags),
+        cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_build_beside_a_writer),
         cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
