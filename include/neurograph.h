@@ -1693,12 +1693,18 @@ typedef struct ng_vector_graph {
 } ng_vector_graph;
 
 /** Builds the graph that approximate searches of the field with the same `remove_components` walk through, in
- *  place of the one that the field had. `options` NULL: the default field, the default components. It is kept up while vectors come, change and go: the next approximate search brings
- *  in what is missing, up to a thousand of them, and is exact if that was not all; a new projection ends it,
- *  unless it is for the plain cosine. Not durable: a store that is opened has none.
+ *  place of the one that the field had. `options` NULL: the default field, the default components. It is kept
+ *  up while vectors come, change and go: the store's own thread, or the next approximate search, brings
+ *  in what is missing; such a search does so for up to a thousand vectors, and is exact if that was not
+ *  all. A new projection ends it, unless it does not depend on one. It is kept in a file beside the
+ *  snapshots: a store that is opened again has it; a file that is damaged costs a new build and nothing
+ *  else. Copies of a store (backups, streams, followers) have none.
  *  Threads: searches and writers go on meanwhile. `progress` (may be NULL) phase: "graph".
  *  Errors: NG_E_INVALID (remove_components), NG_E_NOT_FOUND (field, no vectors), NG_E_BUSY (one of the field
- *  is being built), NG_E_CANCELLED (progress, or a new projection or a drop of the field meanwhile), NG_E_NOMEM; then all is as before. */
+ *  is being built), NG_E_CANCELLED (progress, or a new projection or a drop of the field meanwhile),
+ *  NG_E_NOMEM; then all is as before.
+ *  Cost:   about 0.1 ms a vector; 64 bytes and up to 192 for links a vector of 100 dimensions, and some 700
+ *          more while it is built. */
 NG_API NG_MUST_USE ng_status ng_vector_graph_build(ng_store *store,
                                                    const ng_vector_graph_options *options,
                                                    ng_progress_fn progress, void *progress_context);

@@ -17,6 +17,8 @@
 
 #include "os/os_table.h"
 
+#define NGI_VECTORS_LINKS 48u /* of a row of a graph, at most */
+
 typedef struct ngi_vectors ngi_vectors; /* defined in index_vectors_private.h */
 typedef struct ngi_ann ngi_ann;         /* index_vectors_ann.h */
 
@@ -149,7 +151,17 @@ bool ngi_vectors_job_row(const ngi_vectors *vectors, const ngi_vectors_job *job,
  *  changed meanwhile; then nothing is put in place. */
 bool ngi_vectors_job_end(ngi_vectors *vectors, ngi_vectors_job *job, bool is_built);
 
+/** Brings a graph back that was kept, from a job that has begun: every slot that it had, then the slots
+ *  that each led to, then the end of the job. Slots without a vector are passed over. Nobody else uses
+ *  the vectors meanwhile. `restore_begin` makes room: NG_E_NOMEM. */
+NG_MUST_USE ng_status ngi_vectors_restore_begin(const ngi_vectors *vectors, ngi_vectors_job *job);
+void ngi_vectors_restore_slot(const ngi_vectors *vectors, ngi_vectors_job *job, uint32_t slot);
+void ngi_vectors_restore_links(const ngi_vectors *vectors, ngi_vectors_job *job, uint32_t slot,
+                               const uint32_t *slots, unsigned count);
+void ngi_vectors_restore_end(ngi_vectors_job *job);
+
 typedef struct ngi_vectors_graph_info {
+    int32_t select; /* `remove_components` that it is for, never 0 */
     uint32_t removed_components; /* 0 = plain */
     uint64_t rows;               /* that it has */
     uint64_t bytes;
@@ -157,12 +169,19 @@ typedef struct ngi_vectors_graph_info {
 
 /** False if there is none. */
 bool ngi_vectors_graph_get(const ngi_vectors *vectors, ngi_vectors_graph_info *out);
+/** The slot of a row of the graph and those it leads to, at most NGI_VECTORS_LINKS, into `links`; 0 = the
+ *  row is not in it. */
+uint32_t ngi_vectors_graph_links(const ngi_vectors *vectors, uint32_t row, uint32_t *links,
+                                 unsigned *count);
 void ngi_vectors_graph_drop(ngi_vectors *vectors);
 /** Whether the graph can answer for `remove_components`, once it is prepared. */
 bool ngi_vectors_graph_serves(const ngi_vectors *vectors, int32_t remove_components);
-/** Whether every row is in it, and few that were removed are. */
+/** Whether every row is in it: then it can answer. */
+bool ngi_vectors_graph_is_complete(const ngi_vectors *vectors);
+/** Whether, besides, few that were removed are: then there is nothing to do. */
 bool ngi_vectors_graph_is_prepared(const ngi_vectors *vectors);
-/** Brings in at most `max_rows` rows that have changed; call until it is prepared. NG_E_NOMEM. */
+/** Brings in at most `max_rows` rows that have changed, or as much time goes into what was removed; call
+ *  until it is prepared. NG_E_NOMEM. */
 NG_MUST_USE ng_status ngi_vectors_graph_prepare(ngi_vectors *vectors, uint32_t max_rows);
 /** In place of slices: offers the search the `effort` rows that the graph finds, walking on from the best
  *  `breadth`; those kept have exact scores. Some of the nearest may be missing. Errors: NG_E_NOMEM. */

@@ -21,12 +21,10 @@
 #ifndef NGI_INDEX_VECTORS_ANN_H
 #define NGI_INDEX_VECTORS_ANN_H
 
-#include "os/os_table.h"
+#include "index/index_vectors.h"
 
-#define NGI_ANN_LINKS 48u         /* of a row, at most: three lines of memory */
+#define NGI_ANN_LINKS NGI_VECTORS_LINKS         /* of a row, at most: three lines of memory */
 #define NGI_ANN_EFFORT_MAX 10000u /* of a search */
-
-typedef struct ngi_ann ngi_ann;
 
 /** For vectors of 2..4096 dimensions in rows 0..max_rows - 1. */
 NG_MUST_USE ng_status ngi_ann_create(ngi_os *os, ngi_mem *mem, uint32_t dimensions,
@@ -56,7 +54,7 @@ typedef struct ngi_ann_source {
 } ngi_ann_source;
 
 /** The same source gives the same graph, on every processor. Errors: NG_E_NOMEM, NG_E_LIMIT,
- *  NG_E_CANCELLED (go_on); then it is empty. Cost: memory of about 600 bytes + `dimensions` a row meanwhile. */
+ *  NG_E_CANCELLED (go_on); then it is empty. Cost: memory of about 700 bytes + `dimensions` a row meanwhile. */
 NG_MUST_USE ng_status ngi_ann_build(ngi_ann *ann, const ngi_ann_source *source);
 /** Adds a row, for which there is room, or gives it another vector. NG_E_NOMEM: as it was. */
 NG_MUST_USE ng_status ngi_ann_insert(ngi_ann *ann, uint32_t row, const float *vector);

@@ -8,6 +8,7 @@
  *
  * A vector has no direction, and scores nowhere, if it is the zero vector, or if no more than
  * RESIDUE_MIN of its centred length is left: rounding of its float32 values, not meaning. */
+#include "index/index_vectors_ann.h"
 #include "index/index_vectors_private.h"
 
 #include <float.h>
@@ -481,6 +482,8 @@ ng_status ngi_vectors_check(const ngi_vectors *vectors)
     }
     for (uint32_t i = 0; i < VECTORS_SETTING_COUNT; i++)
         NGI_TRY(check_setting(vectors, i));
+    if (vectors->graph.ann != NULL)
+        NGI_TRY(ngi_ann_check(vectors->graph.ann));
 out:
     return status;
 }

@@ -15,6 +15,7 @@
 #define DEVIATIONS 4.0      /* of the score of an image */
 #define AHEAD 4u            /* hits before one is scored, its vector is fetched */
 #define PREFETCH_BYTES 512u /* of it; the hardware fetches the rest */
+#define CLEANED_ROWS 8u     /* in the time in which one is inserted */
 #define CLEAN_DIVISOR 8u    /* a pass over the graph when so large a part of it was removed */
 
 static size_t graph_changed_bytes(uint32_t rows)
@@ -126,11 +127,17 @@ static bool graph_wants_cleaning(const ngi_vectors_graph *graph)
     return ngi_ann_removed_count(graph->ann) > ngi_ann_count(graph->ann) / CLEAN_DIVISOR;
 }
 
+bool ngi_vectors_graph_is_complete(const ngi_vectors *vectors)
+{
+    const ngi_vectors_graph *graph = &vectors->graph;
+    return graph->ann == NULL || ngi_ann_count(graph->ann) == vectors->count;
+}
+
 bool ngi_vectors_graph_is_prepared(const ngi_vectors *vectors)
 {
     const ngi_vectors_graph *graph = &vectors->graph;
     return graph->ann == NULL ||
-           (ngi_ann_count(graph->ann) == vectors->count && !graph_wants_cleaning(graph));
+           (ngi_vectors_graph_is_complete(vectors) && !graph_wants_cleaning(graph));
 }
 
 ng_status ngi_vectors_graph_prepare(ngi_vectors *vectors, uint32_t max_rows)
@@ -152,9 +159,66 @@ ng_status ngi_vectors_graph_prepare(ngi_vectors *vectors, uint32_t max_rows)
         max_rows--;
     }
     if (max_rows > 0 && graph_wants_cleaning(graph))
-        (void)ngi_ann_clean(graph->ann, max_rows);
+        (void)ngi_ann_clean(graph->ann, CLEANED_ROWS * max_rows);
 out:
     return status;
+}
+
+/* --- kept and brought back ------------------------------------------------------------------- */
+
+uint32_t ngi_vectors_graph_links(const ngi_vectors *vectors, uint32_t row, uint32_t *links,
+                                 unsigned *count)
+{
+    const ngi_ann *ann = vectors->graph.ann;
+    *count = 0;
+    if (ann == NULL || !ngi_ann_has(ann, row))
+        return 0;
+    *count = ngi_ann_get_links(ann, row, links);
+    for (unsigned i = 0; i < *count; i++)
+        links[i] = ngi_vectors_info_at(vectors, links[i])->slot;
+    return ngi_vectors_info_at(vectors, row)->slot;
+}
+
+ng_status ngi_vectors_restore_begin(const ngi_vectors *vectors, ngi_vectors_job *job)
+{
+    return ngi_ann_reserve(job->ann, vectors->row_end);
+}
+
+/* The row of a slot, or VECTORS_NO_ROW. */
+static uint32_t graph_row_of(const ngi_vectors *vectors, uint32_t slot)
+{
+    const float *values =
+        slot > 0 && slot <= vectors->max_slots ? ngi_vectors_get(vectors, slot) : NULL;
+    if (values == NULL)
+        return VECTORS_NO_ROW;
+    return (uint32_t)((size_t)(values - ngi_vectors_row_at(vectors, 0)) / vectors->dimensions);
+}
+
+void ngi_vectors_restore_slot(const ngi_vectors *vectors, ngi_vectors_job *job, uint32_t slot)
+{
+    float direction[NGI_DIMENSIONS_MAX];
+    uint32_t row = graph_row_of(vectors, slot);
+    if (row != VECTORS_NO_ROW && ngi_vectors_job_row(vectors, job, row, direction))
+        ngi_ann_restore_row(job->ann, row, direction);
+}
+
+void ngi_vectors_restore_links(const ngi_vectors *vectors, ngi_vectors_job *job, uint32_t slot,
+                               const uint32_t *slots, unsigned count)
+{
+    uint32_t rows[NGI_VECTORS_LINKS], row = graph_row_of(vectors, slot);
+    unsigned found = 0;
+    if (row == VECTORS_NO_ROW || !ngi_ann_has(job->ann, row))
+        return;
+    for (unsigned i = 0; i < count && i < NGI_VECTORS_LINKS; i++) {
+        rows[found] = graph_row_of(vectors, slots[i]);
+        found += rows[found] != VECTORS_NO_ROW;
+    }
+    ngi_ann_restore_links(job->ann, row, rows, found);
+}
+
+void ngi_vectors_restore_end(ngi_vectors_job *job)
+{
+    ngi_ann_restore_end(job->ann);
 }
 
 /* --- what it answers ------------------------------------------------------------------------- */
@@ -165,8 +229,13 @@ bool ngi_vectors_graph_get(const ngi_vectors *vectors, ngi_vectors_graph_info *o
     *out = (ngi_vectors_graph_info){0};
     if (graph->ann == NULL)
         return false;
-    *out = (ngi_vectors_graph_info){ngi_setting_is_cosine(graph->setting) ? graph->setting : 0,
-                                    ngi_ann_count(graph->ann), ngi_ann_bytes(graph->ann)};
+    int32_t select = graph->setting == VECTORS_PLAIN ? NG_PLAIN_COSINE
+                     : graph->setting == VECTORS_DOT ? NGI_SELECT_DOT
+                     : graph->setting == VECTORS_L2  ? NGI_SELECT_L2
+                                                     : (int32_t)graph->setting;
+    *out =
+        (ngi_vectors_graph_info){select, ngi_setting_is_cosine(graph->setting) ? graph->setting : 0,
+                                 ngi_ann_count(graph->ann), ngi_ann_bytes(graph->ann)};
     return true;
 }
 

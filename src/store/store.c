@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The life of a store, and the frame of every read and write. */
 #include "store/store_shrink.h"
+#include "store/store_graph_file.h"
 #include "store/store_snapshot.h"
 
 #include <assert.h>
@@ -286,9 +287,17 @@ static void store_latch(void *context)
     atomic_store_explicit(&store->readable_end, 0, memory_order_release);
 }
 
+static void store_load_graphs(ng_store *store)
+{
+    store->graphs_seq = 0;
+    ngi_graphs_load(store);
+}
+
 static ng_status store_replay(void *context, const ngi_op *op)
 {
     ng_store *store = context;
+    if (store->graphs_seq != 0 && op->seq > store->graphs_seq)
+        store_load_graphs(store);
     ng_status status = ngi_store_prepare(store, op);
     return status == NG_OK ? ngi_store_apply(store, op) : status;
 }
@@ -393,6 +402,7 @@ static void store_free(ng_store *store)
     if (store->path != NULL)
         ngi_free(mem, store->path, strlen(store->path) + 1);
     ngi_cond_destroy(&store->upkeep.wake);
+    ngi_mutex_destroy(&store->graphs_lock);
     ngi_mutex_destroy(&store->upkeep.lock);
     ngi_rwlock_destroy(&store->index_lock);
     ngi_free(store->root, store, sizeof *store);
@@ -529,7 +539,12 @@ static ng_status store_recover(ng_store *store, const ngi_manifest *manifest)
     if (store->path != NULL)
         NGI_TRY(ngi_snapshot_recover(store, manifest, &seq, &time_us));
     store->recovered_snapshot_seq = seq;
+    store->graphs_seq = ngi_graphs_seq(store);
+    if (store->graphs_seq < seq)
+        store->graphs_seq = 0;
     NGI_TRY(ngi_wal_recover(store->wal, seq, time_us, store_replay, store));
+    if (store->graphs_seq != 0)
+        store_load_graphs(store);
     store->given.slot_given = store_slot_end(store);
     store->given.id_given = store->graph.id_end;
 out:
@@ -606,7 +621,12 @@ static ng_status store_init(ng_store *store, ngi_os *os, ngi_mem *mem)
         return status;
     status = ngi_mutex_init(&store->upkeep.lock);
     if (status == NG_OK) {
-        status = ngi_cond_init(&store->upkeep.wake);
+        status = ngi_mutex_init(&store->graphs_lock);
+        if (status == NG_OK) {
+            status = ngi_cond_init(&store->upkeep.wake);
+            if (status != NG_OK)
+                ngi_mutex_destroy(&store->graphs_lock);
+        }
         if (status != NG_OK)
             ngi_mutex_destroy(&store->upkeep.lock);
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Checkpoint: a snapshot, and then less log.
  *
- *     view -> wait until it is durable -> write, sync, verify, rename -> MANIFEST -> remove
- *          segments -> remove snapshots
+ *     view -> wait until it is durable -> write, sync, verify, rename -> graphs -> MANIFEST
+ *          -> remove segments -> remove snapshots
  *
  * Invariants:
  *   1. Nothing is removed before MANIFEST names a snapshot that was verified.
@@ -11,6 +11,7 @@
  *   3. Until MANIFEST names it, the store does not depend on the new file. A failure after it got its
  *      name leaves it, because MANIFEST may already name it; once it does, nothing fails.
  *   4. At most one at a time: `upkeep.checkpointing`. */
+#include "store/store_graph_file.h"
 #include "store/store_snapshot.h"
 
 #include <stdio.h>
@@ -115,6 +116,9 @@ static ng_status checkpoint_run(ng_store *store, store_progress *progress, ng_se
                                 ng_checkpoint_report *out)
 {
     ng_status status = checkpoint_save(store, progress, out);
+    /* Before MANIFEST names the snapshot: graphs that are older than it are of no use. */
+    if (status == NG_OK)
+        ngi_graphs_save(store);
     if (status == NG_OK)
         status =
             ngi_wal_retire(store->wal, out->seq, before, store->upkeep.retain_bytes,

@@ -2,13 +2,14 @@
 /* Building the graph of approximate search by vector beside readers and writers: vectors are copied
  * row by row under the shared lock, the graph is made without any, and taken in under the writer's. */
 #include "index/index_vectors_ann.h"
-#include "store/store_private.h"
+#include "store/store_graph_file.h"
 #include "store/store_snapshot.h"
 
 #include <string.h>
 
 #define PROGRESS_STEPS 1000u
 #define COPIED_ROWS 256u /* under one hold of the lock */
+#define STEP_ROWS 16u    /* likewise, of what is brought in: a few milliseconds */
 
 typedef struct graph_build {
     ng_store *store;
@@ -122,6 +123,8 @@ ng_status ngi_store_vector_graph_build(ng_store *store, const ng_vector_graph_op
     if (status == NG_OK)
         status = graph_run(&build);
     ngi_searched_end(&build.searched);
+    if (status == NG_OK)
+        ngi_graphs_save(store);
     return status;
 }
 
@@ -163,7 +166,10 @@ ng_status ngi_store_vector_graph_drop(ng_store *store, ng_vector_field_id id)
     if (vectors != NULL)
         ngi_vectors_graph_drop(vectors);
     ngi_rwlock_write_end(&store->index_lock);
-    return vectors != NULL ? NG_OK : ngi_vector_field_fail(id);
+    if (vectors == NULL)
+        return ngi_vector_field_fail(id);
+    ngi_graphs_save(store);
+    return NG_OK;
 }
 
 ng_status ngi_store_graph_serves(const ng_store *store, int32_t remove_components, bool *out)
@@ -174,4 +180,37 @@ ng_status ngi_store_graph_serves(const ng_store *store, int32_t remove_component
     *out = ngi_vectors_graph_serves(store->vectors, remove_components);
     ngi_store_read_end(store);
     return NG_OK;
+}
+
+/* --- kept up --------------------------------------------------------------------------------- */
+
+/* The first index whose graph lacks something, with the lock held; NULL if there is none. */
+static ngi_vectors *graph_unprepared(const ng_store *store)
+{
+    for (ng_vector_field_id id = 0; id <= NGI_VECTOR_FIELDS_MAX; id++) {
+        ngi_vectors *vectors = graph_vectors(store, id);
+        if (vectors != NULL && !ngi_vectors_graph_is_prepared(vectors))
+            return vectors;
+    }
+    return NULL;
+}
+
+bool ngi_graphs_are_due(ng_store *store)
+{
+    ngi_rwlock_read(&store->index_lock);
+    bool are_due = graph_unprepared(store) != NULL;
+    ngi_store_read_end(store);
+    return are_due;
+}
+
+ng_status ngi_graphs_step(ng_store *store, uint64_t deadline_ns)
+{
+    ng_status status = NG_OK;
+    (void)deadline_ns; /* a step is short */
+    ngi_rwlock_write(&store->index_lock);
+    ngi_vectors *vectors = graph_unprepared(store);
+    if (vectors != NULL)
+        status = ngi_vectors_graph_prepare(vectors, STEP_ROWS);
+    ngi_rwlock_write_end(&store->index_lock);
+    return status;
 }

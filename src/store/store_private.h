@@ -175,6 +175,8 @@ struct ng_store {
     uint8_t uuid[16];
     uint8_t origin_uuid[16]; /* of the store that this one follows */
     ng_seq recovered_snapshot_seq;
+    ng_seq graphs_seq;     /* while opening: the op behind which graphs are loaded; 0 = none */
+    ngi_mutex graphs_lock; /* held while graphs are written; before index_lock */
     uint64_t created_us;
     uint64_t open_us;
 

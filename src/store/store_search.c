@@ -49,7 +49,8 @@ ng_status ngi_store_prepare_search(const ng_store *store, int32_t remove_compone
 }
 
 /* Likewise the graph of approximate search, if there is one. `*prepared` = nothing is missing in it:
- * a writer may be faster, and a search does not run after it. */
+ * a writer may be faster, and a search does not run after it. What was removed is left to the store's own
+ * thread; without one each search takes a step. */
 static ng_status search_prepare_graph(const store_searched *searched, bool *prepared)
 {
     ng_store *mutable_store = store_mutable(searched->store);
@@ -57,9 +58,11 @@ static ng_status search_prepare_graph(const store_searched *searched, bool *prep
         ng_status status = ngi_searched_read_begin(searched);
         if (status != NG_OK)
             return status;
-        *prepared = ngi_vectors_graph_is_prepared(searched->vectors);
+        bool has_time = round == 0 && !searched->store->upkeep.has_thread;
+        bool is_done = !has_time || ngi_vectors_graph_is_prepared(searched->vectors);
+        *prepared = ngi_vectors_graph_is_complete(searched->vectors);
         ngi_store_read_end(searched->store);
-        if (*prepared || round == GRAPH_ROUNDS)
+        if ((*prepared && is_done) || round == GRAPH_ROUNDS)
             return NG_OK;
         ngi_rwlock_write(&mutable_store->index_lock);
         status = ngi_vectors_graph_prepare(searched->vectors, GRAPH_ROWS);

@@ -12,6 +12,7 @@
  *
  * A flush is due from the first op of interval durability that is appended; `flush_due` is set once
  * and cleared before the flush, so an op appended during it makes the next one due. */
+#include "store/store_graph_file.h"
 #include "store/store_shrink.h"
 #include "store/store_snapshot.h"
 
@@ -176,6 +177,7 @@ static const store_job upkeep_jobs[] = {
     {.due = ngi_store_expiry_is_due, .step = ngi_store_expiry_step},
     {.due = ngi_cleanup_is_due, .step = ngi_cleanup_step},
     {.due = ngi_shrink_is_due, .step = ngi_shrink_step},
+    {.due = ngi_graphs_are_due, .step = ngi_graphs_step},
     {.due = upkeep_checkpoint_is_due, .step = upkeep_checkpoint_step, .is_long = true},
 };
 
