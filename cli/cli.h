@@ -86,6 +86,7 @@ struct cli_context {
 #define CLI_STORE_DEFAULT "./neurograph-data"
 
 extern const cli_command cli_command_load;
+extern const cli_command cli_command_anchor;
 extern const cli_command cli_command_query;
 extern const cli_command cli_command_similarity;
 extern const cli_command cli_command_odd;

@@ -12,6 +12,12 @@ NG_MUST_USE ng_status ngi_mind_bootstrap(ng_store *store, const char *path,
                                          const ng_bootstrap_options *options,
                                          ng_bootstrap_report *out);
 
+/** As ng_anchor and ng_anchor_remove; docs/anchors.md. Struct sizes are checked. */
+NG_MUST_USE ng_status ngi_mind_anchor(ng_store *store, const ng_anchor_options *options,
+                                      ng_anchor_report *out);
+NG_MUST_USE ng_status ngi_mind_anchor_remove(ng_store *store, const ng_anchor_options *options,
+                                             ng_anchor_report *out);
+
 /** As ng_query. `options` may be NULL. The result is one block of its own and does not need the
  *  store: it may be destroyed after the store was closed. */
 NG_MUST_USE ng_status ngi_mind_query(const ng_store *store, const char *text,

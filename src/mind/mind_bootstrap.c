@@ -75,6 +75,18 @@ static ng_status load_wait(const ngi_load *load)
     return applied <= durable ? NG_OK : ngi_store_wait_durable(load->store, applied);
 }
 
+ng_status ngi_load_finish(const ngi_load *load, ng_status status)
+{
+    char message[LOAD_MESSAGE_MAX];
+    if (status == NG_OK)
+        return load_wait(load);
+    snprintf(message, sizeof message, "%s", ngi_last_error());
+    ng_status waited = load_wait(load); /* the batches before the failure are kept */
+    (void)waited;
+    ngi_error_set(message);
+    return status;
+}
+
 static ng_status load_stop_listing(void *context, const char *name)
 {
     (void)context;
@@ -145,16 +157,7 @@ ng_status ngi_mind_bootstrap(ng_store *store, const char *path, const ng_bootstr
                      .path = path};
     uint64_t begin_ns = load.os->monotonic_ns(load.os);
 
-    ng_status status = load_run(&load, options);
-    if (status == NG_OK) {
-        status = load_wait(&load);
-    } else {
-        char message[LOAD_MESSAGE_MAX];
-        snprintf(message, sizeof message, "%s", ngi_last_error());
-        ng_status waited = load_wait(&load); /* the batches before the failure are kept */
-        (void)waited;
-        ngi_error_set(message);
-    }
+    ng_status status = ngi_load_finish(&load, load_run(&load, options));
     load.report.total_seconds = ngi_load_seconds(&load, begin_ns);
     if (out != NULL)
         *out = load.report;
