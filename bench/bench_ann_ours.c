@@ -48,6 +48,8 @@ static bool ours_fill(ng_store *store, const bench_ann_vectors *vectors)
 static void *ours_build(const bench_ann_vectors *vectors, size_t setting, double *seconds)
 {
     (void)setting; /* there is one */
+    const ng_vector_graph_options plain = {.struct_size = sizeof plain,
+                                           .remove_components = NG_PLAIN_COSINE};
     ours_index *self = calloc(1, sizeof *self);
     if (self == NULL) {
         bench_complain("out of memory");
@@ -57,7 +59,7 @@ static void *ours_build(const bench_ann_vectors *vectors, size_t setting, double
     bool good =
         bench_ok(ng_open(NULL, NULL, &self->store), "ng_open") && ours_fill(self->store, vectors);
     double began = bench_clock_seconds();
-    if (!good || !bench_ok(ng_vector_graph_build(self->store, NG_PLAIN_COSINE, NULL, NULL),
+    if (!good || !bench_ok(ng_vector_graph_build(self->store, &plain, NULL, NULL),
                            "ng_vector_graph_build")) {
         ours_destroy(self);
         return NULL;

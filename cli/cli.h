@@ -27,7 +27,7 @@
 #define CLI_EXIT_TABLE(X)                                                                          \
     X(CLI_OK, 0, "done")                                                                           \
     X(CLI_NOTHING, 1,                                                                              \
-      "found nothing (query, similarity, path, neighbors), or check found problems")               \
+      "found nothing (query, similarity, path, neighbors, nearest), or check found problems")      \
     X(CLI_USAGE, 2, "usage error or bad argument")                                                 \
     X(CLI_NOT_FOUND, 3,                                                                            \
       "a store, file, token, connection or collection does not exist, or has gone")                \
@@ -43,14 +43,16 @@ typedef enum cli_exit {
 #undef CLI_EXIT_ENUM
 } cli_exit;
 
-#define CLI_LABEL_ROOM 1088   /* a label has at most 1024 bytes; or "#" and an id */
-#define CLI_LIMIT_DEFAULT 10u /* of a search */
-#define CLI_LIMIT_MAX 10000u  /* of a search; the same as ng_query's */
+#define CLI_LABEL_ROOM 1088    /* a label has at most 1024 bytes; or "#" and an id */
+#define CLI_FIELD_NAME_ROOM 65 /* of a vector field */
+#define CLI_LIMIT_DEFAULT 10u  /* of a search */
+#define CLI_LIMIT_MAX 10000u   /* of a search; the same as ng_query's */
 
 typedef struct cli_option {
-    const char *name;     /* long name */
-    int value;            /* below 256 the letter of its short form as well */
-    const char *argument; /* what the help calls its argument; NULL = a switch */
+    const char *name; /* long name */
+    int value;        /* below 256 the letter of its short form as well */
+    const char *
+        argument; /* what the help calls its argument, "[=K]" if it may be left out; NULL = a switch */
     const char *help;
 } cli_option;
 
@@ -86,6 +88,7 @@ struct cli_context {
 #define CLI_STORE_DEFAULT "./neurograph-data"
 
 extern const cli_command cli_command_load;
+extern const cli_command cli_command_weave;
 extern const cli_command cli_command_anchor;
 extern const cli_command cli_command_query;
 extern const cli_command cli_command_similarity;
@@ -102,6 +105,8 @@ extern const cli_command cli_command_ls;
 extern const cli_command cli_command_count;
 extern const cli_command cli_command_find;
 extern const cli_command cli_command_index;
+extern const cli_command cli_command_vectors;
+extern const cli_command cli_command_nearest;
 extern const cli_command cli_command_neighbors;
 extern const cli_command cli_command_grid;
 extern const cli_command cli_command_clusters;

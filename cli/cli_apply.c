@@ -215,12 +215,31 @@ static int apply_place(applier *self)
     return apply_collection(self, self->line.collection, &self->line.fields.collection);
 }
 
+/* The numbers of the fields that the line names. */
+static int apply_vector_fields(applier *self)
+{
+    for (size_t i = 0; i < self->line.fields.vector_count; i++) {
+        const apply_text *text = &self->line.field_names[i];
+        char name[CLI_FIELD_NAME_ROOM + 1];
+        ng_status status;
+
+        snprintf(name, sizeof name, "%.*s",
+                 (int)(text->count < sizeof name ? text->count : sizeof name - 1), text->bytes);
+        status = ng_vector_field_find(self->context->store, name, &self->line.vectors[i].field);
+        if (status != NG_OK)
+            return apply_fail_status(self, status);
+    }
+    return CLI_OK;
+}
+
 static int apply_create(applier *self, const ng_write_options *write, uint64_t *id)
 {
     ng_token_fields *fields = &self->line.fields;
     ng_status status;
     int code = apply_place(self);
 
+    if (code == CLI_OK)
+        code = apply_vector_fields(self);
     if (code != CLI_OK)
         return code;
     /* A token begins in no space, without label and vector: nothing to take away. */
@@ -239,6 +258,8 @@ static int apply_update(applier *self, const ng_write_options *write, uint64_t *
     ng_status status;
     int code = apply_token(self, &self->line.token, id);
 
+    if (code == CLI_OK)
+        code = apply_vector_fields(self);
     if (code != CLI_OK)
         return code;
     apply_persistent(self);
@@ -251,6 +272,8 @@ static int apply_put(applier *self, const ng_write_options *write, uint64_t *id)
     ng_status status;
     int code = apply_place(self);
 
+    if (code == CLI_OK)
+        code = apply_vector_fields(self);
     if (code != CLI_OK)
         return code;
     apply_persistent(self);
@@ -557,7 +580,8 @@ static int apply_work(applier *self)
     self->parser = ngs_json_parser_create();
     if (self->parser == NULL)
         return cli_fail(self->context, CLI_REFUSED, "no memory for JSON");
-    self->line.vector = cli_allocate(APPLY_DIMENSIONS_MAX, sizeof *self->line.vector);
+    self->line.vector = cli_allocate((size_t)(1 + APPLY_FIELDS_MAX) * APPLY_DIMENSIONS_MAX,
+                                     sizeof *self->line.vector);
     cli_signal_catch();
     code = apply_lines(self);
     ng_txn_rollback(self->txn);

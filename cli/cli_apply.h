@@ -9,6 +9,7 @@
 
 #define APPLY_TEXT_MAX 640 /* of what is wrong with a line */
 #define APPLY_DIMENSIONS_MAX 4096u
+#define APPLY_FIELDS_MAX 15u
 
 typedef enum apply_op {
     APPLY_CREATE,
@@ -48,7 +49,12 @@ typedef struct apply_line {
     int persistent; /* of a token: 1, 0, or -1 to leave it */
     ng_token_fields fields;
     ng_connection_fields link;
-    float *vector; /* [APPLY_DIMENSIONS_MAX], the caller's */
+    float
+        *vector; /* [1 + APPLY_FIELDS_MAX][APPLY_DIMENSIONS_MAX], the caller's; the first is of the
+                      default field */
+    apply_text
+        field_names[APPLY_FIELDS_MAX]; /* of fields.vectors, whose numbers are not known yet */
+    ng_field_vector vectors[APPLY_FIELDS_MAX];
 } apply_line;
 
 /** Reads one line of `bytes` bytes, with NGS_JSON_PADDING bytes of room after them. False: `error`

@@ -267,26 +267,68 @@ static bool apply_read_spaces(const apply_reader *reader, ngs_json_value value)
     return true;
 }
 
-static bool apply_read_vector(const apply_reader *reader, ngs_json_value value)
+/* Into `out` [APPLY_DIMENSIONS_MAX]; 0 numbers of null. */
+static bool read_numbers(const apply_reader *reader, ngs_json_value value, float *out,
+                         size_t *count)
 {
-    ng_token_fields *fields = &reader->line->fields;
     ngs_json_walk walk;
     ngs_json_value element;
 
-    fields->set |= NG_FIELD_VECTOR;
+    *count = 0;
     if (ngs_json_type_of(value) == NGS_JSON_NULL)
         return true;
     if (ngs_json_type_of(value) != NGS_JSON_ARRAY || !ngs_json_begin(value, &walk))
         return reader_type(reader, value, "an array of numbers or null");
-    fields->vector = reader->line->vector;
     while (ngs_json_next(&walk, NULL, NULL, &element)) {
-        if (fields->vector_dimensions == APPLY_DIMENSIONS_MAX)
+        if (*count == APPLY_DIMENSIONS_MAX)
             return reader_fail(reader, "more than %u dimensions", APPLY_DIMENSIONS_MAX);
-        if (!read_float(reader, element, &reader->line->vector[fields->vector_dimensions]))
+        if (!read_float(reader, element, &out[*count]))
             return false;
-        fields->vector_dimensions++;
+        ++*count;
     }
-    return fields->vector_dimensions > 0 || reader_fail(reader, "no numbers; null means no vector");
+    return *count > 0 || reader_fail(reader, "no numbers; null means no vector");
+}
+
+static bool apply_read_vector(const apply_reader *reader, ngs_json_value value)
+{
+    ng_token_fields *fields = &reader->line->fields;
+
+    fields->set |= NG_FIELD_VECTOR;
+    fields->vector = reader->line->vector;
+    return read_numbers(reader, value, reader->line->vector, &fields->vector_dimensions);
+}
+
+/* By the names of fields; which numbers they have is known when the line is carried out. */
+static bool apply_read_vectors(const apply_reader *reader, ngs_json_value value)
+{
+    apply_line *line = reader->line;
+    ng_token_fields *fields = &line->fields;
+    ngs_json_walk walk;
+    ngs_json_value vector;
+    const char *key;
+    size_t key_count;
+
+    if (ngs_json_type_of(value) != NGS_JSON_OBJECT || !ngs_json_begin(value, &walk))
+        return reader_type(reader, value, "an object of vectors by field");
+    while (ngs_json_next(&walk, &key, &key_count, &vector)) {
+        size_t at = fields->vector_count;
+        float *values = line->vector + (1 + at) * APPLY_DIMENSIONS_MAX;
+
+        if (at == APPLY_FIELDS_MAX)
+            return reader_fail(reader, "more than %u fields", APPLY_FIELDS_MAX);
+        for (size_t i = 0; i < at; i++)
+            if (line->field_names[i].count == key_count &&
+                memcmp(line->field_names[i].bytes, key, key_count) == 0)
+                return reader_fail(reader, "%.*s occurs twice", (int)key_count, key);
+        line->field_names[at] = (apply_text){key, key_count};
+        if (!read_numbers(reader, vector, values, &line->vectors[at].dimensions))
+            return false;
+        line->vectors[at].values = values;
+        fields->vector_count++;
+    }
+    fields->set |= NG_FIELD_VECTORS;
+    fields->vectors = line->vectors;
+    return true;
 }
 
 /* ---- connections ---- */
@@ -485,6 +527,7 @@ static const apply_field apply_fields[] = {
     {"persistent", TOKEN_OPS | LINK_OPS, apply_read_persistent},
     {"spaces", TOKEN_OPS, apply_read_spaces},
     {"vector", TOKEN_OPS, apply_read_vector},
+    {"vectors", TOKEN_OPS, apply_read_vectors},
     {"source", END_OPS, apply_read_source},
     {"target", END_OPS, apply_read_target},
     {"type", LINK_OPS, apply_read_type},

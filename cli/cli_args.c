@@ -27,7 +27,9 @@ static size_t args_add(cli_args *args, const cli_option *options, size_t count)
     for (; options != NULL && options->name != NULL; options++) {
         assert(count < CLI_OPTION_MAX);
         args->table[count].name = options->name;
-        args->table[count].has_arg = options->argument != NULL ? required_argument : no_argument;
+        args->table[count].has_arg = options->argument == NULL                  ? no_argument
+                                     : strncmp(options->argument, "[=", 2) == 0 ? optional_argument
+                                                                                : required_argument;
         args->table[count].val = options->value;
         count++;
         if (options->value < CLI_OPTION_FIRST) {
@@ -423,9 +425,9 @@ bool cli_parse_triple(const cli_args *args, const char *text, float out[NG_AXIS_
     return true;
 }
 
-bool cli_parse_vector(const cli_args *args, float **out, size_t *count)
+bool cli_parse_vector(const cli_args *args, const char *text, float **out, size_t *count)
 {
-    const char *part = args->value;
+    const char *part = text;
     size_t capacity = 1, used = 0;
     float *numbers;
 

@@ -25,7 +25,7 @@ typedef struct cli_args {
     struct option table[CLI_OPTION_MAX + 1];
     char letters[3 * CLI_OPTION_MAX + 3];
     const char *name;  /* long name of the option that was read */
-    const char *value; /* its argument */
+    const char *value; /* its argument; NULL if it was left out */
     char **operands;   /* once all options are read */
     int operand_count;
     int exit_code; /* when cli_args_next returned -1 */
@@ -72,8 +72,8 @@ bool cli_parse_float(const cli_args *args, float *out);
 bool cli_parse_time(const cli_args *args, uint64_t *out);
 /** "x,y,z". */
 bool cli_parse_triple(const cli_args *args, const char *text, float out[NG_AXIS_COUNT]);
-/** "0.1,0.2,..." in a new array, which the caller frees. */
-bool cli_parse_vector(const cli_args *args, float **out, size_t *count);
+/** "0.1,0.2,..." in a new array, which the caller frees. `text` is the value or a part of it. */
+bool cli_parse_vector(const cli_args *args, const char *text, float **out, size_t *count);
 
 /** "TYPE,TYPE,..." of connections, added to the set. */
 bool cli_parse_types(const cli_args *args, ng_type_set *set);

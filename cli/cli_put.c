@@ -40,6 +40,13 @@ enum {
 };
 
 #define PUT_TAGS_MAX 32
+#define PUT_FIELDS_MAX 15
+
+/* A vector in a named field, which is looked up once the store is open. */
+typedef struct put_named {
+    char name[CLI_FIELD_NAME_ROOM];
+    float *values; /* NULL: it is removed */
+} put_named;
 
 typedef struct put_request {
     const char *label; /* NULL = none was given */
@@ -50,6 +57,8 @@ typedef struct put_request {
     bool if_absent;
     float *vector;
     ng_text tags[PUT_TAGS_MAX];
+    put_named named[PUT_FIELDS_MAX];
+    ng_field_vector vectors[PUT_FIELDS_MAX];
     bool no_tags, no_data;
     ng_token_fields fields;
 } put_request;
@@ -134,8 +143,48 @@ static bool put_parse_leave(const cli_args *args, ng_token_fields *fields)
     return true;
 }
 
+/* NAME=X,Y,...; without numbers it is removed. */
+static bool put_parse_named(const cli_args *args, put_request *request, size_t length)
+{
+    ng_token_fields *fields = &request->fields;
+    put_named *named = &request->named[fields->vector_count];
+    ng_field_vector *vector = &request->vectors[fields->vector_count];
+
+    if (fields->vector_count == PUT_FIELDS_MAX || length == 0 || length >= sizeof named->name) {
+        cli_fail(args->context, CLI_USAGE, "--vector: '%s' is not X,Y,... or NAME=X,Y,...",
+                 args->value);
+        return false;
+    }
+    snprintf(named->name, sizeof named->name, "%.*s", (int)length, args->value);
+    for (size_t i = 0; i < fields->vector_count; i++) {
+        if (strcmp(request->named[i].name, named->name) == 0) {
+            cli_fail(args->context, CLI_USAGE, "--vector: field '%s' is given twice", named->name);
+            return false;
+        }
+    }
+    if (args->value[length + 1] != '\0' &&
+        !cli_parse_vector(args, args->value + length + 1, &named->values, &vector->dimensions))
+        return false;
+    vector->values = named->values;
+    fields->vector_count++;
+    fields->vectors = request->vectors;
+    fields->set |= NG_FIELD_VECTORS;
+    return true;
+}
+
+static void put_release(put_request *request)
+{
+    free(request->vector);
+    for (size_t i = 0; i < PUT_FIELDS_MAX; i++)
+        free(request->named[i].values);
+}
+
 static bool put_parse_vector(const cli_args *args, put_request *request)
 {
+    size_t length = args->value != NULL ? strcspn(args->value, "=") : 0;
+
+    if (args->value != NULL && args->value[length] == '=')
+        return put_parse_named(args, request, length);
     free(request->vector);
     request->vector = NULL;
     request->fields.vector = NULL;
@@ -143,7 +192,7 @@ static bool put_parse_vector(const cli_args *args, put_request *request)
     request->fields.set |= NG_FIELD_VECTOR;
     if (args->value == NULL)
         return true;
-    if (!cli_parse_vector(args, &request->vector, &request->fields.vector_dimensions))
+    if (!cli_parse_vector(args, args->value, &request->vector, &request->fields.vector_dimensions))
         return false;
     request->fields.vector = request->vector;
     return true;
@@ -344,6 +393,18 @@ static int put_find(const cli_context *context, const put_request *request, put_
     return CLI_OK;
 }
 
+static int put_fields(const cli_context *context, put_request *request)
+{
+    for (size_t i = 0; i < request->fields.vector_count; i++) {
+        ng_status status = ng_vector_field_find(context->store, request->named[i].name,
+                                                &request->vectors[i].field);
+
+        if (status != NG_OK)
+            return cli_fail_about(context, status, "--vector");
+    }
+    return CLI_OK;
+}
+
 static int put_write(const cli_context *context, put_request *request, put_answer *answer)
 {
     ng_write_options write = {.struct_size = sizeof write,
@@ -352,8 +413,10 @@ static int put_write(const cli_context *context, put_request *request, put_answe
                               .if_version = (uint32_t)request->if_version};
     ng_token_fields *fields = &request->fields;
     ng_status status;
-    int code = put_collection(context, request, &fields->collection);
+    int code = put_fields(context, request);
 
+    if (code == CLI_OK)
+        code = put_collection(context, request, &fields->collection);
     if (code == CLI_OK)
         code = put_find(context, request, answer);
     if (code != CLI_OK)
@@ -421,7 +484,7 @@ static int put_run(cli_context *context, int argc, char **argv)
     cli_args_begin(&args, context, argc, argv);
     while (code == CLI_OK && (option = cli_args_next(&args)) != 0) {
         if (option < 0) {
-            free(request.vector);
+            put_release(&request);
             return args.exit_code;
         }
         if (!put_option(&args, option, &request))
@@ -429,7 +492,7 @@ static int put_run(cli_context *context, int argc, char **argv)
     }
     if (code == CLI_OK)
         code = put_finish(context, &args, &request);
-    free(request.vector);
+    put_release(&request);
     return code;
 }
 
@@ -444,7 +507,8 @@ static const cli_option put_options[] = {
     {"no-persistent", PUT_NO_PERSISTENT, NULL, "take that mark away"},
     {"at", PUT_AT, "SPACE=X,Y,Z", "coordinates in a space; once for each space"},
     {"leave", PUT_LEAVE, "SPACE", "take it out of a space; once for each space"},
-    {"vector", PUT_VECTOR, "X,Y,...", "its vector; every vector of a store has one length"},
+    {"vector", PUT_VECTOR, "[NAME=]X,Y,...",
+     "its vector, in the default field or that of NAME; 'NAME=' removes it"},
     {"no-vector", PUT_NO_VECTOR, NULL, "remove its vector"},
     {"tag", PUT_TAG, "TAG", "a tag; those given replace the ones it has"},
     {"no-tags", PUT_NO_TAGS, NULL, "remove its tags"},
@@ -473,6 +537,7 @@ const cli_command cli_command_put = {
     .options = put_options,
     .examples = "neurograph put \"blue cup\" --weight 0.8 --at physical=1.5,0,0.9\n"
                 "neurograph put --id 12 --leave physical --entity object\n"
+                "neurograph put \"blue cup\" --vector 0.1,0.7,0.2 --vector image=1,0,0.5,0\n"
                 "neurograph put \"blue cup\" --tag cup --tag blue --data '{\"size\": 3}'\n"
                 "neurograph put --collection robot gripper --persistent --json\n"
                 "neurograph put \"blue cup\" --weight 0.9 --if-version 3",

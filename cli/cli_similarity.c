@@ -25,7 +25,8 @@ enum {
     SIMILARITY_PAIRS = CLI_OPTION_FIRST,
     SIMILARITY_MATRIX,
     SIMILARITY_REMOVE,
-    SIMILARITY_COLLECTION
+    SIMILARITY_COLLECTION,
+    SIMILARITY_FUSED
 };
 
 typedef struct similarity_request {
@@ -34,6 +35,7 @@ typedef struct similarity_request {
     ng_collection_id collection;
     int32_t remove;
     bool matrix;
+    bool fused;
 } similarity_request;
 
 /* A line of --pairs. */
@@ -93,6 +95,77 @@ static void similarity_cell(cli_table *table, double value)
 
 /* ---- one pair ---- */
 
+/* The parts of a fused similarity, behind its score. */
+static void fused_json(cli_json *json, const ng_fused *fused)
+{
+    cli_json_double(json, "similarity", fused->score);
+    cli_json_bool(json, "by_vectors", fused->by_vectors);
+    cli_json_bool(json, "by_links", fused->by_links);
+    cli_json_bool(json, "antonyms", fused->antonyms);
+    cli_json_double(json, "cosine", fused->cosine);
+    cli_json_double(json, "retrofitted", fused->retrofitted);
+    cli_json_double(json, "taxonomic", fused->taxonomic);
+    cli_json_u64(json, "linked_a", fused->linked_a);
+    cli_json_u64(json, "linked_b", fused->linked_b);
+    if (fused->by_links && fused->hops != NG_FUSED_NO_PATH) {
+        cli_json_u64(json, "hops", fused->hops);
+        cli_json_u64(json, "depth", fused->depth);
+    }
+}
+
+static const cli_column fused_columns[] = {{"a", false},     {"b", false},    {"fused", true},
+                                           {"cosine", true}, {"retro", true}, {"taxonomic", true},
+                                           {"note", false}};
+#define FUSED_COLUMNS (sizeof fused_columns / sizeof fused_columns[0])
+
+static void fused_row(cli_table *table, const char *a, const char *b, const ng_fused *fused)
+{
+    cli_table_cell(table, "%s", a);
+    cli_table_cell(table, "%s", b);
+    similarity_cell(table, fused->score);
+    similarity_cell(table, fused->cosine);
+    similarity_cell(table, fused->retrofitted);
+    similarity_cell(table, fused->taxonomic);
+    cli_table_cell(table, "%s", fused->antonyms ? "antonyms" : "");
+}
+
+static int similarity_one_fused(const cli_context *context, const similarity_request *request,
+                                const cli_args *args)
+{
+    const ng_fused_options options = {.struct_size = sizeof options,
+                                      .remove_components = request->remove};
+    ng_token_id *ids = NULL;
+    ng_fused fused = {0};
+    cli_table table;
+    cli_json json;
+    int code = similarity_words(context, request, args, &ids);
+
+    if (code == CLI_OK) {
+        ng_status status = ng_similarity_fused(context->store, ids[0], ids[1], &options, &fused);
+
+        code = status == NG_OK ? CLI_OK : cli_fail_status(context, status);
+    }
+    if (code == CLI_OK && context->json) {
+        cli_json_begin(&json, stdout);
+        cli_json_object(&json, NULL);
+        for (int i = 0; i < 2; i++) {
+            cli_json_object(&json, i == 0 ? "a" : "b");
+            cli_json_text(&json, "text", args->operands[i]);
+            cli_json_u64(&json, "id", ids[i]);
+            cli_json_close(&json);
+        }
+        fused_json(&json, &fused);
+        cli_json_close(&json);
+        cli_json_end(&json);
+    } else if (code == CLI_OK) {
+        cli_table_init(&table, fused_columns, FUSED_COLUMNS);
+        fused_row(&table, args->operands[0], args->operands[1], &fused);
+        cli_table_print(context, &table);
+    }
+    free(ids);
+    return code;
+}
+
 static int similarity_one(const cli_context *context, const similarity_request *request,
                           const cli_args *args)
 {
@@ -134,7 +207,7 @@ static int similarity_one(const cli_context *context, const similarity_request *
 
 /* ---- pairs of a file ---- */
 
-static void pairs_print_json(const similarity_line *line, double value)
+static void pairs_print_json(const similarity_line *line, double value, const ng_fused *fused)
 {
     cli_json json;
 
@@ -142,22 +215,31 @@ static void pairs_print_json(const similarity_line *line, double value)
     cli_json_object(&json, NULL);
     cli_json_text(&json, "a", line->a);
     cli_json_text(&json, "b", line->b);
-    cli_json_double(&json, "similarity", value);
+    if (fused != NULL)
+        fused_json(&json, fused);
+    else
+        cli_json_double(&json, "similarity", value);
     cli_json_close(&json);
     cli_json_end(&json);
 }
 
+/* `fused` NULL = plain ones. */
 static void pairs_print(const cli_context *context, const similarity_line *lines,
-                        const double *values, size_t count)
+                        const double *values, const ng_fused *fused, size_t count)
 {
     static const cli_column columns[] = {{"a", false}, {"b", false}, {"similarity", true}};
     cli_table table;
 
     if (!context->json)
-        cli_table_init(&table, columns, 3);
+        cli_table_init(&table, fused != NULL ? fused_columns : columns,
+                       fused != NULL ? FUSED_COLUMNS : 3);
     for (size_t i = 0; i < count; i++) {
         if (context->json) {
-            pairs_print_json(&lines[i], values[i]);
+            pairs_print_json(&lines[i], values[i], fused != NULL ? &fused[i] : NULL);
+            continue;
+        }
+        if (fused != NULL) {
+            fused_row(&table, lines[i].a, lines[i].b, &fused[i]);
             continue;
         }
         cli_table_cell(&table, "%s", lines[i].a);
@@ -174,6 +256,9 @@ static int pairs_block(const cli_context *context, const similarity_request *req
 {
     ng_token_id(*ids)[2] = cli_allocate(PAIRS_BLOCK, sizeof *ids);
     double *values = cli_allocate(PAIRS_BLOCK, sizeof *values);
+    ng_fused *fused = request->fused ? cli_allocate(PAIRS_BLOCK, sizeof *fused) : NULL;
+    const ng_fused_options options = {.struct_size = sizeof options,
+                                      .remove_components = request->remove};
     size_t found = 0;
     int code = CLI_OK;
 
@@ -187,15 +272,19 @@ static int pairs_block(const cli_context *context, const similarity_request *req
         }
     }
     if (code == CLI_OK || code == CLI_NOT_FOUND) {
-        ng_status status = ng_similarity_many(context->store, (const ng_token_id(*)[2])ids, count,
-                                              request->remove, values, &found);
+        const ng_token_id(*pairs)[2] = (const ng_token_id(*)[2])ids;
+        ng_status status =
+            fused != NULL
+                ? ng_similarity_fused_many(context->store, pairs, count, &options, fused, &found)
+                : ng_similarity_many(context->store, pairs, count, request->remove, values, &found);
 
         code = status != NG_OK ? cli_fail_status(context, status)
                : found < count ? CLI_NOTHING
                                : CLI_OK;
         if (status == NG_OK)
-            pairs_print(context, lines, values, count);
+            pairs_print(context, lines, values, fused, count);
     }
+    free(fused);
     free(ids);
     free(values);
     return code;
@@ -304,7 +393,7 @@ static void matrix_json(const cli_args *args, const ng_token_id *ids, const doub
 static void matrix_text(const cli_context *context, const cli_args *args, const double *cells)
 {
     size_t count = (size_t)args->operand_count;
-    cli_column columns[WORDS_MAX + 1] = {{"", false}};
+    cli_column columns[WORDS_MAX + 1] = {{NULL, false}};
     cli_table table;
 
     for (size_t i = 0; i < count; i++)
@@ -427,6 +516,9 @@ static bool similarity_option(const cli_args *args, int option, similarity_reque
     case SIMILARITY_MATRIX:
         request->matrix = true;
         return true;
+    case SIMILARITY_FUSED:
+        request->fused = true;
+        return true;
     case SIMILARITY_COLLECTION:
         request->collection_name = args->value;
         return true;
@@ -468,9 +560,13 @@ static int similarity_run(cli_context *context, int argc, char **argv)
                         args.operand_count, WORDS_MAX);
     if (request.pairs == NULL && !request.matrix && args.operand_count != 2)
         return cli_fail(context, CLI_USAGE, "give two words, --pairs FILE or --matrix WORD...");
+    if (request.fused && request.matrix)
+        return cli_fail(context, CLI_USAGE, "--fused is of pairs, not of a --matrix");
     code = similarity_open(context, &request);
     if (code != CLI_OK)
         return code;
+    if (request.fused && request.pairs == NULL)
+        return similarity_one_fused(context, &request, &args);
     if (request.pairs != NULL)
         return similarity_pairs(context, &request);
     return request.matrix ? similarity_matrix(context, &request, &args)
@@ -507,6 +603,7 @@ static int odd_run(cli_context *context, int argc, char **argv)
 static const cli_option similarity_options[] = {
     {"pairs", SIMILARITY_PAIRS, "FILE", "two words a line with a tab between; - is standard input"},
     {"matrix", SIMILARITY_MATRIX, NULL, "each word with each"},
+    {"fused", SIMILARITY_FUSED, NULL, "by vectors and connections together, and by what parts"},
     SIMILARITY_ROWS,
     {NULL, 0, NULL, NULL},
 };
@@ -529,10 +626,12 @@ const cli_command cli_command_similarity = {
         "folded as in a query if there is none that is the same, or #ID; a phrase is one "
         "argument.\n"
         "With --pairs a pair with a word that is not known or has no vector shows - (JSON: null),\n"
-        "and the exit code is 1.",
+        "and the exit code is 1. With --fused the vectors are moved towards linked words, and the\n"
+        "cosine is averaged with what the taxonomy says; words without a vector have the latter.",
     .options = similarity_options,
     .examples = "neurograph similarity coffee tea\n"
                 "neurograph similarity --pairs pairs.tsv --json > similarities.ndjson\n"
+                "neurograph similarity --fused coffee tea\n"
                 "neurograph similarity --matrix cup table banana \"ice cream\"",
     .exit_codes = similarity_exits,
     .run = similarity_run,

@@ -101,6 +101,7 @@ static void stats_text_store(stats_text *text, const stats_answer *answer)
     stats_count(text, "labels", info->label_count);
     stats_count(text, "vectors", info->vector_count);
     stats_count(text, "dimensions", info->dimensions);
+    stats_count(text, "vector fields", info->vector_field_count);
     stats_count(text, "ids left", info->ids_left);
 }
 
@@ -241,6 +242,7 @@ static void stats_json_store(cli_json *json, const stats_answer *answer)
     cli_json_u64(json, "active_connection_count", info->active_connection_count);
     cli_json_u64(json, "label_count", info->label_count);
     cli_json_u64(json, "vector_count", info->vector_count);
+    cli_json_u64(json, "vector_field_count", info->vector_field_count);
     cli_json_u64(json, "collection_count", answer->collection_count);
     cli_json_u64(json, "dimensions", info->dimensions);
     cli_json_u64(json, "ids_left", info->ids_left);

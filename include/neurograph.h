@@ -91,7 +91,9 @@ typedef uint64_t ng_token_id;
 typedef uint64_t ng_connection_id; /**< 1, 2, 3, ...; 0 is none */
 typedef uint32_t ng_collection_id; /**< number of a collection */
 typedef uint32_t ng_grid_id;       /**< number of a named grid, 1..100; 0 is the store's own */
-typedef uint64_t ng_seq;           /**< position of an op in the log: 1, 2, 3, ... */
+typedef uint32_t
+    ng_vector_field_id;  /**< number of a named field of vectors, 1..15; 0 is the default one */
+typedef uint64_t ng_seq; /**< position of an op in the log: 1, 2, 3, ... */
 
 #define NG_COLLECTION_RUNTIME 0u  /**< the default collection */
 #define NG_COLLECTION_SEMANTIC 1u /**< words loaded by bootstrap */
@@ -204,7 +206,8 @@ typedef struct ng_connection {
     uint8_t learning_rate;     /**< x 255 */
     uint8_t decay_rate;        /**< x 255 */
     uint16_t reserved;         /**< 0 */
-    uint32_t origin;           /**< 0 = made by hand, 1 = proposed by learning, 2 = bootstrap */
+    uint32_t origin;           /**< 0 = made by hand, 1 = proposed by learning, 2 = bootstrap,
+                                    3 = weaving */
     int16_t target_vector[8];  /**< raw X coordinate of each space of an action's target */
 } ng_connection;
 
@@ -249,7 +252,8 @@ typedef struct ng_token_info {
     ng_collection_id collection;
     uint32_t out_degree;
     uint32_t in_degree;
-    bool has_vector;
+    bool has_vector;        /**< in the default field */
+    uint16_t vector_fields; /**< a bit 1 << ng_vector_field_id for each named field it has one in */
     uint32_t tag_count;
     uint32_t data_bytes; /**< of the payload, 0 = none */
     uint64_t expires_us; /**< Unix microseconds, 0 = never */
@@ -426,7 +430,8 @@ typedef struct ng_info {
     uint64_t connection_count;
     uint64_t active_connection_count;
     uint64_t label_count;
-    uint64_t vector_count;
+    uint64_t vector_count;       /**< in the default field */
+    uint32_t vector_field_count; /**< named fields */
     uint64_t attribute_count;    /**< tokens with tags, a payload or an expiry */
     uint64_t tag_count;          /**< different ones */
     uint32_t index_count;        /**< declared fields */
@@ -487,7 +492,7 @@ NG_API NG_MUST_USE ng_status ng_store_info(const ng_store *store, ng_info *out);
     X(NG_MEMORY_TOKEN_SIDES, 1, "token_sides", "version, time and collection of tokens")           \
     X(NG_MEMORY_LABEL_INDEX, 2, "label_index", "labels by token and by text")                      \
     X(NG_MEMORY_LABEL_TEXTS, 3, "label_texts", "texts of labels")                                  \
-    X(NG_MEMORY_VECTORS, 4, "vectors", "vectors as given, float32")                                \
+    X(NG_MEMORY_VECTORS, 4, "vectors", "vectors as given, float32, of all fields")                 \
     X(NG_MEMORY_VECTOR_IMAGES, 5, "vector_images", "their int8 images, with errors")               \
     X(NG_MEMORY_VECTOR_ROWS, 6, "vector_rows", "their rows, norms and bounds")                     \
     X(NG_MEMORY_CONNECTIONS, 7, "connections", "records of connections")                           \
@@ -602,12 +607,13 @@ typedef enum ng_field {
     NG_FIELD_RADIUS = 1 << 1,
     NG_FIELD_STRENGTH = 1 << 2,
     NG_FIELD_ENTITY = 1 << 3,
-    NG_FIELD_FLAGS = 1 << 4,  /**< replaces all flag bits but the entity type */
-    NG_FIELD_LABEL = 1 << 5,  /**< label_bytes 0 removes the label */
-    NG_FIELD_VECTOR = 1 << 6, /**< vector_dimensions 0 removes the vector */
-    NG_FIELD_TAGS = 1 << 7,   /**< replaces all tags */
-    NG_FIELD_DATA = 1 << 8,   /**< data_bytes 0 removes the payload */
-    NG_FIELD_EXPIRY = 1 << 9  /**< expires_us 0 = never */
+    NG_FIELD_FLAGS = 1 << 4,   /**< replaces all flag bits but the entity type */
+    NG_FIELD_LABEL = 1 << 5,   /**< label_bytes 0 removes the label */
+    NG_FIELD_VECTOR = 1 << 6,  /**< vector_dimensions 0 removes the vector */
+    NG_FIELD_TAGS = 1 << 7,    /**< replaces all tags */
+    NG_FIELD_DATA = 1 << 8,    /**< data_bytes 0 removes the payload */
+    NG_FIELD_EXPIRY = 1 << 9,  /**< expires_us 0 = never */
+    NG_FIELD_VECTORS = 1 << 10 /**< those in the named fields that `vectors` names; others stay */
 } ng_field;
 
 /** A text that somebody else owns. */
@@ -615,6 +621,13 @@ typedef struct ng_text {
     const char *text; /**< UTF-8, need not end with NUL */
     size_t bytes;
 } ng_text;
+
+/** A vector of a token in a named field (ng_vector_field_create). */
+typedef struct ng_field_vector {
+    ng_vector_field_id field; /**< 1..15: that of the default field is ng_token_fields.vector */
+    const float *values;      /**< finite; a zero vector is kept */
+    size_t dimensions;        /**< those of the field; 0 removes the vector */
+} ng_field_vector;
 
 /** What a token is created with or what an update changes. Members not named in `set` keep their
  *  value (update) or take the default (create: weight 1, radius 1, strength 1, flags ACTIVE, no
@@ -644,11 +657,14 @@ typedef struct ng_token_fields {
                            are to be indexed */
     size_t data_bytes;
     uint64_t expires_us; /**< Unix microseconds from which on ng_token_expire deletes the token */
+    const ng_field_vector *vectors; /**< at most 15, each field once, in any order */
+    size_t vector_count;
 } ng_token_fields;
 
 /** Creates a token. `fields` NULL: all defaults.
  *  Errors: NG_E_INVALID (field, value, range), NG_E_EXISTS (label; names the token that has it),
- *  NG_E_NOT_FOUND (collection), NG_E_LIMIT, NG_E_NOMEM, NG_E_DISK_FULL, NG_E_LATCHED. */
+ *  NG_E_NOT_FOUND (collection, field of a vector), NG_E_LIMIT, NG_E_NOMEM, NG_E_DISK_FULL,
+ *  NG_E_LATCHED. */
 NG_API NG_MUST_USE ng_status ng_token_create(ng_store *store, const ng_token_fields *fields,
                                              const ng_write_options *write, ng_token_id *out);
 /** Creates `count` tokens (1..4096) in one op: all or none. `out` receives the ids by position. */
@@ -685,7 +701,7 @@ NG_API NG_MUST_USE ng_status ng_token_upsert(ng_store *store, const ng_token_fie
 NG_API NG_MUST_USE ng_status ng_token_upsert_many(ng_store *store, const ng_token_fields *fields,
                                                   size_t count, const ng_write_options *write,
                                                   ng_token_id *out, bool *created);
-/** Deletes a token with its label, vector, tags, payload and connections. The id is never reused. */
+/** Deletes a token with its label, vectors, tags, payload and connections. The id is never reused. */
 NG_API NG_MUST_USE ng_status ng_token_delete(ng_store *store, ng_token_id id,
                                              const ng_write_options *write);
 /** Deletes `count` tokens (1..4096) in one op: all or none. Errors: NG_E_NOT_FOUND, NG_E_INVALID
@@ -712,6 +728,10 @@ NG_API NG_MUST_USE ng_status ng_token_label(const ng_store *store, ng_token_id i
 /** Copies the vector as it was stored; `*count` receives its dimensions, 0 if there is none. */
 NG_API NG_MUST_USE ng_status ng_token_vector(const ng_store *store, ng_token_id id, float *out,
                                              size_t capacity, size_t *count);
+/** The same of a field: 0 is the default one. Errors: NG_E_NOT_FOUND (field, token), NG_E_LATCHED. */
+NG_API NG_MUST_USE ng_status ng_token_vector_in(const ng_store *store, ng_token_id id,
+                                                ng_vector_field_id field, float *out,
+                                                size_t capacity, size_t *count);
 /** Copies the tags, ascending by bytes, each followed by NUL, truncated to `capacity` bytes;
  *  `*bytes` (may be NULL) receives their full length with the NULs, ng_token_info.tag_count how many
  *  they are. 2,080 bytes of room are always enough. */
@@ -1062,6 +1082,9 @@ NG_API NG_MUST_USE ng_status ng_view_token_label(const ng_view *view, ng_token_i
                                                  size_t capacity, size_t *bytes);
 NG_API NG_MUST_USE ng_status ng_view_token_vector(const ng_view *view, ng_token_id id, float *out,
                                                   size_t capacity, size_t *count);
+NG_API NG_MUST_USE ng_status ng_view_token_vector_in(const ng_view *view, ng_token_id id,
+                                                     ng_vector_field_id field, float *out,
+                                                     size_t capacity, size_t *count);
 NG_API NG_MUST_USE ng_status ng_view_token_tags(const ng_view *view, ng_token_id id, char *out,
                                                 size_t capacity, size_t *bytes);
 NG_API NG_MUST_USE ng_status ng_view_token_data(const ng_view *view, ng_token_id id, char *out,
@@ -1136,6 +1159,9 @@ NG_API NG_MUST_USE ng_status ng_txn_token_label(const ng_txn *txn, ng_token_id i
                                                 size_t capacity, size_t *bytes);
 NG_API NG_MUST_USE ng_status ng_txn_token_vector(const ng_txn *txn, ng_token_id id, float *out,
                                                  size_t capacity, size_t *count);
+NG_API NG_MUST_USE ng_status ng_txn_token_vector_in(const ng_txn *txn, ng_token_id id,
+                                                    ng_vector_field_id field, float *out,
+                                                    size_t capacity, size_t *count);
 NG_API NG_MUST_USE ng_status ng_txn_token_tags(const ng_txn *txn, ng_token_id id, char *out,
                                                size_t capacity, size_t *bytes);
 NG_API NG_MUST_USE ng_status ng_txn_token_data(const ng_txn *txn, ng_token_id id, char *out,
@@ -1217,7 +1243,7 @@ typedef struct ng_filter {
     float weight_min, weight_max;
     uint32_t created_min, created_max;       /**< Unix seconds, both included; 0 = no bound */
     uint64_t updated_min_us, updated_max_us; /**< Unix microseconds, likewise */
-    ng_presence label, vector, data;
+    ng_presence label, vector, data;         /**< the vector of the default field */
     const ng_text *tags_all; /**< it must have every one; at most 32, as the next two */
     size_t tags_all_count;
     const ng_text *tags_any; /**< it must have one */
@@ -1546,68 +1572,152 @@ NG_API NG_MUST_USE ng_status ng_grid_has(const ng_store *store, ng_grid_id id, n
                                          bool *out);
 
 typedef struct ng_progress {
-    /** of a load: "checking", "words", "projection", "coordinates", "lemmas", "relations" */
+    /** of a load: "checking", "words", "projection", "coordinates", "lemmas", "relations"; of weaving:
+     *  "graph", "weaving"; "unweaving" */
     const char *phase;
     uint64_t done, total; /**< total 0 = not known; bytes of input, as they are on disk, for
                                 "checking" and "words", else items */
-    uint64_t items;       /**< words or relations so far */
+    uint64_t items;       /**< words, relations or connections so far */
     double seconds;       /**< since the phase began */
 } ng_progress;
 
 /** Called a few times a second; returning false stops the work with NG_E_CANCELLED. */
 typedef bool (*ng_progress_fn)(void *context, const ng_progress *progress);
 
+/** How two vectors of a field are compared: name, pinned value, text of it. Higher scores are nearer. */
+#define NG_VECTOR_METRIC_TABLE(X)                                                                  \
+    X(NG_VECTOR_COSINE, 0, "cosine")                                                               \
+    X(NG_VECTOR_DOT, 1, "dot")                                                                     \
+    X(NG_VECTOR_L2, 2, "l2")
+
+typedef enum ng_vector_metric {
+#define NG_VECTOR_METRIC_ENUM(name, value, text) name = value,
+    NG_VECTOR_METRIC_TABLE(NG_VECTOR_METRIC_ENUM)
+#undef NG_VECTOR_METRIC_ENUM
+} ng_vector_metric;
+
+/** "cosine", "dot" or "l2"; NULL for a value that is none. Owns: a constant. */
+NG_API const char *ng_vector_metric_name(ng_vector_metric metric);
+/** The metric of that name. Errors: NG_E_INVALID, which lists the names. */
+NG_API NG_MUST_USE ng_status ng_vector_metric_parse(const char *name, ng_vector_metric *out);
+
+typedef struct ng_vector_field_options {
+    size_t struct_size;
+    uint32_t dimensions; /**< 2..4096 */
+    ng_vector_metric metric;
+} ng_vector_field_options;
+
+typedef struct ng_vector_field_info {
+    ng_vector_field_id id;
+    char name[65];       /**< empty: the default field */
+    uint32_t dimensions; /**< of the default field 0 as long as it has had no vector */
+    ng_vector_metric metric;
+    uint64_t vector_count;
+} ng_vector_field_info;
+
+/** Makes a named field: beside the vector of the default field a token may have one vector in each of
+ *  up to 15 named ones, each of its own dimensions and metric. Written by ng_token_fields.vectors, read
+ *  by ng_token_vector_in, searched by ng_vector_options.field.
+ *
+ *  name   1..64 bytes of [a-z0-9_.-], unique among fields
+ *  out    its number: the next one, and only when all have been given the lowest that is free
+ *
+ *  Not part of a transaction, like the drop of one.
+ *  Owns:    nothing.   Threads: any.
+ *  Errors:  NG_E_INVALID (name, dimensions, metric), NG_E_EXISTS (name), NG_E_LIMIT (15 fields), those of
+ *           a write.
+ *  Cost:    constant; for a vector of the field what one of the default field takes, and 4 bytes. */
+NG_API NG_MUST_USE ng_status ng_vector_field_create(ng_store *store, const char *name,
+                                                    const ng_vector_field_options *options,
+                                                    const ng_write_options *write,
+                                                    ng_vector_field_id *out);
+/** Drops a named field with its vectors, as one op; the tokens and their versions stay as they are. Its
+ *  memory is given back at once, or when the last view and search that use it end. A transaction that has
+ *  staged a vector there fails with NG_E_CONFLICT.
+ *  Errors: NG_E_NOT_FOUND, NG_E_INVALID (0), those of a write. Cost: O(slots up to the last token with a
+ *  vector in any named field), under the writer's lock. */
+NG_API NG_MUST_USE ng_status ng_vector_field_drop(ng_store *store, ng_vector_field_id field,
+                                                  const ng_write_options *write);
+/** Errors: NG_E_NOT_FOUND. */
+NG_API NG_MUST_USE ng_status ng_vector_field_get(const ng_store *store, ng_vector_field_id field,
+                                                 ng_vector_field_info *out);
+/** The field of that name; "" is the default one. Errors: NG_E_NOT_FOUND. */
+NG_API NG_MUST_USE ng_status ng_vector_field_find(const ng_store *store, const char *name,
+                                                  ng_vector_field_id *out);
+/** Every field by number, the default one first. `*count` receives how many there are, 16 at most. */
+NG_API NG_MUST_USE ng_status ng_vector_field_list(const ng_store *store, ng_vector_field_info *out,
+                                                  size_t capacity, size_t *count);
+
 #define NG_PLAIN_COSINE (-1)
 
 typedef struct ng_vector_options {
     size_t struct_size;
     int32_t remove_components; /**< top principal components removed after centring before the
-                                    cosine; 0 = default (2), NG_PLAIN_COSINE = neither */
+                                    cosine; 0 = default (2), NG_PLAIN_COSINE = neither. A named
+                                    field has no components: 0 or NG_PLAIN_COSINE, both the same */
     const ng_filter *filter;
     const ng_token_id *exclude; /**< tokens that never count */
     size_t exclude_count;
     uint32_t effort; /**< 0 = exact; else approximate, if there is a graph for remove_components: so
                           many candidates are kept, at least `capacity`, at most
                           NG_VECTOR_EFFORT_MAX. More are slower, and find more of the nearest */
+    ng_vector_field_id field; /**< that is searched, by its metric; 0 = the default one */
 } ng_vector_options;
 
 #define NG_VECTOR_EFFORT_MAX 10000u
 
 typedef struct ng_score {
     ng_token_id id;
-    double score; /**< cosine, -1..1 */
+    double score; /**< cosine, -1..1; of a field of another metric the scalar product, or minus the
+                       squared distance */
 } ng_score;
 
-/** The `capacity` tokens whose vectors have the highest cosine with `vector`, best first, equal
+/** The `capacity` tokens whose vectors in the field have the highest score with `vector`, best first, equal
  *  scores by id. Exact: equal to scoring every vector in float64 (Mu and Viswanath 2018 for the
  *  removal of components, "All-but-the-Top").
- *  Errors: NG_E_INVALID (other dimensions: names both; not finite), NG_E_NOT_FOUND (no vectors). */
+ *  Errors: NG_E_INVALID (other dimensions: names both; not finite; remove_components in a named field),
+ *  NG_E_NOT_FOUND (field, no vectors). */
 NG_API NG_MUST_USE ng_status ng_vector_nearest(const ng_store *store, const float *vector,
                                                size_t dimensions, const ng_vector_options *options,
                                                ng_score *out, size_t capacity, size_t *count);
+typedef struct ng_vector_graph_options {
+    size_t struct_size;
+    ng_vector_field_id field;  /**< 0 = the default one */
+    int32_t remove_components; /**< as in ng_vector_options */
+} ng_vector_graph_options;
+
 typedef struct ng_vector_graph {
     uint32_t removed_components; /**< that it was built for; 0 = plain cosine */
     uint64_t row_count;          /**< vectors that it has */
     uint64_t bytes;
 } ng_vector_graph;
 
-/** Builds the graph that approximate searches with the same `remove_components` walk through, in place
- *  of the one there was. It is kept up while vectors come, change and go: the next approximate search brings
+/** Builds the graph that approximate searches of the field with the same `remove_components` walk through, in
+ *  place of the one that the field had. `options` NULL: the default field, the default components. It is kept up while vectors come, change and go: the next approximate search brings
  *  in what is missing, up to a thousand of them, and is exact if that was not all; a new projection ends it,
  *  unless it is for the plain cosine. Not durable: a store that is opened has none.
  *  Threads: searches and writers go on meanwhile. `progress` (may be NULL) phase: "graph".
- *  Errors: NG_E_INVALID (remove_components), NG_E_NOT_FOUND (no vectors), NG_E_BUSY (one is being built),
- *  NG_E_CANCELLED (progress, or a new projection meanwhile), NG_E_NOMEM; then all is as before. */
-NG_API NG_MUST_USE ng_status ng_vector_graph_build(ng_store *store, int32_t remove_components,
+ *  Errors: NG_E_INVALID (remove_components), NG_E_NOT_FOUND (field, no vectors), NG_E_BUSY (one of the field
+ *  is being built), NG_E_CANCELLED (progress, or a new projection or a drop of the field meanwhile), NG_E_NOMEM; then all is as before. */
+NG_API NG_MUST_USE ng_status ng_vector_graph_build(ng_store *store,
+                                                   const ng_vector_graph_options *options,
                                                    ng_progress_fn progress, void *progress_context);
-/** Errors: NG_E_NOT_FOUND (there is none). */
-NG_API NG_MUST_USE ng_status ng_vector_graph_get(const ng_store *store, ng_vector_graph *out);
-/** Gives its memory back. Errors: NG_E_LATCHED. */
-NG_API NG_MUST_USE ng_status ng_vector_graph_drop(ng_store *store);
+/** The graph of a field. Errors: NG_E_NOT_FOUND (field, or it has none). */
+NG_API NG_MUST_USE ng_status ng_vector_graph_get(const ng_store *store, ng_vector_field_id field,
+                                                 ng_vector_graph *out);
+/** Gives the memory of a field's graph back. Errors: NG_E_NOT_FOUND (field), NG_E_LATCHED. */
+NG_API NG_MUST_USE ng_status ng_vector_graph_drop(ng_store *store, ng_vector_field_id field);
 /** Cosine of the vectors of two tokens under the same options. Errors: NG_E_ABSENT without one. */
 NG_API NG_MUST_USE ng_status ng_token_similarity(const ng_store *store, ng_token_id a,
                                                  ng_token_id b, int32_t remove_components,
                                                  double *out);
+
+/** How near the vectors of two tokens in a field are, by its metric and in float64: the cosine, the scalar
+ *  product, or minus the squared distance. Of field 0 ng_token_similarity with the default components.
+ *  Errors: NG_E_NOT_FOUND (field, token), NG_E_ABSENT (a token without a vector there, or, for the cosine,
+ *  with a zero vector), NG_E_LATCHED. */
+NG_API NG_MUST_USE ng_status ng_token_similarity_in(const ng_store *store, ng_vector_field_id field,
+                                                    ng_token_id a, ng_token_id b, double *out);
 
 /** Similarities of up to 1,000,000 pairs, each the same bits as ng_token_similarity gives, and all by one
  *  projection.
@@ -1632,6 +1742,49 @@ NG_API NG_MUST_USE ng_status ng_similarity_matrix(const ng_store *store, const n
                                                   size_t a_count, const ng_token_id *b,
                                                   size_t b_count, int32_t remove_components,
                                                   double *out, size_t *found);
+typedef struct ng_fused_options {
+    size_t struct_size;
+    int32_t remove_components; /**< as in ng_vector_options */
+} ng_fused_options;
+
+#define NG_FUSED_NO_PATH UINT32_MAX
+
+typedef struct ng_fused {
+    double score;    /**< -1..1: the mean of the parts that took part; NaN without any */
+    bool by_vectors; /**< both have a vector with a direction */
+    bool by_links; /**< both have Hypernym or Similar connections, or a path joins them, or they are
+                           synonyms */
+    bool antonyms; /**< an Antonym connection joins them: a `retrofitted` above 0 counts as 0 */
+    double cosine; /**< as ng_token_similarity; this and the next: NaN unless by_vectors */
+    double retrofitted; /**< cosine of the vectors moved halfway to the mean of the linked ones */
+    double taxonomic;   /**< 0..1; e^(-0.2 hops) x tanh(0.6 depth); NaN unless by_links */
+    uint32_t linked_a;  /**< words with a vector that that of `a` was moved to; of `b` the next */
+    uint32_t linked_b;
+    uint32_t hops; /**< of the best path; 0 = synonyms; NG_FUSED_NO_PATH = none was found */
+    uint32_t
+        depth; /**< where it turns: 1 = topmost; 0 = it is one of Similar alone, without that factor */
+} ng_fused;
+
+/** Similarity by vectors and connections together. The vector of each word is moved halfway to the mean
+ *  of those of the words it is linked with (outgoing Synonym, Hypernym, Hyponym, Similar; one step of
+ *  retrofitting, Faruqui et al. 2015), antonyms are kept apart (Mrksic et al. 2016), and the
+ *  cosine is averaged with a similarity by paths in the taxonomy (Li, Bandar and McLean 2003). Of a pair
+ *  that only one of the two is known of, that one is the score. The method: docs/similarity.md.
+ *
+ *  Owns:    nothing.   Threads: any.
+ *  Errors:  NG_E_INVALID (remove_components), NG_E_NOT_FOUND (token), NG_E_ABSENT (nothing to compare by),
+ *           NG_E_CANCELLED (the projection was replaced again and again meanwhile), NG_E_NOMEM.
+ *  Cost:    O(links of both and of what is above them): some hundred microseconds with WordNet. */
+NG_API NG_MUST_USE ng_status ng_similarity_fused(const ng_store *store, ng_token_id a,
+                                                 ng_token_id b, const ng_fused_options *options,
+                                                 ng_fused *out);
+/** The same of up to 1,000,000 pairs, by position. One with a token that is not there, or with nothing to
+ *  compare by, has neither by_vectors nor by_links, and NaN everywhere. `*found` (may be NULL) receives
+ *  how many others there are. Errors: NG_E_INVALID (count, remove_components), and as above. */
+NG_API NG_MUST_USE ng_status ng_similarity_fused_many(const ng_store *store,
+                                                      const ng_token_id (*pairs)[2], size_t count,
+                                                      const ng_fused_options *options,
+                                                      ng_fused *out, size_t *found);
 /** Which of 3..1000 tokens belongs least to the others: the one with the least mean similarity to
  *  them, of several such the first.
  *
@@ -1694,6 +1847,64 @@ typedef struct ng_bootstrap_report {
 NG_API NG_MUST_USE ng_status ng_bootstrap(ng_store *store, const char *path,
                                           const ng_bootstrap_options *options,
                                           ng_bootstrap_report *out);
+
+typedef struct ng_weave_options {
+    size_t struct_size;
+    uint32_t neighbors;        /**< connections of a word, at most; 1..100; 0 = 10 */
+    double min_similarity;     /**< none to a word that is less similar; -1..1, with the next */
+    bool by_min_similarity;    /**< `min_similarity` is meant; else it is 0.5 */
+    int32_t remove_components; /**< as in ng_vector_options */
+    bool exact;                /**< compare each word with every other */
+    uint32_t
+        effort; /**< as in ng_vector_options, at least `neighbors` count; 0 = 512, or exact if there
+                                    are at most 65,536 vectors; not with `exact` */
+    uint64_t max_words;          /**< only the first ones, by id; 0 = all */
+    ng_collection_id collection; /**< of the words and their neighbours; NG_COLLECTION_SEMANTIC if 0
+                                      and not by_collection */
+    bool by_collection;          /**< `collection` is meant, also when it is 0 */
+    ng_progress_fn progress;
+    void *progress_context;
+} ng_weave_options;
+
+typedef struct ng_weave_report {
+    uint64_t words;          /**< looked at */
+    uint64_t without_vector; /**< of these: with no vector, or one without a direction */
+    uint64_t connections_created, connections_changed, connections_unchanged, connections_removed;
+    uint64_t
+        connections_others; /**< SimilarTo between a word and a neighbour that was not woven: left
+                                      as it is */
+    uint32_t effort;        /**< of the searches; 0 = exact */
+    double graph_seconds;   /**< of building the graph that approximate searches walk through */
+    double total_seconds;
+} ng_weave_report;
+
+/** Connects each word with the words nearest to it by their vectors: a connection SimilarTo, from the word
+ *  to the neighbour, immutable, of origin 3, whose pull_strength is their similarity (ng_token_similarity,
+ *  rounded to float32). Of equally near words those with the lowest ids. Degree limits of the
+ *  constitution do not bind; its allowed types and its bounds of pull_strength do.
+ *
+ *  Whatever was woven before and is not so any more (other options, other vectors) is changed or removed, for
+ *  the words looked at; where nothing differs nothing is written. A connection is woven if it is SimilarTo and of
+ *  origin 3; no other is touched. Approximate searches find a few words less (recall .99 at the defaults; see
+ *  docs/bootstrap.md), and with a graph that was built anew a few others; it is built first if there is none
+ *  for `remove_components`, and
+ *  stays. Durable when it returns; when stopped or failed, everything up to the last batch is, and the
+ *  same call completes it.
+ *
+ *  Owns:    nothing.   Threads: any; uses as many as there are processors, none with NG_OPEN_MANUAL. Writers
+ *           and readers go on; words that come or change meanwhile may or may not be seen.
+ *  Errors:  NG_E_INVALID (field, value, range), NG_E_NOT_FOUND (collection), NG_E_BUSY (a graph is being built),
+ *           NG_E_CANCELLED (progress; a new projection meanwhile), NG_E_FORBIDDEN, those of a write. `out` may
+ *           be NULL, and is filled on failure as well.
+ *  Cost:    a search by vector for each word: with the defaults about half a millisecond, divided by the
+ *           processors; memory for 256 words, 4096 connections and the graph. */
+NG_API NG_MUST_USE ng_status ng_weave(ng_store *store, const ng_weave_options *options,
+                                      ng_weave_report *out);
+/** Removes every woven connection that leaves a word of the collection. Of `options` only collection and
+ *  progress have a meaning: NG_E_INVALID if another is set. Of the report connections_removed and
+ *  total_seconds are filled. Errors otherwise, and `out`, as ng_weave. Cost: O(connections). */
+NG_API NG_MUST_USE ng_status ng_unweave(ng_store *store, const ng_weave_options *options,
+                                        ng_weave_report *out);
 
 /* ---------------------------------------------------------------------------------------------
  * Anchors: words whose place in a space is known (docs/anchors.md)

@@ -162,3 +162,43 @@ void ngs_read_param(ngs_request *request, const ngs_param *param, uint64_t min, 
                     (unsigned long long)min, (unsigned long long)max);
     *out = value;
 }
+
+float *ngs_read_numbers(ngs_request *request, ngs_json_value value, const char *field,
+                        size_t *count)
+{
+    ngs_json_walk walk;
+    ngs_json_value element;
+    *count = 0;
+    if (ngs_json_type_of(value) != NGS_JSON_ARRAY || !ngs_json_begin(value, &walk)) {
+        ngs_wrong_type(request, value, field, "an array of numbers");
+        return NULL;
+    }
+    float *numbers = malloc(NGS_DIMENSIONS_MAX * sizeof *numbers);
+    if (numbers == NULL) {
+        ngs_problem(request, field, "memory", "no memory for a vector");
+        return NULL;
+    }
+    while (ngs_json_next(&walk, NULL, NULL, &element)) {
+        char path[NGS_FIELD_CHARS];
+        snprintf(path, sizeof path, "%s[%zu]", field, *count);
+        if (*count == NGS_DIMENSIONS_MAX)
+            ngs_problem(request, field, "value_error", "more than %d dimensions",
+                        NGS_DIMENSIONS_MAX);
+        if (*count == NGS_DIMENSIONS_MAX ||
+            !ngs_read_float(request, element, path, -HUGE_VAL, HUGE_VAL, &numbers[*count])) {
+            free(numbers);
+            *count = 0;
+            return NULL;
+        }
+        ++*count;
+    }
+    if (*count == 0) {
+        ngs_problem(request, field, "value_error",
+                    "0 dimensions is outside 1..%d; null means no vector", NGS_DIMENSIONS_MAX);
+        free(numbers);
+        return NULL;
+    }
+    /* A batch may have thousands of them. */
+    float *fitting = realloc(numbers, *count * sizeof *numbers);
+    return fitting != NULL ? fitting : numbers;
+}

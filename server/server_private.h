@@ -47,22 +47,24 @@ enum {
     NGS_PAGE_DEFAULT = 10,
     NGS_OFFSET_ON_LOOP = 4096,  /* ids skipped without leaving the event loop: microseconds */
     NGS_LABEL_BYTES_MAX = 1024, /* the store's limit */
-    NGS_DIMENSIONS_MAX = 4096,  /* the store's limit */
-    NGS_QUERY_TEXT_MAX = 1000,  /* characters, as the original */
-    NGS_QUERY_BATCH_MAX = 100,  /* queries of one request: a worker is busy with them for long */
-    NGS_PAIRS_MAX = 10000,      /* of words to compare */
-    NGS_WORDS_MAX = 1000,       /* of a matrix, on each side; of which one is odd */
-    NGS_CELLS_MAX = 100000,     /* of a matrix: a megabyte of reply */
-    NGS_CORRELATION_MAX = 128,  /* bytes of X-Correlation-ID that are echoed */
-    NGS_PARSERS_KEPT = 32, /* idle JSON parsers; there are not more threads than that at once */
+    NGS_DIMENSIONS_MAX = 4096,  /* the store's limit, as the next */
+    NGS_VECTOR_FIELDS_MAX = 15,
+    NGS_QUERY_TEXT_MAX = 1000, /* characters, as the original */
+    NGS_QUERY_BATCH_MAX = 100, /* queries of one request: a worker is busy with them for long */
+    NGS_PAIRS_MAX = 10000,     /* of words to compare */
+    NGS_WORDS_MAX = 1000,      /* of a matrix, on each side; of which one is odd */
+    NGS_CELLS_MAX = 100000,    /* of a matrix: a megabyte of reply */
+    NGS_CORRELATION_MAX = 128, /* bytes of X-Correlation-ID that are echoed */
+    NGS_PARSERS_KEPT = 32,     /* idle JSON parsers; there are not more threads than that at once */
     NGS_PARSER_BYTES_KEPT = 256 * 1024, /* a parser that grew beyond is freed: it holds 14 x */
     NGS_FEEDS_MAX = 64, /* followers that wait; a store is not copied to more places at once */
     NGS_FEED_WAIT_MS_MAX = 30000, /* below the silence after which proxies give up */
     NGS_FEED_BYTES_DEFAULT = 1024 * 1024,
     NGS_FEED_BYTES_MAX = 16 * 1024 * 1024, /* a reply is kept in memory until it is sent */
-    NGS_BACKUPS_MAX = 2,  /* each holds a view of the store and reads its log from disk */
-    NGS_TAGS_MAX = 16,    /* entity tags of If-Match */
-    NGS_BATCH_MAX = 4096, /* tokens of one op, the store's limit */
+    NGS_BACKUPS_MAX = 2,   /* each holds a view of the store and reads its log from disk */
+    NGS_TAGS_MAX = 16,     /* entity tags of If-Match */
+    NGS_BATCH_MAX = 4096,  /* tokens of one op, the store's limit */
+    NGS_FIELD_CHARS = 176, /* of the path of a value in a body */
     NGS_UUID_CHARS = 37
 };
 
@@ -242,6 +244,9 @@ bool ngs_read_float(ngs_request *request, ngs_json_value value, const char *fiel
 bool ngs_read_u32(ngs_request *request, ngs_json_value value, const char *field, uint32_t min,
                   uint32_t max, uint32_t *out);
 bool ngs_read_bool(ngs_request *request, ngs_json_value value, const char *field, bool *out);
+/** An array of 1..4096 numbers in a new array, which the caller frees; NULL: noted what is wrong. */
+float *ngs_read_numbers(ngs_request *request, ngs_json_value value, const char *field,
+                        size_t *count);
 /** An id that a token can have: 1..2^64-1. */
 bool ngs_read_id(ngs_request *request, ngs_json_value value, const char *field, uint64_t *out);
 bool ngs_read_string(ngs_request *request, ngs_json_value value, const char *field,
@@ -261,7 +266,8 @@ typedef struct ngs_token_body {
     bool persistent_given;
     bool persistent;
     float *vector;
-    ng_text *tags; /* [fields.tag_count] */
+    ng_field_vector *vectors; /* [fields.vector_count]; their values are its own */
+    ng_text *tags;            /* [fields.tag_count] */
     ngs_json_parser *parser;
 } ngs_token_body;
 
@@ -334,6 +340,13 @@ void ngs_query(ngs_request *request);
 void ngs_query_batch(ngs_request *request);
 void ngs_similarity(ngs_request *request);
 void ngs_odd(ngs_request *request);
+void ngs_field_list(ngs_request *request);
+void ngs_field_create(ngs_request *request);
+void ngs_field_drop(ngs_request *request);
+void ngs_nearest(ngs_request *request);
+void ngs_graph_build(ngs_request *request);
+void ngs_graph_get(ngs_request *request);
+void ngs_graph_drop(ngs_request *request);
 void ngs_feed_get(ngs_request *request);
 void ngs_backup_get(ngs_request *request);
 void ngs_checkpoint(ngs_request *request);

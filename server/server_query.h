@@ -35,6 +35,8 @@ typedef struct ngs_query_body {
 
 /** Reads the fields of a query, and notes what is wrong. */
 void ngs_query_body_read(ngs_request *request, ngs_json_walk *walk, ngs_query_body *body);
+/** "body.filter", into a body whose filter has its size; sets options.filter unless it is null. */
+void ngs_query_filter(ngs_request *request, ngs_query_body *body, ngs_json_value value);
 /** A string as a C string; one that does not fit, or has a NUL, becomes one that names nothing. */
 bool ngs_read_name(ngs_request *request, ngs_json_value value, const char *field, char *out,
                    size_t capacity);

@@ -433,7 +433,7 @@ static const query_field filter_fields[] = {
     {"where", filter_where},
 };
 
-static void query_filter(ngs_request *request, ngs_query_body *body, ngs_json_value value)
+void ngs_query_filter(ngs_request *request, ngs_query_body *body, ngs_json_value value)
 {
     ngs_json_walk walk;
     ngs_json_type type = ngs_json_type_of(value);
@@ -463,7 +463,7 @@ static const query_field query_fields[] = {
     {"spelling", query_spelling},
     {"suggest", query_suggest},
     {"collection", query_collection},
-    {"filter", query_filter},
+    {"filter", ngs_query_filter},
     {"tokens", ngs_recall_tokens},
     {"vector", ngs_recall_vector},
     {"near", ngs_recall_near},

@@ -26,6 +26,7 @@ typedef struct similarity_body {
     ngs_json_parser *parser;
     word_list lists[SIMILARITY_LISTS];
     int32_t remove_components;
+    bool fused;
     char name[80]; /* of the collection; empty = semantic */
     ng_collection_id collection;
     ngs_out unknown; /* words that are not known, with commas between */
@@ -51,7 +52,7 @@ static bool similarity_fields(similarity_body *body, unsigned lists)
     ngs_json_value value;
     const char *key;
     size_t count;
-    bool components = false;
+    bool components = false, fused = false;
     if (!ngs_body_open(body->request, &body->parser, &walk))
         return false;
     while (ngs_json_next(&walk, &key, &count, &value)) {
@@ -61,6 +62,8 @@ static bool similarity_fields(similarity_body *body, unsigned lists)
                 memcmp(list_names[list], key, count) != 0))
             list++;
         bool is_components = count == 17 && memcmp(key, "remove_components", 17) == 0;
+        bool is_fused =
+            (lists & 1u << SIMILARITY_PAIRS) != 0 && count == 5 && memcmp(key, "fused", 5) == 0;
         bool is_collection = count == 10 && memcmp(key, "collection", 10) == 0;
         if (list < SIMILARITY_LISTS && !body->lists[list].given) {
             body->lists[list].given = true;
@@ -68,11 +71,15 @@ static bool similarity_fields(similarity_body *body, unsigned lists)
         } else if (is_components && !components) {
             components = true;
             ngs_read_components(body->request, value, &body->remove_components);
+        } else if (is_fused && !fused) {
+            fused = true;
+            ngs_read_bool(body->request, value, "body.fused", &body->fused);
         } else if (is_collection && body->name[0] == '\0') {
             ngs_read_name(body->request, value, "body.collection", body->name, sizeof body->name);
         } else {
             ngs_unknown_field(body->request, key, count,
-                              list < SIMILARITY_LISTS || is_components || is_collection);
+                              list < SIMILARITY_LISTS || is_components || is_fused ||
+                                  is_collection);
         }
     }
     return true;
@@ -258,6 +265,68 @@ static ng_status similarity_compute(const similarity_body *body, double *values,
                                 body->remove_components, values, found);
 }
 
+static void out_parts(ngs_out *out, const ng_fused *fused)
+{
+    ngs_out_text(out, "{\"by_vectors\":");
+    ngs_out_bool(out, fused->by_vectors);
+    ngs_out_text(out, ",\"by_links\":");
+    ngs_out_bool(out, fused->by_links);
+    ngs_out_text(out, ",\"antonyms\":");
+    ngs_out_bool(out, fused->antonyms);
+    ngs_out_text(out, ",\"cosine\":");
+    out_value(out, fused->cosine);
+    ngs_out_text(out, ",\"retrofitted\":");
+    out_value(out, fused->retrofitted);
+    ngs_out_text(out, ",\"taxonomic\":");
+    out_value(out, fused->taxonomic);
+    ngs_out_text(out, ",\"hops\":");
+    if (fused->by_links && fused->hops != NG_FUSED_NO_PATH)
+        ngs_out_u64(out, fused->hops);
+    else
+        ngs_out_text(out, "null");
+    ngs_out_char(out, '}');
+}
+
+static void fused_reply(const similarity_body *body)
+{
+    const word_list *pairs = &body->lists[SIMILARITY_PAIRS];
+    const ng_fused_options options = {.struct_size = sizeof options,
+                                      .remove_components = body->remove_components};
+    size_t count = pairs->count / 2, found = 0;
+    ng_fused *fused = calloc(count, sizeof *fused);
+    if (fused == NULL) {
+        ngs_reply_status_text(body->request, NG_E_NOMEM, "no memory for the answer");
+        return;
+    }
+    ng_status status = ng_similarity_fused_many(body->request->server->store,
+                                                (const ng_token_id(*)[2])(const void *)pairs->ids,
+                                                count, &options, fused, &found);
+    if (status == NG_OK) {
+        ngs_out *out = ngs_reply_data(body->request, 200);
+        ngs_out_text(out, "{\"similarities\":[");
+        for (size_t i = 0; i < count; i++) {
+            if (i > 0)
+                ngs_out_char(out, ',');
+            out_value(out, fused[i].score);
+        }
+        ngs_out_text(out, "],\"parts\":[");
+        for (size_t i = 0; i < count; i++) {
+            if (i > 0)
+                ngs_out_char(out, ',');
+            out_parts(out, &fused[i]);
+        }
+        ngs_out_text(out, "],\"count\":");
+        ngs_out_u64(out, count);
+        ngs_out_text(out, ",\"found\":");
+        ngs_out_u64(out, found);
+        out_unknown(out, &body->unknown);
+        ngs_out_char(out, '}');
+    } else {
+        ngs_reply_status(body->request, status);
+    }
+    free(fused);
+}
+
 static void similarity_reply(const similarity_body *body)
 {
     const word_list *pairs = &body->lists[SIMILARITY_PAIRS], *a = &body->lists[SIMILARITY_A],
@@ -301,6 +370,8 @@ static bool similarity_check(similarity_body *body)
                     "either pairs or a, which may have b beside it, are wanted");
     if (lists[SIMILARITY_B].given && !lists[SIMILARITY_A].given)
         ngs_problem(request, "body.b", "value_error", "it goes with a");
+    if (body->fused && !lists[SIMILARITY_PAIRS].given)
+        ngs_problem(request, "body.fused", "value_error", "it goes with pairs");
     if (lists[SIMILARITY_PAIRS].given)
         memory = list_read(body, SIMILARITY_PAIRS, 1, NGS_PAIRS_MAX);
     for (int i = SIMILARITY_A; i <= SIMILARITY_B && memory; i++)
@@ -324,7 +395,7 @@ void ngs_similarity(ngs_request *request)
     const unsigned lists = 1u << SIMILARITY_PAIRS | 1u << SIMILARITY_A | 1u << SIMILARITY_B;
     request->settles = true;
     if (similarity_fields(&body, lists) && similarity_check(&body) && similarity_resolve(&body))
-        similarity_reply(&body);
+        (body.fused ? fused_reply : similarity_reply)(&body);
     similarity_release(&body);
 }
 

@@ -190,60 +190,82 @@ static void body_collection(const body_reader *reader, ngs_json_value value)
                     (int)(count < 64 ? count : 64), text);
 }
 
-static bool body_vector_elements(const body_reader *reader, ngs_json_value value)
+static void body_vector(const body_reader *reader, ngs_json_value value)
 {
-    ngs_json_walk walk;
-    ngs_json_value element;
     ng_token_fields *fields = &reader->body->fields;
-    if (!ngs_json_begin(value, &walk))
+    fields->set |= NG_FIELD_VECTOR;
+    if (ngs_json_type_of(value) == NGS_JSON_NULL)
+        return;
+    fields->vector = reader->body->vector =
+        ngs_read_numbers(reader->request, value, reader->path, &fields->vector_dimensions);
+}
+
+/* The field that a key names; false: noted that there is none, or that it came before. */
+static bool body_field_of(const body_reader *reader, const char *path, const char *key,
+                          size_t key_count, ng_vector_field_id *out)
+{
+    char name[65] = "?"; /* names no field, like a key that is too long or has a NUL */
+    const ng_token_fields *fields = &reader->body->fields;
+    if (key_count > 0 && key_count < sizeof name && memchr(key, '\0', key_count) == NULL)
+        snprintf(name, sizeof name, "%.*s", (int)key_count, key);
+    if (ng_vector_field_find(reader->request->server->store, name, out) != NG_OK) {
+        ngs_problem(reader->request, path, "value_error", "no vector field \"%.*s\"",
+                    (int)(key_count < 64 ? key_count : 64), key);
         return false;
-    while (ngs_json_next(&walk, NULL, NULL, &element)) {
-        char path[BODY_PATH_BYTES];
-        snprintf(path, sizeof path, "%s[%zu]", reader->path, fields->vector_dimensions);
-        if (fields->vector_dimensions == NGS_DIMENSIONS_MAX) {
-            ngs_problem(reader->request, reader->path, "value_error", "more than %d dimensions",
-                        NGS_DIMENSIONS_MAX);
+    }
+    for (size_t i = 0; i < fields->vector_count; i++) {
+        if (reader->body->vectors[i].field == *out) {
+            ngs_problem(reader->request, path, "duplicate_field", "the field occurs twice");
             return false;
         }
-        if (!ngs_read_float(reader->request, element, path, -HUGE_VAL, HUGE_VAL,
-                            &reader->body->vector[fields->vector_dimensions]))
-            return false;
-        fields->vector_dimensions++;
     }
     return true;
 }
 
-static void body_vector(const body_reader *reader, ngs_json_value value)
+/* Here, where the path is known; the library looks once more. */
+static void body_check_dimensions(const body_reader *reader, const char *path,
+                                  const ng_field_vector *vector)
+{
+    ng_vector_field_info info;
+    if (vector->dimensions != 0 &&
+        ng_vector_field_get(reader->request->server->store, vector->field, &info) == NG_OK &&
+        info.dimensions != vector->dimensions)
+        ngs_problem(reader->request, path, "value_error", "%zu dimensions, the field has %u",
+                    vector->dimensions, info.dimensions);
+}
+
+/* {"image": [...], "sound": null} */
+static void body_vectors(const body_reader *reader, ngs_json_value value)
 {
     ng_token_fields *fields = &reader->body->fields;
-    ngs_json_type type = ngs_json_type_of(value);
-    if (type == NGS_JSON_NULL) {
-        fields->set |= NG_FIELD_VECTOR;
+    ngs_json_walk walk;
+    ngs_json_value vector;
+    const char *key;
+    size_t key_count;
+    if (ngs_json_type_of(value) != NGS_JSON_OBJECT || !ngs_json_begin(value, &walk)) {
+        ngs_wrong_type(reader->request, value, reader->path, "an object of vectors by field");
         return;
     }
-    if (type != NGS_JSON_ARRAY) {
-        ngs_wrong_type(reader->request, value, reader->path, "an array of numbers");
+    reader->body->vectors = calloc(NGS_VECTOR_FIELDS_MAX, sizeof *reader->body->vectors);
+    if (reader->body->vectors == NULL) {
+        ngs_problem(reader->request, reader->path, "memory", "no memory for vectors");
         return;
     }
-    reader->body->vector = malloc(NGS_DIMENSIONS_MAX * sizeof *reader->body->vector);
-    if (reader->body->vector == NULL) {
-        ngs_problem(reader->request, reader->path, "memory", "no memory for a vector");
-        return;
+    while (ngs_json_next(&walk, &key, &key_count, &vector)) {
+        char path[BODY_PATH_BYTES];
+        ng_vector_field_id field = 0;
+        snprintf(path, sizeof path, "%.90s.%.*s", reader->path,
+                 (int)(key_count < 64 ? key_count : 64), key);
+        if (!body_field_of(reader, path, key, key_count, &field))
+            return; /* there are not more fields than room for them */
+        ng_field_vector *item = &reader->body->vectors[fields->vector_count++];
+        item->field = field;
+        if (ngs_json_type_of(vector) != NGS_JSON_NULL)
+            item->values = ngs_read_numbers(reader->request, vector, path, &item->dimensions);
+        body_check_dimensions(reader, path, item);
     }
-    if (!body_vector_elements(reader, value))
-        return;
-    if (fields->vector_dimensions == 0) {
-        ngs_problem(reader->request, reader->path, "value_error",
-                    "0 dimensions is outside 1..%d; null means no vector", NGS_DIMENSIONS_MAX);
-        return;
-    }
-    /* A batch may have thousands of them. */
-    float *fitting =
-        realloc(reader->body->vector, fields->vector_dimensions * sizeof *reader->body->vector);
-    if (fitting != NULL)
-        reader->body->vector = fitting;
-    fields->vector = reader->body->vector;
-    fields->set |= NG_FIELD_VECTOR;
+    fields->vectors = reader->body->vectors;
+    fields->set |= NG_FIELD_VECTORS;
 }
 
 static void body_axis(const body_reader *reader, ngs_json_value value, const char *key,
@@ -303,6 +325,7 @@ static const body_field body_fields[] = {
     {"label", body_label, 0},
     {"collection", body_collection, 0},
     {"vector", body_vector, 0},
+    {"vectors", body_vectors, 0},
     {"tags", body_tags, 0},
     {"data", body_data, 0},
     {"ttl_seconds", body_ttl, 0},
@@ -448,9 +471,13 @@ void ngs_token_body_release(ngs_request *request, ngs_token_body *body)
 {
     if (body->parser != NULL)
         ngs_parser_give(request->server, body->parser);
+    for (size_t i = 0; body->vectors != NULL && i < body->fields.vector_count; i++)
+        free((void *)(uintptr_t)body->vectors[i].values);
+    free(body->vectors);
     free(body->vector);
     free(body->tags);
     body->tags = NULL;
     body->parser = NULL;
     body->vector = NULL;
+    body->vectors = NULL;
 }

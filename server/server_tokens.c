@@ -129,6 +129,23 @@ static void token_out_attributes(ngs_out *out, const ng_store *store, const ng_t
         ngs_out_text(out, "null");
 }
 
+/* The names of the fields in which it has a vector; one that was dropped just now has none. */
+static void token_out_fields(ngs_out *out, const ng_store *store, const ng_token_info *info)
+{
+    bool first = true;
+    ngs_out_text(out, ",\"vector_fields\":[");
+    for (unsigned left = info->vector_fields; left != 0; left &= left - 1) {
+        ng_vector_field_info field;
+        if (ng_vector_field_get(store, (ng_vector_field_id)__builtin_ctz(left), &field) != NG_OK)
+            continue;
+        if (!first)
+            ngs_out_char(out, ',');
+        first = false;
+        ngs_out_string_z(out, field.name);
+    }
+    ngs_out_char(out, ']');
+}
+
 static void token_out(ngs_out *out, const ng_store *store, const ng_token_info *info)
 {
     char collection[65];
@@ -146,6 +163,7 @@ static void token_out(ngs_out *out, const ng_store *store, const ng_token_info *
     ngs_out_time(out, info->updated_us);
     token_out_attributes(out, store, info);
     token_out_flag(out, ",\"has_vector\":", info->has_vector);
+    token_out_fields(out, store, info);
     token_out_member(out, ",\"out_degree\":", info->out_degree);
     token_out_member(out, ",\"in_degree\":", info->in_degree);
     ngs_out_char(out, '}');

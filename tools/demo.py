@@ -14,6 +14,7 @@ import time
 
 WORDS_IN_ALL = 341479
 WORDNET_RELATIONS_AT_LEAST = 100000
+WOVEN_AT_LEAST = 2  # connections, for each word
 QUEEN_WITHIN = 3
 QUESTIONS = (
     ("the ten words nearest in meaning to cat", ["query", "cat", "--limit", "10"]),
@@ -21,6 +22,10 @@ QUESTIONS = (
     ("... to quantum", ["query", "quantum", "--limit", "10"]),
     ("king is to man as what is to woman?", ["query", "king - man + woman", "--limit", "10"]),
     ("what kind of thing is a dog?", ["path", "dog", "animal", "--types", "hypernym"]),
+    ("how like are coffee and tea, by vectors and connections together?",
+     ["similarity", "--fused", "coffee", "tea"]),
+    ("the neighbours that coffee was woven to",
+     ["get", "coffee", "--connections", "--limit", "10"]),
     ("the words nearest to cat in the abstract space",
      ["neighbors", "cat", "--space", "abstract", "--limit", "10"]),
 )
@@ -80,6 +85,21 @@ class Demo:
             raise Failure(f"only {report['connection_count']:,} connections were made of "
                           f"{report['relations_read']:,} relations")
 
+    def weave(self):
+        heading("Weaving: each word and the words nearest to it")
+        print("$ neurograph weave")
+        sys.stdout.flush()
+        began = time.monotonic()
+        report = json.loads(self.run(["weave", "--json"], show=False))
+        self.times.append(("Weaving", time.monotonic() - began))
+        made = report["connections_created"] + report["connections_changed"]
+        there = made + report["connections_unchanged"]
+        words = report["words"] - report["without_vector"]
+        print(f"  {there:,} connections of {words:,} words in {report['total_seconds']:.1f} s, "
+              f"{made:,} of them new")
+        if there < WOVEN_AT_LEAST * words:
+            raise Failure(f"only {there:,} connections were woven between {words:,} words")
+
     def show_store(self):
         heading("The store")
         stats = self.stats()
@@ -115,6 +135,12 @@ class Demo:
                 steps = rows[0].split(" ") if rows else []
                 if not steps or steps[0] != "dog" or steps[-1] != "animal":
                     raise Failure("there is no path from dog to animal")
+            elif arguments[0] == "similarity":
+                if len(rows) != 1 or not 0 < float(rows[0].split("\t")[2]) <= 1:
+                    raise Failure("coffee and tea have no fused similarity")
+            elif arguments[0] == "get":
+                if not any("coffee -SimilarTo-> " in row for row in rows):
+                    raise Failure("coffee was not woven to any word")
             elif len(rows) != 10:
                 raise Failure(f"'{' '.join(arguments)}' gave {len(rows)} answers and not 10")
             elif "king" in arguments[1]:
@@ -184,6 +210,7 @@ def main(arguments=None):
     try:
         demo.load_words()
         demo.load_wordnet()
+        demo.weave()
         demo.show_store()
         answers = demo.ask(show=True)
         demo.judge(answers)

@@ -213,6 +213,8 @@ static ng_status api_check_fields(const ng_token_fields *fields, size_t count)
         if ((fields[i].set & NG_FIELD_VECTOR) && fields[i].vector_dimensions > 0 &&
             !fields[i].vector)
             return api_null("fields.vector");
+        if ((fields[i].set & NG_FIELD_VECTORS) && fields[i].vector_count > 0 && !fields[i].vectors)
+            return api_null("fields.vectors");
         if ((fields[i].set & NG_FIELD_TAGS) && fields[i].tag_count > 0 && !fields[i].tags)
             return api_null("fields.tags");
         if ((fields[i].set & NG_FIELD_DATA) && fields[i].data_bytes > 0 && !fields[i].data)
@@ -374,6 +376,16 @@ ng_status ng_token_vector(const ng_store *store, ng_token_id id, float *out, siz
     return ngi_store_token_vector(store, id, out, capacity, count);
 }
 
+ng_status ng_token_vector_in(const ng_store *store, ng_token_id id, ng_vector_field_id field,
+                             float *out, size_t capacity, size_t *count)
+{
+    API_REQUIRE(store);
+    API_REQUIRE(count);
+    if (capacity > 0)
+        API_REQUIRE(out);
+    return ngi_store_token_vector_in(store, id, field, out, capacity, count);
+}
+
 ng_status ng_token_tags(const ng_store *store, ng_token_id id, char *out, size_t capacity,
                         size_t *bytes)
 {
@@ -511,132 +523,6 @@ bool ng_token_coordinates(const ng_store *store, const ng_token *record, ng_spac
     return ngi_store_token_coordinates(store, record, space, out);
 }
 
-/* --- search by vector --------------------------------------------------------------------------- */
-
-static ng_status api_check_remove(int32_t remove_components)
-{
-    if (remove_components < NG_PLAIN_COSINE || remove_components > NGI_COMPONENTS_MAX)
-        return ngi_fail(NG_E_INVALID, "remove_components %d is outside %d..%d", remove_components,
-                        NG_PLAIN_COSINE, NGI_COMPONENTS_MAX);
-    return NG_OK;
-}
-
-ng_status ng_vector_nearest(const ng_store *store, const float *vector, size_t dimensions,
-                            const ng_vector_options *options, ng_score *out, size_t capacity,
-                            size_t *count)
-{
-    API_REQUIRE(store);
-    API_REQUIRE(vector);
-    API_REQUIRE(count);
-    API_OPTIONS(options);
-    if (capacity > 0)
-        API_REQUIRE(out);
-    if (capacity > NGI_TOKENS_MAX_LIMIT)
-        return ngi_fail(NG_E_INVALID, "capacity %zu is outside 0..%u", capacity,
-                        NGI_TOKENS_MAX_LIMIT);
-    if (options != NULL && options->exclude_count > 0)
-        API_REQUIRE(options->exclude);
-    ng_status status = options != NULL ? api_check_remove(options->remove_components) : NG_OK;
-    if (status != NG_OK)
-        return status;
-    if (options != NULL && options->effort > NG_VECTOR_EFFORT_MAX)
-        return ngi_fail(NG_E_INVALID, "effort %u is outside 0..%u", options->effort,
-                        NG_VECTOR_EFFORT_MAX);
-    return ngi_store_vector_nearest(store, vector, dimensions, options, out, capacity, count);
-}
-
-ng_status ng_vector_graph_build(ng_store *store, int32_t remove_components, ng_progress_fn progress,
-                                void *progress_context)
-{
-    API_REQUIRE(store);
-    ng_status status = api_check_remove(remove_components);
-    if (status != NG_OK)
-        return status;
-    return ngi_store_vector_graph_build(store, remove_components, progress, progress_context);
-}
-
-ng_status ng_vector_graph_get(const ng_store *store, ng_vector_graph *out)
-{
-    API_REQUIRE(store);
-    API_REQUIRE(out);
-    return ngi_store_vector_graph_get(store, out);
-}
-
-ng_status ng_vector_graph_drop(ng_store *store)
-{
-    API_REQUIRE(store);
-    return ngi_store_vector_graph_drop(store);
-}
-
-ng_status ng_token_similarity(const ng_store *store, ng_token_id a, ng_token_id b,
-                              int32_t remove_components, double *out)
-{
-    API_REQUIRE(store);
-    API_REQUIRE(out);
-    ng_status status = api_check_remove(remove_components);
-    return status != NG_OK ? status : ngi_store_similarity(store, a, b, remove_components, out);
-}
-
-ng_status ng_similarity_many(const ng_store *store, const ng_token_id (*pairs)[2], size_t count,
-                             int32_t remove_components, double *out, size_t *found)
-{
-    size_t unused;
-    API_REQUIRE(store);
-    if (count > 0) {
-        API_REQUIRE(pairs);
-        API_REQUIRE(out);
-    }
-    if (count > NGI_SIMILARITY_PAIRS_MAX)
-        return ngi_fail(NG_E_INVALID, "count %zu is outside 0..%u", count,
-                        NGI_SIMILARITY_PAIRS_MAX);
-    ng_status status = api_check_remove(remove_components);
-    if (status != NG_OK)
-        return status;
-    return ngi_store_similarity_many(store, pairs, count, remove_components, out,
-                                     found != NULL ? found : &unused);
-}
-
-ng_status ng_similarity_matrix(const ng_store *store, const ng_token_id *a, size_t a_count,
-                               const ng_token_id *b, size_t b_count, int32_t remove_components,
-                               double *out, size_t *found)
-{
-    size_t unused;
-    API_REQUIRE(store);
-    if (b == NULL && b_count > 0)
-        return api_null("b");
-    if (b == NULL) {
-        b = a;
-        b_count = a_count;
-    }
-    if (a_count > NGI_SIMILARITY_CELLS_MAX ||
-        (a_count > 0 && b_count > NGI_SIMILARITY_CELLS_MAX / a_count))
-        return ngi_fail(NG_E_INVALID, "a_count %zu times b_count %zu is outside 0..%u", a_count,
-                        b_count, NGI_SIMILARITY_CELLS_MAX);
-    if (a_count > 0 && b_count > 0) {
-        API_REQUIRE(a);
-        API_REQUIRE(out);
-    }
-    ng_status status = api_check_remove(remove_components);
-    if (status != NG_OK)
-        return status;
-    return ngi_store_similarity_matrix(store, a, a_count, b, b_count, remove_components, out,
-                                       found != NULL ? found : &unused);
-}
-
-ng_status ng_odd_one_out(const ng_store *store, const ng_token_id *ids, size_t count,
-                         int32_t remove_components, size_t *out, double *scores)
-{
-    API_REQUIRE(store);
-    API_REQUIRE(out);
-    if (count < 3 || count > NGI_ODD_MAX)
-        return ngi_fail(NG_E_INVALID, "count %zu is outside 3..%d", count, NGI_ODD_MAX);
-    API_REQUIRE(ids);
-    ng_status status = api_check_remove(remove_components);
-    return status != NG_OK
-               ? status
-               : ngi_store_odd_one_out(store, ids, count, remove_components, out, scores);
-}
-
 /* --- bootstrap and query --------------------------------------------------------------------- */
 
 ng_status ng_bootstrap(ng_store *store, const char *path, const ng_bootstrap_options *options,
@@ -658,7 +544,7 @@ ng_status ng_query(const ng_store *store, const char *text, const ng_query_optio
     API_OPTIONS(options);
     if (options != NULL)
         API_OPTIONS(options->filter);
-    ng_status status = options != NULL ? api_check_remove(options->remove_components) : NG_OK;
+    ng_status status = options != NULL ? ngi_api_check_remove(options->remove_components) : NG_OK;
     return status != NG_OK ? status : ngi_mind_query(store, text, options, out);
 }
 

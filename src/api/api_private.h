@@ -31,6 +31,8 @@ NG_MUST_USE ng_status ngi_api_check_write(const ng_write_options *write);
 
 /** The same of a write that is an op of its own: `what` is not part of a transaction and has no version. */
 NG_MUST_USE ng_status ngi_api_check_alone(const ng_write_options *write, const char *what);
+/** Whether it is a number of components that there can be, or NG_PLAIN_COSINE: NG_E_INVALID. */
+NG_MUST_USE ng_status ngi_api_check_remove(int32_t remove_components);
 /** Sizes of the options of a list of connections and of their filter; NULL is right. */
 NG_MUST_USE ng_status ngi_api_check_list(const ng_connection_list_options *options);
 

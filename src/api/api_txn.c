@@ -83,6 +83,16 @@ ng_status ng_txn_connection_get(const ng_txn *txn, ng_connection_id id, ng_conne
     return ngi_txn_connection_get(txn, id, out);
 }
 
+ng_status ng_txn_token_vector_in(const ng_txn *txn, ng_token_id id, ng_vector_field_id field,
+                                 float *out, size_t capacity, size_t *count)
+{
+    API_REQUIRE(txn);
+    API_REQUIRE(count);
+    if (capacity > 0)
+        API_REQUIRE(out);
+    return ngi_txn_token_vector_in(txn, id, field, out, capacity, count);
+}
+
 ng_status ng_txn_token_tags(const ng_txn *txn, ng_token_id id, char *out, size_t capacity,
                             size_t *bytes)
 {

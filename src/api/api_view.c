@@ -122,6 +122,16 @@ ng_status ng_view_state_hash(const ng_view *view, uint64_t *out)
     return ngi_view_state_hash(view, out);
 }
 
+ng_status ng_view_token_vector_in(const ng_view *view, ng_token_id id, ng_vector_field_id field,
+                                  float *out, size_t capacity, size_t *count)
+{
+    API_REQUIRE(view);
+    API_REQUIRE(count);
+    if (capacity > 0)
+        API_REQUIRE(out);
+    return ngi_view_token_vector_in(view, id, field, out, capacity, count);
+}
+
 ng_status ng_view_token_tags(const ng_view *view, ng_token_id id, char *out, size_t capacity,
                              size_t *bytes)
 {

@@ -22,6 +22,8 @@
 #define NGI_GRID_BUCKET_MIN 0.1f /* configuration of a grid: as the original, all of it */
 #define NGI_GRID_BUCKET_MAX 1000.0f
 #define NGI_GRID_FIELD_NODES_MAX 100
+#define NGI_VECTOR_FIELDS_MAX 15 /* named: with the default one a bit for each in 16 */
+#define NGI_VECTOR_FIELD_NAME_MAX 64
 #define NGI_COLLECTIONS_MAX 65536    /* a dense array, one entry each */
 #define NGI_DIMENSIONS_MIN 2         /* a cosine of one number is only its sign */
 #define NGI_DIMENSIONS_MAX 4096      /* the largest embeddings in use */
@@ -50,6 +52,9 @@
 #define NGI_SIMILARITY_PAIRS_MAX 1000000u   /* of one call */
 #define NGI_SIMILARITY_CELLS_MAX 100000000u /* of a matrix: 800 MB of answers */
 #define NGI_ODD_MAX 1000 /* tokens of which one is odd: each is compared with each */
+#define NGI_FUSED_LINKED_MAX                                                                       \
+    4096u /* words that a vector is moved towards: more are one direction */
+#define NGI_WEAVE_NEIGHBORS_MAX 100 /* of a word: beyond it nearness says little */
 #define NGI_PATH_HOPS_MAX 1024
 #define NGI_DECAY_PERIOD_S 3600 /* decay rates are an hour: the least that the original waited */
 #define NGI_INTERVAL_MS_DEFAULT 100u /* what a crash may cost that was not promised to be kept */

@@ -9,7 +9,8 @@
 
 #define INSERT_EFFORT 128u
 #define SORT_BY_INSERTION 64u
-#define ANN_CLIP 0.8f /* of the largest number: what codes reach, as larger ones are few */
+#define ANN_CLIP                                                                                   \
+    0.8f /* of the largest number: what codes of four bits reach, as larger ones are few */
 
 /* --- life ------------------------------------------------------------------------------------ */
 
@@ -21,11 +22,13 @@ ng_status ngi_ann_create(ngi_os *os, ngi_mem *mem, uint32_t dimensions, uint32_t
     if (status != NG_OK)
         return status;
     ngi_ann *ann = block;
-    size_t half = (dimensions + 1) / 2, bytes = half + sizeof(ngi_ann_tail);
+    bool is_whole = dimensions + sizeof(ngi_ann_tail) <= NGI_ANN_LINE;
+    size_t half = is_whole ? dimensions : (dimensions + 1) / 2, bytes = half + sizeof(ngi_ann_tail);
     *ann = (ngi_ann){.os = os,
                      .mem = mem,
                      .kernels = ngi_ann_kernels_best(),
                      .dimensions = dimensions,
+                     .code_max = is_whole ? ANN_CODE_MAX : ANN_HALF_CODE_MAX,
                      .half = half,
                      .stride = (bytes + NGI_ANN_LINE - 1) / NGI_ANN_LINE * NGI_ANN_LINE};
     NGI_TRY(ngi_table_init(&ann->images, os, mem, ann->stride, max_rows, "images of vectors"));
@@ -100,11 +103,11 @@ void ngi_ann_clear(ngi_ann *ann)
 
 /* --- images ---------------------------------------------------------------------------------- */
 
-/* The code of a number: 2 code - 15 times half of `step` is nearest to it. */
-static unsigned image_code(float value, float step)
+/* The code of a number: 2 code - code_max times half of `step` is nearest to it. */
+static unsigned image_code(const ngi_ann *ann, float value, float step)
 {
-    float code = floorf(value / step) + 8;
-    return code < 0 ? 0 : code > 15 ? 15 : (unsigned)code;
+    float most = (float)ann->code_max, code = floorf(value / step) + (most + 1) / 2;
+    return (unsigned)(code < 0 ? 0 : code > most ? most : code);
 }
 
 void ngi_ann_set_image(const ngi_ann *ann, uint32_t row, const float *vector)
@@ -117,12 +120,13 @@ void ngi_ann_set_image(const ngi_ann *ann, uint32_t row, const float *vector)
     for (uint32_t i = 0; i < ann->dimensions; i++)
         most = fabsf(vector[i]) > most ? fabsf(vector[i]) : most;
     if (most > 0) {
-        float step = most * ANN_CLIP / 8;
+        float reach = ann->code_max == ANN_HALF_CODE_MAX ? most * ANN_CLIP : most;
+        float step = reach / ((float)(ann->code_max + 1) / 2);
         for (uint32_t i = 0; i < ann->dimensions; i++) {
-            unsigned code = image_code(vector[i], step);
+            unsigned code = image_code(ann, vector[i], step);
             double value = (double)vector[i];
             length += value * value;
-            double stands_for = 2 * (double)code - 15;
+            double stands_for = 2 * (double)code - ann->code_max;
             product += value * stands_for;
             codes_length += stands_for * stands_for;
             if (i < ann->half)
@@ -138,15 +142,18 @@ void ngi_ann_set_image(const ngi_ann *ann, uint32_t row, const float *vector)
     memcpy(image + ann->stride - sizeof tail, &tail, sizeof tail);
 }
 
-float ngi_ann_deviation(const ngi_ann *ann, uint32_t row)
+double ngi_ann_deviation(const ngi_ann *ann, uint32_t row, double length, double peak)
 {
-    return ann_tail(ann, row).deviation;
+    ngi_ann_tail tail = ann_tail(ann, row);
+    double step = peak / ANN_QUERY_MAX; /* what is left out of it is even in [-step/2, step/2] */
+    return (double)tail.deviation * length + sqrt(2 * (double)tail.shift / 12) * step;
 }
 
 static void query_begin(const ngi_ann *ann, ngi_ann_query *query)
 {
     query->stride = ann->stride;
     query->excess = 0;
+    query->mask = (uint8_t)ann->code_max;
     query->shifted = 1;
     memset(query->low + ann->half, 0, ann->stride - ann->half);
     memset(query->high, 0, ann->stride);
@@ -154,7 +161,7 @@ static void query_begin(const ngi_ann *ann, ngi_ann_query *query)
 
 static void query_set(const ngi_ann *ann, ngi_ann_query *query, uint32_t i, int code)
 {
-    query->excess += 15 * code;
+    query->excess += (int)ann->code_max * code;
     if (i < ann->half)
         query->low[i] = (int8_t)code;
     else
@@ -167,9 +174,9 @@ void ngi_ann_query_vector(const ngi_ann *ann, const float *vector, ngi_ann_query
     query_begin(ann, query);
     for (uint32_t i = 0; i < ann->dimensions; i++)
         most = fabsf(vector[i]) > most ? fabsf(vector[i]) : most;
-    query->scale = most / ANN_CODE_MAX;
+    query->scale = most / ANN_QUERY_MAX;
     for (uint32_t i = 0; i < ann->dimensions; i++)
-        query_set(ann, query, i, most > 0 ? (int)lrintf(vector[i] / most * ANN_CODE_MAX) : 0);
+        query_set(ann, query, i, most > 0 ? (int)lrintf(vector[i] / most * ANN_QUERY_MAX) : 0);
 }
 
 void ngi_ann_query_row(const ngi_ann *ann, uint32_t row, ngi_ann_query *query)
@@ -179,15 +186,15 @@ void ngi_ann_query_row(const ngi_ann *ann, uint32_t row, ngi_ann_query *query)
     query_begin(ann, query);
     query->scale = ann_tail(ann, row).scale;
     for (size_t i = 0; i < ann->half; i++) {
-        query->low[i] = (int8_t)(2 * (image[i] & 15) - 15);
-        query->high[i] = (int8_t)(2 * (image[i] >> 4) - 15);
-        sum += query->low[i] + query->high[i];
+        query->low[i] = (int8_t)(2 * (image[i] & query->mask) - query->mask);
+        sum += query->low[i];
     }
-    if (ann->dimensions % 2 != 0) { /* the last half byte has no code */
-        sum -= query->high[ann->half - 1];
-        query->high[ann->half - 1] = 0;
+    for (size_t i = ann->half; i < ann->dimensions; i++) {
+        int8_t *high = &query->high[i - ann->half];
+        *high = (int8_t)(2 * (image[i - ann->half] >> 4) - query->mask);
+        sum += *high;
     }
-    query->excess = 15 * sum;
+    query->excess = (int)ann->code_max * sum;
 }
 
 /* --- links ----------------------------------------------------------------------------------- */
@@ -213,14 +220,26 @@ void ngi_ann_sort(ann_candidate *candidates, size_t count)
     qsort(candidates, count, sizeof *candidates, candidate_compare);
 }
 
-/* Distances are halves of squared ones: the shift of the query minus its score. */
-static bool choose_is_shadowed(const ngi_ann *ann, const ngi_ann_query *query, float shift,
-                               float distance, const uint32_t *links, unsigned count)
+/* Whether one of the links is much nearer to a row than `distance`; distances are halves of squared
+ * ones. */
+static bool choose_is_shadowed(const ngi_ann *ann, uint32_t row, float distance,
+                               const uint32_t *links, unsigned count)
 {
-    float scores[NGI_ANN_LINKS];
-    ann->kernels->list(query, ann->images.base, links, count, scores);
+    ngi_ann_query query;
+    float scores[NGI_ANN_LINKS], shift = ann_tail(ann, row).shift;
+    ngi_ann_query_row(ann, row, &query);
+    ann->kernels->list(&query, ann->images.base, links, count, scores);
     for (unsigned i = 0; i < count; i++)
         if ((shift - scores[i]) * ANN_SHADOW <= distance)
+            return true;
+    return false;
+}
+
+/* Whether one of the links is a copy of a row. */
+static bool choose_is_copy(const ngi_ann *ann, uint32_t row, const uint32_t *links, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (memcmp(ann_image(ann, row), ann_image(ann, links[i]), ann->stride) == 0)
             return true;
     return false;
 }
@@ -228,18 +247,20 @@ static bool choose_is_shadowed(const ngi_ann *ann, const ngi_ann_query *query, f
 unsigned ngi_ann_choose(const ngi_ann *ann, uint32_t row, const ann_candidate *candidates,
                         size_t count, unsigned wanted, uint32_t *out)
 {
-    ngi_ann_query query;
+    uint32_t spare[ANN_LEAST_LINKS];
     float own_shift = ann_tail(ann, row).shift;
-    unsigned chosen = 0;
+    unsigned chosen = 0, spare_count = 0;
     for (size_t i = 0; i < count && chosen < wanted; i++) {
         uint32_t other = candidates[i].row;
         if (other == row || (i > 0 && other == candidates[i - 1].row))
             continue;
-        ngi_ann_query_row(ann, other, &query);
-        if (!choose_is_shadowed(ann, &query, ann_tail(ann, other).shift,
-                                own_shift - candidates[i].score, out, chosen))
+        if (!choose_is_shadowed(ann, other, own_shift - candidates[i].score, out, chosen))
             out[chosen++] = other;
+        else if (chosen + spare_count < ANN_LEAST_LINKS && !choose_is_copy(ann, other, out, chosen))
+            spare[spare_count++] = other;
     }
+    for (unsigned i = 0; i < spare_count && chosen < ANN_LEAST_LINKS && chosen < wanted; i++)
+        out[chosen++] = spare[i];
     return chosen;
 }
 
@@ -277,6 +298,32 @@ static void link_add(const ngi_ann *ann, uint32_t row, uint32_t other)
     ngi_ann_set_links(ann, row, chosen, count);
 }
 
+static bool link_leads(const ngi_ann *ann, uint32_t from, uint32_t row)
+{
+    const uint32_t *links = ann_links(ann, from);
+    for (unsigned k = 0; k < NGI_ANN_LINKS && links[k] != ANN_NONE; k++)
+        if (links[k] == row)
+            return true;
+    return false;
+}
+
+/* One of the nearest rows has to lead to a new one: if none does, the first that has room, else the
+ * nearest in place of its last link. Where many rows are equal none of them would. */
+static void link_reach(const ngi_ann *ann, const ann_candidate *near, unsigned count, uint32_t row)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (link_leads(ann, near[i].row, row))
+            return;
+    for (unsigned i = 0; i < count; i++) {
+        if (ann_link_count(ann_links(ann, near[i].row)) < NGI_ANN_LINKS) {
+            link_add(ann, near[i].row, row);
+            return;
+        }
+    }
+    if (count > 0)
+        ann_links(ann, near[0].row)[NGI_ANN_LINKS - 1] = row;
+}
+
 /* --- rows that come and go ------------------------------------------------------------------- */
 
 static void entry_add(ngi_ann *ann, uint32_t row)
@@ -302,6 +349,7 @@ ng_status ngi_ann_insert(ngi_ann *ann, uint32_t row, const float *vector)
     ngi_ann_set_links(ann, row, links, chosen);
     for (unsigned i = 0; i < chosen; i++)
         link_add(ann, links[i], row);
+    link_reach(ann, candidates, count, row);
     entry_add(ann, row);
     return NG_OK;
 }
@@ -351,7 +399,9 @@ static void clean_entries(ngi_ann *ann)
         if (*ann_state_of(ann, ann->entries[i]) == ANN_PRESENT)
             ann->entries[kept++] = ann->entries[i];
     ann->entry_count = kept;
-    for (; next < ann->row_end; next += ANN_ENTRY_ROWS)
+    uint32_t step = ann->row_end / ANN_ENTRIES_MAX + 1;
+    step = step > ANN_ENTRY_ROWS ? step : ANN_ENTRY_ROWS;
+    for (; next < ann->row_end; next += step)
         if (*ann_state_of(ann, next) == ANN_PRESENT)
             entry_add(ann, next);
     for (next = 0; next < ann->row_end && ann->entry_count == 0; next++)
@@ -386,6 +436,45 @@ bool ngi_ann_clean(ngi_ann *ann, uint32_t max_rows)
         return true;
     clean_end(ann);
     return false;
+}
+
+/* --- kept and brought back ------------------------------------------------------------------- */
+
+unsigned ngi_ann_get_links(const ngi_ann *ann, uint32_t row, uint32_t out[NGI_ANN_LINKS])
+{
+    const uint32_t *links = ann_links(ann, row);
+    unsigned count = ann_link_count(links), kept = 0;
+    for (unsigned i = 0; i < count; i++)
+        if (ngi_ann_has(ann, links[i]))
+            out[kept++] = links[i];
+    return kept;
+}
+
+void ngi_ann_restore_row(ngi_ann *ann, uint32_t row, const float *vector)
+{
+    ngi_ann_set_state(ann, row, ANN_PRESENT);
+    ngi_ann_set_image(ann, row, vector);
+    ngi_ann_set_links(ann, row, NULL, 0);
+}
+
+void ngi_ann_restore_links(ngi_ann *ann, uint32_t row, const uint32_t *links, unsigned count)
+{
+    uint32_t kept[NGI_ANN_LINKS];
+    unsigned kept_count = 0;
+    for (unsigned i = 0; i < count && kept_count < NGI_ANN_LINKS; i++) {
+        bool is_new = links[i] != row && ngi_ann_has(ann, links[i]);
+        for (unsigned k = 0; k < kept_count; k++)
+            is_new = is_new && kept[k] != links[i];
+        if (is_new)
+            kept[kept_count++] = links[i];
+    }
+    ngi_ann_set_links(ann, row, kept, kept_count);
+}
+
+void ngi_ann_restore_end(ngi_ann *ann)
+{
+    ann->entry_count = 0;
+    clean_entries(ann);
 }
 
 /* --- verification ---------------------------------------------------------------------------- */

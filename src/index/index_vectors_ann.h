@@ -66,6 +66,15 @@ void ngi_ann_remove(ngi_ann *ann, uint32_t row);
  *  the last row what had been removed when it began is forgotten, and it returns false. */
 bool ngi_ann_clean(ngi_ann *ann, uint32_t max_rows);
 
+/** Links of a row that is there, to rows that are there; returns how many. With them and its vectors a
+ *  graph can be put together again: first all rows, then their links, then the end. */
+unsigned ngi_ann_get_links(const ngi_ann *ann, uint32_t row, uint32_t out[NGI_ANN_LINKS]);
+/** A row, for which there is room, without links. Cannot fail; so the next two. */
+void ngi_ann_restore_row(ngi_ann *ann, uint32_t row, const float *vector);
+/** Links of a row that is there; those that lead nowhere, or a second time, are left out. */
+void ngi_ann_restore_links(ngi_ann *ann, uint32_t row, const uint32_t *links, unsigned count);
+void ngi_ann_restore_end(ngi_ann *ann);
+
 typedef struct ngi_ann_hit {
     float
         score; /* scalar product with the image, and minus half of the squared length if by distance */
@@ -87,8 +96,9 @@ typedef struct ngi_ann_request {
 NG_MUST_USE ng_status ngi_ann_search(const ngi_ann *ann, const ngi_ann_request *request,
                                      ngi_ann_hit *out, uint32_t *count);
 
-/** The standard deviation of what the image of a row makes wrong in the score of a query of length 1. */
-float ngi_ann_deviation(const ngi_ann *ann, uint32_t row);
+/** The standard deviation of the score of a row beside a query of this length, whose largest number is
+ *  `peak`: by what image and query leave out of the numbers. */
+double ngi_ann_deviation(const ngi_ann *ann, uint32_t row, double length, double peak);
 
 /** Verifies the invariants; NG_E_INTERNAL says what is broken. */
 NG_MUST_USE ng_status ngi_ann_check(const ngi_ann *ann);

@@ -5,6 +5,8 @@
 #include "base/base_limits.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <xxhash.h>
 
 /* --- memory ---------------------------------------------------------------------------------- */
 
@@ -33,6 +35,7 @@ static void build_lay_out(build_job *job)
     job->shifts = build_take(job, rows * sizeof(float));
     job->excess = build_take(job, rows * sizeof(int32_t));
     job->rows = build_take(job, rows * sizeof(uint32_t));
+    job->copies = build_take(job, rows * sizeof(build_copy));
     job->candidates = build_take(job, rows * BUILD_CANDIDATES * sizeof(ann_candidate));
     job->worst = build_take(job, rows * sizeof(float));
     job->counts = build_take(job, rows);
@@ -74,11 +77,11 @@ static void build_encode(const build_job *job, uint32_t row, const float *vector
     for (uint32_t i = 0; i < dimensions; i++)
         most = fabsf(vector[i]) > most ? fabsf(vector[i]) : most;
     for (uint32_t i = 0; i < dimensions && most > 0; i++) {
-        codes[i] = (int8_t)lrintf(vector[i] / most * ANN_CODE_MAX);
+        codes[i] = (int8_t)lrintf(vector[i] / most * ANN_QUERY_MAX);
         sum += codes[i];
         length += (double)vector[i] * (double)vector[i];
     }
-    job->scales[row] = most / ANN_CODE_MAX;
+    job->scales[row] = most / ANN_QUERY_MAX;
     job->shifts[row] = (float)(length / 2);
     job->excess[row] = 128 * sum;
 }
@@ -101,6 +104,52 @@ static bool build_codes(build_job *job)
             return false;
     }
     return true;
+}
+
+/* --- copies ---------------------------------------------------------------------------------- */
+
+typedef struct build_hashed {
+    uint64_t hash;
+    uint32_t row;
+} build_hashed;
+
+static int hashed_compare(const void *a, const void *b)
+{
+    const build_hashed *x = a, *y = b;
+    if (x->hash != y->hash)
+        return x->hash < y->hash ? -1 : 1;
+    return x->row < y->row ? -1 : x->row > y->row;
+}
+
+static bool build_is_copy(const build_job *job, uint32_t row, uint32_t other)
+{
+    return job->scales[row] == job->scales[other] &&
+           memcmp(job->codes + row * job->width, job->codes + other * job->width, job->width) == 0;
+}
+
+/* Takes copies out of the rows. Candidates are not needed yet: there is room. */
+static void build_find_copies(build_job *job)
+{
+    build_hashed *hashed = (build_hashed *)(void *)job->candidates;
+    uint32_t kept = 0, first = 0;
+    for (uint32_t i = 0; i < job->row_count; i++) {
+        uint32_t row = job->rows[i];
+        hashed[i] = (build_hashed){XXH3_64bits(job->codes + row * job->width, job->width), row};
+    }
+    qsort(hashed, job->row_count, sizeof *hashed, hashed_compare);
+    for (uint32_t i = 1; i < job->row_count; i++) {
+        uint32_t row = hashed[i].row;
+        if (hashed[i].hash != hashed[first].hash || !build_is_copy(job, row, hashed[first].row)) {
+            first = i;
+            continue;
+        }
+        job->copies[job->copy_count++] = (build_copy){hashed[first].row, row};
+        job->marks[row] = 1;
+    }
+    for (uint32_t i = 0; i < job->row_count; i++)
+        if (job->marks[job->rows[i]] == 0)
+            job->rows[kept++] = job->rows[i];
+    job->row_count = kept;
 }
 
 void ngi_ann_panels_fill(const build_job *job, build_panels *panels, const uint32_t *rows,
@@ -151,6 +200,7 @@ static bool build_run(build_job *job)
 {
     if (!build_codes(job))
         return false;
+    build_find_copies(job);
     return job->row_count == 0 ||
            (ngi_ann_build_groups(job) && ngi_ann_build_join(job) && ngi_ann_build_links(job));
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* A graph that is being made of all rows at once, from inside:
  *
- *   1. build    the codes of all rows
+ *   1. build    the codes of all rows; of rows with the same ones all but the first stand aside until the
+ *               end, as they would be each other's only neighbours
  *   2. groups   every row joins the groups of the leaders nearest to it, and keeps as candidates the
  *               nearest rows in each
  *   3. join     the candidates of a row, and the rows that it is a candidate of, are compared with each
@@ -33,6 +34,11 @@ typedef struct build_range {
     uint32_t begin, end;
 } build_range;
 
+/* A row with the same codes as an earlier one. */
+typedef struct build_copy {
+    uint32_t first, row;
+} build_copy;
+
 /* The nearest rows of some panels, best first, equal scores in their order there. */
 typedef struct build_near {
     unsigned count;
@@ -50,8 +56,10 @@ typedef struct build_job {
     float *scales;   /* by row; so the others */
     float *shifts;   /* half of the squared length */
     int32_t *excess; /* 128 x the sum of the codes */
-    uint32_t *rows;  /* [row_count], those that are there, in order */
+    uint32_t *rows;  /* [row_count], those that are there and no copies, in order */
     uint32_t row_count;
+    build_copy *copies; /* [copy_count], those of one row together */
+    uint32_t copy_count;
 
     ann_candidate *candidates; /* [rows][BUILD_CANDIDATES], best first */
     float *worst;              /* by row: a score that does not become a candidate */

@@ -9,7 +9,7 @@ static void portable_list(const ngi_ann_query *query, const uint8_t *images, con
         const uint8_t *image = images + rows[i] * query->stride;
         int32_t sum = 0;
         for (size_t k = 0; k < query->stride; k++)
-            sum += query->low[k] * (image[k] & 15) + query->high[k] * (image[k] >> 4);
+            sum += query->low[k] * (image[k] & query->mask) + query->high[k] * (image[k] >> 4);
         out[i] = ngi_ann_score_of(query, image, sum);
     }
 }

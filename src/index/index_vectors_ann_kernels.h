@@ -2,10 +2,11 @@
 /* Scalar products of quantised vectors, one version for each instruction set. They are sums of
  * integers, so every version gives the same.
  *
- * What is walked through are *images* of four bits a number, so that a vector of 100 numbers is one line
- * of memory: a block of `stride` bytes, a multiple of NGI_ANN_LINE, with the codes 0..15 of the numbers
- * [0, half) in the low halves of the first bytes, of [half, dimensions) in the high halves, then zeros,
- * and ngi_ann_tail at the end. A code c stands for (2c - 15) x scale.
+ * What is walked through are *images*, so small that a vector of 100 numbers is one line of memory: a
+ * block of `stride` bytes, a multiple of NGI_ANN_LINE, with codes at its beginning, then zeros, and
+ * ngi_ann_tail at the end. Either a byte has two codes of four bits, 0..15, those of numbers [0, half) low
+ * and of [half, dimensions) high; or, where there is room in a line, one of seven bits, 0..127. A code c
+ * stands for (2c - code_max) x scale.
  *
  * What a graph is built from are *codes* of eight bits, -127..127, in panels of 16 rows that are compared
  * with eight queries at once.
@@ -25,7 +26,7 @@
 #define NGI_ANN_BATCH 8u        /* queries that are compared with it at once */
 
 typedef struct ngi_ann_tail {
-    float scale;     /* times 2c - 15 = the number a code stands for */
+    float scale;     /* times 2c - code_max = the number a code stands for */
     float shift;     /* half of the squared length of the vector */
     float deviation; /* of the score of a query of length 1, by what the codes make wrong */
 } ngi_ann_tail;
@@ -34,7 +35,8 @@ typedef struct ngi_ann_tail {
 typedef struct ngi_ann_query {
     size_t stride;
     float scale;    /* times a code = the number it stands for */
-    int32_t excess; /* 15 x the sum of the codes */
+    int32_t excess; /* code_max of the images x the sum of the codes */
+    uint8_t mask;   /* of what is a low code: code_max */
     float shifted;  /* 1 = a score is product - shift, 0 = the product */
     _Alignas(64) int8_t low[NGI_ANN_STRIDE_MAX];
     _Alignas(64) int8_t high[NGI_ANN_STRIDE_MAX];

@@ -20,7 +20,7 @@ static void neon_list(const ngi_ann_query *query, const uint8_t *images, const u
         int32x4_t low = vdupq_n_s32(0), high = vdupq_n_s32(0);
         for (size_t k = 0; k < query->stride; k += 16) {
             uint8x16_t codes = vld1q_u8(image + k);
-            low = neon_add(low, vreinterpretq_s8_u8(vandq_u8(codes, vdupq_n_u8(15))),
+            low = neon_add(low, vreinterpretq_s8_u8(vandq_u8(codes, vdupq_n_u8(query->mask))),
                            vld1q_s8(query->low + k));
             high = neon_add(high, vreinterpretq_s8_u8(vshrq_n_u8(codes, 4)),
                             vld1q_s8(query->high + k));

@@ -12,7 +12,7 @@
 
 /* --- AVX2 ------------------------------------------------------------------------------------ */
 
-/* Codes of an image are 15 at most, so that sums of two products fit 16 bits. */
+/* Codes of an image are 127 at most, so that sums of two products fit 16 bits. */
 TARGET_AVX2 static inline __m256i avx2_step(__m256i sum, __m256i codes, const int8_t *query)
 {
     __m256i two =
@@ -30,14 +30,14 @@ TARGET_AVX2 static inline int32_t avx2_sum(__m256i eight)
 TARGET_AVX2 static void avx2_list(const ngi_ann_query *query, const uint8_t *images,
                                   const uint32_t *rows, size_t count, float *out)
 {
-    const __m256i low_half = _mm256_set1_epi8(15);
+    const __m256i mask = _mm256_set1_epi8((char)query->mask), half = _mm256_set1_epi8(15);
     for (size_t i = 0; i < count; i++) {
         const uint8_t *image = images + rows[i] * query->stride;
         __m256i low = _mm256_setzero_si256(), high = _mm256_setzero_si256();
         for (size_t k = 0; k < query->stride; k += 32) {
             __m256i both = _mm256_loadu_si256((const __m256i *)(const void *)(image + k));
-            __m256i upper = _mm256_and_si256(_mm256_srli_epi16(both, 4), low_half);
-            low = avx2_step(low, _mm256_and_si256(both, low_half), query->low + k);
+            __m256i upper = _mm256_and_si256(_mm256_srli_epi16(both, 4), half);
+            low = avx2_step(low, _mm256_and_si256(both, mask), query->low + k);
             high = avx2_step(high, upper, query->high + k);
         }
         out[i] = ngi_ann_score_of(query, image, avx2_sum(_mm256_add_epi32(low, high)));
@@ -80,12 +80,12 @@ static const ngi_ann_kernels AVX2 = {.name = "avx2", .list = avx2_list, .compare
 
 TARGET_VNNI static inline __m512i vnni_sums(const ngi_ann_query *query, const uint8_t *image)
 {
-    const __m512i low_half = _mm512_set1_epi8(15);
+    const __m512i mask = _mm512_set1_epi8((char)query->mask), half = _mm512_set1_epi8(15);
     __m512i low = _mm512_setzero_si512(), high = _mm512_setzero_si512();
     for (size_t k = 0; k < query->stride; k += NGI_ANN_LINE) {
         __m512i both = _mm512_loadu_si512(image + k);
-        __m512i upper = _mm512_and_si512(_mm512_srli_epi16(both, 4), low_half);
-        low = _mm512_dpbusd_epi32(low, _mm512_and_si512(both, low_half),
+        __m512i upper = _mm512_and_si512(_mm512_srli_epi16(both, 4), half);
+        low = _mm512_dpbusd_epi32(low, _mm512_and_si512(both, mask),
                                   _mm512_load_si512(query->low + k));
         high = _mm512_dpbusd_epi32(high, upper, _mm512_load_si512(query->high + k));
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* The graph of vectors from inside.
  *
- *   images   by row: codes of four bits, tail; see index_vectors_ann_kernels.h
+ *   images   by row: codes, tail; see index_vectors_ann_kernels.h
  *   links    by row: rows, then ANN_NONE
  *   states   by row: ann_state
  *   entries  rows where searches begin
@@ -22,11 +22,13 @@
 
 #define ANN_NONE UINT32_MAX
 #define ANN_OWN_LINKS 32u    /* that a row chooses; the rest is for rows that chose it */
+#define ANN_LEAST_LINKS 12u  /* that a row chooses if it can, also shadowed ones */
 #define ANN_ENTRY_ROWS 1000u /* an entry for so many */
 #define ANN_ENTRIES_MAX 1024u
-#define ANN_CODE_MAX 127 /* of a query */
-#define ANN_SHADOW                                                                                 \
-    1.2f /* a link that is so much nearer to a candidate than the row is shadows it */
+#define ANN_QUERY_MAX 127     /* code of a query */
+#define ANN_CODE_MAX 127u     /* of an image that has room for a byte a code in one line */
+#define ANN_HALF_CODE_MAX 15u /* of others, with two codes a byte */
+#define ANN_SHADOW 1.2f       /* a link so much nearer to a candidate than the row is shadows it */
 
 typedef enum ann_state {
     ANN_ABSENT = 0,
@@ -49,9 +51,9 @@ struct ngi_ann {
     ngi_mem *mem;
     const ngi_ann_kernels *kernels;
     uint32_t dimensions;
-    size_t
-        half; /* bytes of an image that have codes: those of numbers [0, half), and of the rest */
-    size_t stride; /* of an image */
+    uint32_t code_max; /* of an image: ANN_CODE_MAX or ANN_HALF_CODE_MAX */
+    size_t half;       /* bytes of an image that have codes: see index_vectors_ann_kernels.h */
+    size_t stride;     /* of an image */
     uint32_t row_end;
     uint32_t clean_next;         /* row that ngi_ann_clean goes on with; 0 = no pass goes on */
     uint32_t counts[ANN_STATES]; /* of rows below row_end */

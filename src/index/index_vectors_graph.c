@@ -165,8 +165,8 @@ bool ngi_vectors_graph_get(const ngi_vectors *vectors, ngi_vectors_graph_info *o
     *out = (ngi_vectors_graph_info){0};
     if (graph->ann == NULL)
         return false;
-    *out = (ngi_vectors_graph_info){graph->setting, ngi_ann_count(graph->ann),
-                                    ngi_ann_bytes(graph->ann)};
+    *out = (ngi_vectors_graph_info){ngi_setting_is_cosine(graph->setting) ? graph->setting : 0,
+                                    ngi_ann_count(graph->ann), ngi_ann_bytes(graph->ann)};
     return true;
 }
 
@@ -204,12 +204,14 @@ static void graph_offer(ngi_vector_search *search, const ngi_ann_hit *hits, uint
     const double *query = ngi_vector_search_query(search);
     const ngi_ann *ann = vectors->graph.ann;
     bool is_distance = vectors->graph.setting == VECTORS_L2;
-    double length = 0;
-    for (uint32_t i = 0; i < vectors->dimensions; i++)
-        length += query[i] * query[i];
-    double scale = is_distance ? 2 : 1, shift = is_distance ? length : 0;
+    double squares = 0, peak = 0;
+    for (uint32_t i = 0; i < vectors->dimensions; i++) {
+        squares += query[i] * query[i];
+        peak = fmax(peak, fabs(query[i]));
+    }
+    double length = sqrt(squares), scale = is_distance ? 2 : 1, shift = is_distance ? squares : 0;
     for (uint32_t i = 0; i < count; i++) {
-        double doubt = DEVIATIONS * (double)ngi_ann_deviation(ann, hits[i].row) * sqrt(length);
+        double doubt = DEVIATIONS * ngi_ann_deviation(ann, hits[i].row, length, peak);
         if (i + AHEAD < count) {
             const char *ahead = (const char *)ngi_vectors_row_at(vectors, hits[i + AHEAD].row);
             for (size_t at = 0; at < PREFETCH_BYTES; at += NGI_ANN_LINE)

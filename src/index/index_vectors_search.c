@@ -295,7 +295,7 @@ bool ngi_vector_search_score(const ngi_vector_search *search, uint32_t slot, dou
     double inverse = ngi_vectors_inverse(&search->projector, row);
     if (!(inverse > 0))
         return false;
-    *out = ngi_vectors_score(vectors, search->query, search->mean_dot, inverse, row);
+    *out = search_measure(search, row, inverse);
     return true;
 }
 

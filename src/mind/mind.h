@@ -18,6 +18,20 @@ NG_MUST_USE ng_status ngi_mind_anchor(ng_store *store, const ng_anchor_options *
 NG_MUST_USE ng_status ngi_mind_anchor_remove(ng_store *store, const ng_anchor_options *options,
                                              ng_anchor_report *out);
 
+/** As ng_weave and ng_unweave. `options` and `out` may be NULL. */
+NG_MUST_USE ng_status ngi_mind_weave(ng_store *store, const ng_weave_options *options,
+                                     ng_weave_report *out);
+NG_MUST_USE ng_status ngi_mind_unweave(ng_store *store, const ng_weave_options *options,
+                                       ng_weave_report *out);
+
+/** As ng_similarity_fused and ng_similarity_fused_many. `options` may be NULL. */
+NG_MUST_USE ng_status ngi_mind_similarity_fused(const ng_store *store, ng_token_id a, ng_token_id b,
+                                                const ng_fused_options *options, ng_fused *out);
+NG_MUST_USE ng_status ngi_mind_similarity_fused_many(const ng_store *store,
+                                                     const ng_token_id (*pairs)[2], size_t count,
+                                                     const ng_fused_options *options, ng_fused *out,
+                                                     size_t *found);
+
 /** As ng_query. `options` may be NULL. The result is one block of its own and does not need the
  *  store: it may be destroyed after the store was closed. */
 NG_MUST_USE ng_status ngi_mind_query(const ng_store *store, const char *text,

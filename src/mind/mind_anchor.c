@@ -96,9 +96,8 @@ static ng_status anchor_options(anchor_job *job, const ng_anchor_options *option
     if (job->options.collection == 0 && !job->options.by_collection)
         job->options.collection = NG_COLLECTION_SEMANTIC;
     load->options.collection = job->options.collection;
-    load->options.progress = job->options.progress;
-    load->options.progress_context = job->options.progress_context;
-    load->path = job->options.path != NULL ? job->options.path : "anchors";
+    load->task.progress = job->options.progress;
+    load->task.progress_context = job->options.progress_context;
     for (int m = 0; m < NG_MODALITY_COUNT; m++) {
         ng_anchor_result *result = &job->report.modalities[m];
         if ((job->options.modalities >> m & 1) == 0)
@@ -223,7 +222,7 @@ static ng_status anchor_find(anchor_job *job)
     if (status == NG_OK && job->options.path != NULL)
         status = ngi_anchors_read(load->mem, load->os, job->options.path, &job->anchors);
     if (status == NG_OK)
-        status = ngi_load_begin(load, "anchors", job->anchors.count);
+        status = ngi_task_begin(&load->task, "anchors", job->anchors.count);
     if (status == NG_OK)
         status = anchor_count(job);
     for (size_t i = 0; i < job->anchors.count && status == NG_OK; i++) {
@@ -232,7 +231,7 @@ static ng_status anchor_find(anchor_job *job)
             status = anchor_look_up(job, &job->anchors.list[i], space);
         job->done = i + 1;
         if (status == NG_OK)
-            status = ngi_load_progress(load, job->done, job->anchors.count, job->done);
+            status = ngi_task_progress(&load->task, job->done, job->anchors.count, job->done);
     }
     for (size_t i = 0; i < job->space_count && status == NG_OK; i++) {
         anchor_space *space = &job->spaces[i];
@@ -248,7 +247,7 @@ static ng_status anchor_find(anchor_job *job)
 static ng_status anchor_step(void *context)
 {
     anchor_job *job = context;
-    return ngi_load_progress(&job->load, job->done, job->done, job->done);
+    return ngi_task_progress(&job->load.task, job->done, job->done, job->done);
 }
 
 /* The vectors and targets of the anchors, in the order of their ids. */
@@ -328,8 +327,9 @@ static ng_status anchor_fit_all(anchor_job *job)
     ng_status status = NG_OK;
     for (size_t i = 0; i < job->space_count && status == NG_OK; i++)
         status = anchor_fit(job, &job->spaces[i]);
-    job->report.regression_seconds = ngi_load_seconds(load, begin_ns);
-    return status != NG_OK ? status : ngi_load_end(load, job->anchors.count, job->anchors.count);
+    job->report.regression_seconds = ngi_task_seconds(&load->task, begin_ns);
+    return status != NG_OK ? status
+                           : ngi_task_end(&load->task, job->anchors.count, job->anchors.count);
 }
 
 /* --- coordinates ----------------------------------------------------------------------------- */
@@ -413,7 +413,7 @@ static ng_status anchor_write(anchor_job *job)
     void *block;
     ng_status status;
     NGI_TRY(ngi_store_collection_get(load->store, job->options.collection, NULL, &total));
-    NGI_TRY(ngi_load_begin(load, "coordinates", total));
+    NGI_TRY(ngi_task_begin(&load->task, "coordinates", total));
     NGI_TRY(ngi_places_init(&job->places, load));
     NGI_TRY(ngi_alloc(load->mem, job->info.dimensions * sizeof(float), "vector", &block));
     job->vector = block;
@@ -424,27 +424,30 @@ static ng_status anchor_write(anchor_job *job)
             NGI_TRY(anchor_word(job, page[i]));
         after = listed > 0 ? page[listed - 1] : after;
         done = done + listed < total ? done + listed : total;
-        NGI_TRY(ngi_load_progress(load, done, total, done));
+        NGI_TRY(ngi_task_progress(&load->task, done, total, done));
     }
     NGI_TRY(ngi_places_flush(&job->places));
-    NGI_TRY(ngi_load_end(load, total, total));
+    NGI_TRY(ngi_task_end(&load->task, total, total));
 out:
     return status;
 }
 
 /* --- both ways ------------------------------------------------------------------------------- */
 
-static void anchor_job_init(anchor_job *job, ng_store *store)
+static void anchor_job_init(anchor_job *job, ng_store *store, const char *what)
 {
-    *job = (anchor_job){
-        .load = {.store = store, .mem = ngi_store_mem(store), .os = ngi_store_os(store)}};
+    ngi_os *os = ngi_store_os(store);
+    *job = (anchor_job){.load = {.store = store,
+                                 .mem = ngi_store_mem(store),
+                                 .os = os,
+                                 .task = {.store = store, .os = os, .what = what}}};
 }
 
 static ng_status anchor_finish(anchor_job *job, ng_status status, uint64_t begin_ns,
                                ng_anchor_report *out)
 {
-    status = ngi_load_finish(&job->load, status);
-    job->report.total_seconds = ngi_load_seconds(&job->load, begin_ns);
+    status = ngi_task_finish(&job->load.task, status);
+    job->report.total_seconds = ngi_task_seconds(&job->load.task, begin_ns);
     if (out != NULL)
         *out = job->report;
     anchor_release(job);
@@ -454,7 +457,7 @@ static ng_status anchor_finish(anchor_job *job, ng_status status, uint64_t begin
 ng_status ngi_mind_anchor(ng_store *store, const ng_anchor_options *options, ng_anchor_report *out)
 {
     anchor_job job;
-    anchor_job_init(&job, store);
+    anchor_job_init(&job, store, "anchoring");
     uint64_t begin_ns = job.load.os->monotonic_ns(job.load.os);
     ng_status status = anchor_begin(&job, options);
     if (status == NG_OK)
@@ -482,7 +485,7 @@ ng_status ngi_mind_anchor_remove(ng_store *store, const ng_anchor_options *optio
                                  ng_anchor_report *out)
 {
     anchor_job job;
-    anchor_job_init(&job, store);
+    anchor_job_init(&job, store, "undoing anchors");
     uint64_t begin_ns = job.load.os->monotonic_ns(job.load.os);
     unsigned spaces = 0;
     ng_status status = anchor_check_remove(options);

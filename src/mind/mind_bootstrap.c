@@ -8,84 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LOAD_SHOW_NS UINT64_C(200000000) /* "a few times a second" */
-#define LOAD_MESSAGE_MAX 1024
-
-double ngi_load_seconds(const ngi_load *load, uint64_t begin_ns)
-{
-    return (double)(load->os->monotonic_ns(load->os) - begin_ns) * 1e-9;
-}
-
-static ng_status load_show(ngi_load *load, uint64_t done, uint64_t total, uint64_t items)
-{
-    if (load->options.progress == NULL)
-        return NG_OK;
-    ng_progress progress = {.phase = load->phase,
-                            .done = done,
-                            .total = total,
-                            .items = items,
-                            .seconds = ngi_load_seconds(load, load->phase_begin_ns)};
-    load->shown_ns = load->os->monotonic_ns(load->os);
-    if (!load->options.progress(load->options.progress_context, &progress))
-        return ngi_fail(NG_E_CANCELLED, "loading %s was cancelled", load->path);
-    return NG_OK;
-}
-
-ng_status ngi_load_begin(ngi_load *load, const char *phase, uint64_t total)
-{
-    load->phase = phase;
-    load->phase_begin_ns = load->os->monotonic_ns(load->os);
-    return load_show(load, 0, total, 0);
-}
-
-ng_status ngi_load_progress(ngi_load *load, uint64_t done, uint64_t total, uint64_t items)
-{
-    if (load->os->monotonic_ns(load->os) - load->shown_ns < LOAD_SHOW_NS)
-        return NG_OK;
-    return load_show(load, done, total, items);
-}
-
-ng_status ngi_load_end(ngi_load *load, uint64_t total, uint64_t items)
-{
-    return load_show(load, total, total, items);
-}
-
-ng_write_options ngi_load_write(ng_seq *seq)
-{
-    *seq = 0;
-    return (ng_write_options){.struct_size = sizeof(ng_write_options),
-                              .flags = NG_WRITE_NOWAIT,
-                              .seq = seq};
-}
-
-ng_status ngi_load_committed(ngi_load *load, ng_seq seq)
-{
-    if (seq == 0)
-        return NG_OK;
-    ng_seq before = load->last_seq;
-    load->last_seq = seq;
-    return before == 0 ? NG_OK : ngi_store_wait_durable(load->store, before);
-}
-
-/* Also what another thread wrote without waiting: a label found there counts as loaded. */
-static ng_status load_wait(const ngi_load *load)
-{
-    ng_seq applied = 0, durable = 0;
-    ngi_store_positions(load->store, &applied, &durable);
-    return applied <= durable ? NG_OK : ngi_store_wait_durable(load->store, applied);
-}
-
-ng_status ngi_load_finish(const ngi_load *load, ng_status status)
-{
-    char message[LOAD_MESSAGE_MAX];
-    if (status == NG_OK)
-        return load_wait(load);
-    snprintf(message, sizeof message, "%s", ngi_last_error());
-    ng_status waited = load_wait(load); /* the batches before the failure are kept */
-    (void)waited;
-    ngi_error_set(message);
-    return status;
-}
+#define LOAD_WHAT_MAX 1024 /* a longer path is cut in a message */
 
 static ng_status load_stop_listing(void *context, const char *name)
 {
@@ -155,10 +78,16 @@ ng_status ngi_mind_bootstrap(ng_store *store, const char *path, const ng_bootstr
                      .mem = ngi_store_mem(store),
                      .os = ngi_store_os(store),
                      .path = path};
+    char what[LOAD_WHAT_MAX];
     uint64_t begin_ns = load.os->monotonic_ns(load.os);
-
-    ng_status status = ngi_load_finish(&load, load_run(&load, options));
-    load.report.total_seconds = ngi_load_seconds(&load, begin_ns);
+    snprintf(what, sizeof what, "loading %s", path);
+    load.task = (ngi_task){.store = store, .os = load.os, .what = what};
+    if (options != NULL) {
+        load.task.progress = options->progress;
+        load.task.progress_context = options->progress_context;
+    }
+    ng_status status = ngi_task_finish(&load.task, load_run(&load, options));
+    load.report.total_seconds = ngi_task_seconds(&load.task, begin_ns);
     if (out != NULL)
         *out = load.report;
     return status;

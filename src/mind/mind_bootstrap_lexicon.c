@@ -61,7 +61,7 @@ out:
 static ng_status lexicon_reading(void *context, uint64_t words)
 {
     lexicon_job *job = context;
-    return ngi_load_progress(job->load, 0, 0, words);
+    return ngi_task_progress(&job->load->task, 0, 0, words);
 }
 
 static ng_status lexicon_read(lexicon_job *job)
@@ -69,10 +69,10 @@ static ng_status lexicon_read(lexicon_job *job)
     ngi_load *load = job->load;
     ngi_wordnet_watch watch = {lexicon_reading, job};
     uint64_t begin_ns = load->os->monotonic_ns(load->os);
-    ng_status status = ngi_load_begin(load, "lemmas", 0);
+    ng_status status = ngi_task_begin(&load->task, "lemmas", 0);
     if (status == NG_OK)
         status = ngi_wordnet_load(load->mem, load->os, load->path, &watch, &job->wordnet);
-    load->report.parse_seconds = ngi_load_seconds(load, begin_ns);
+    load->report.parse_seconds = ngi_task_seconds(&load->task, begin_ns);
     return status != NG_OK ? status : lexicon_alloc(job);
 }
 
@@ -81,7 +81,7 @@ static ng_status lexicon_flush(lexicon_job *job)
     ngi_load *load = job->load;
     ng_token_id out[LEXICON_LEMMAS_BATCH];
     ng_seq seq;
-    ng_write_options write = ngi_load_write(&seq);
+    ng_write_options write = ngi_task_write(&seq);
     if (job->count == 0)
         return NG_OK;
     ng_status status = ngi_store_token_put(load->store, NULL, job->fields, job->count, &write, out);
@@ -91,7 +91,7 @@ static ng_status lexicon_flush(lexicon_job *job)
         job->ids[job->numbers[i]] = out[i];
     load->report.lemmas_created += job->count;
     job->count = 0;
-    return ngi_load_committed(load, seq);
+    return ngi_task_committed(&load->task, seq);
 }
 
 static ng_status lexicon_lemma(lexicon_job *job, uint32_t number)
@@ -121,11 +121,12 @@ static ng_status lexicon_lemmas(lexicon_job *job)
     for (uint32_t number = 0; number < job->word_count && status == NG_OK; number++) {
         status = lexicon_lemma(job, number);
         if (status == NG_OK && number % LEXICON_LEMMAS_BATCH == 0)
-            status = ngi_load_progress(job->load, number, job->word_count, number);
+            status = ngi_task_progress(&job->load->task, number, job->word_count, number);
     }
     if (status == NG_OK)
         status = lexicon_flush(job);
-    return status != NG_OK ? status : ngi_load_end(job->load, job->word_count, job->word_count);
+    return status != NG_OK ? status
+                           : ngi_task_end(&job->load->task, job->word_count, job->word_count);
 }
 
 static void lexicon_link(const lexicon_job *job, const ngi_relation *relation,
@@ -150,7 +151,7 @@ static ng_status lexicon_put(lexicon_job *job, size_t count)
     ngi_load *load = job->load;
     size_t created = 0;
     ng_seq seq;
-    ng_write_options write = ngi_load_write(&seq);
+    ng_write_options write = ngi_task_write(&seq);
     for (size_t i = 0; i < count; i++)
         lexicon_link(job, &job->relations[i], &job->links[i]);
     ng_status status =
@@ -164,7 +165,7 @@ static ng_status lexicon_put(lexicon_job *job, size_t count)
     load->report.relations_read += count;
     load->report.connections_created += created;
     load->report.connections_existing += count - created;
-    return ngi_load_committed(load, seq);
+    return ngi_task_committed(&load->task, seq);
 }
 
 static ng_status lexicon_relations(lexicon_job *job)
@@ -172,7 +173,7 @@ static ng_status lexicon_relations(lexicon_job *job)
     ngi_load *load = job->load;
     uint64_t done, total;
     ngi_wordnet_position(job->wordnet, &done, &total);
-    ng_status status = ngi_load_begin(load, "relations", total);
+    ng_status status = ngi_task_begin(&load->task, "relations", total);
     while (status == NG_OK) {
         size_t count = 0;
         status = ngi_wordnet_next(load->mem, job->wordnet, job->relations, NGI_BATCH_MAX, &count);
@@ -181,9 +182,9 @@ static ng_status lexicon_relations(lexicon_job *job)
         status = lexicon_put(job, count);
         ngi_wordnet_position(job->wordnet, &done, &total);
         if (status == NG_OK)
-            status = ngi_load_progress(load, done, total, load->report.relations_read);
+            status = ngi_task_progress(&load->task, done, total, load->report.relations_read);
     }
-    return status != NG_OK ? status : ngi_load_end(load, total, load->report.relations_read);
+    return status != NG_OK ? status : ngi_task_end(&load->task, total, load->report.relations_read);
 }
 
 ng_status ngi_load_lexicon(ngi_load *load)

@@ -188,8 +188,8 @@ static ng_status place_scan(place_job *job, unsigned pass, place_page_fn each, v
                 return status;
         }
         each(context, job->page, first, n);
-        ng_status status =
-            ngi_load_progress(job->load, pass * job->count + first + n, 3 * job->count, first + n);
+        ng_status status = ngi_task_progress(&job->load->task, pass * job->count + first + n,
+                                             3 * job->count, first + n);
         if (status != NG_OK)
             return status;
     }
@@ -230,7 +230,7 @@ static ng_status place_project_all(place_job *job)
 static ng_status place_solving(void *context)
 {
     place_job *job = context;
-    return ngi_load_progress(job->load, 2 * job->count, 3 * job->count, job->count);
+    return ngi_task_progress(&job->load->task, 2 * job->count, 3 * job->count, job->count);
 }
 
 static ng_status place_components(place_job *job)
@@ -282,12 +282,12 @@ static void place_scale(place_job *job)
 static ng_status place_put(place_job *job, size_t count)
 {
     ng_seq seq;
-    ng_write_options write = ngi_load_write(&seq);
+    ng_write_options write = ngi_task_write(&seq);
     if (count == 0)
         return NG_OK;
     ng_status status =
         ngi_store_token_put(job->load->store, job->batch, job->fields, count, &write, NULL);
-    return status != NG_OK ? status : ngi_load_committed(job->load, seq);
+    return status != NG_OK ? status : ngi_task_committed(&job->load->task, seq);
 }
 
 /* The first `count` words leave `spaces`. */
@@ -339,7 +339,7 @@ static ng_status place_write(place_job *job, bool lacking, uint64_t *done)
             *done += n;
             n = 0;
             if (status == NG_OK)
-                status = ngi_load_progress(job->load, *done, job->count, *done);
+                status = ngi_task_progress(&job->load->task, *done, job->count, *done);
         }
     }
     return status;
@@ -358,28 +358,28 @@ static ng_status place_mark(place_job *job, uint8_t surplus)
 static ng_status place_store(place_job *job)
 {
     ng_seq seq;
-    ng_write_options write = ngi_load_write(&seq);
+    ng_write_options write = ngi_task_write(&seq);
     ng_status status = ngi_store_projection_set(job->load->store, &job->projection, &write);
-    return status != NG_OK ? status : ngi_load_committed(job->load, seq);
+    return status != NG_OK ? status : ngi_task_committed(&job->load->task, seq);
 }
 
 static ng_status place_run(place_job *job, uint8_t surplus)
 {
     uint64_t done = 0;
     ng_status status;
-    NGI_TRY(ngi_load_begin(job->load, "projection", 3 * job->count));
+    NGI_TRY(ngi_task_begin(&job->load->task, "projection", 3 * job->count));
     NGI_TRY(place_alloc(job));
     NGI_TRY(place_components(job));
     place_scale(job);
-    NGI_TRY(ngi_load_end(job->load, 3 * job->count, job->count));
+    NGI_TRY(ngi_task_end(&job->load->task, 3 * job->count, job->count));
 
-    NGI_TRY(ngi_load_begin(job->load, "coordinates", job->count));
+    NGI_TRY(ngi_task_begin(&job->load->task, "coordinates", job->count));
     NGI_TRY(place_mark(job, surplus));
     NGI_TRY(place_store(job));
     NGI_TRY(place_write(job, false, &done));
     NGI_TRY(place_write(job, true, &done));
     place_report(job->load, &job->projection);
-    NGI_TRY(ngi_load_end(job->load, job->count, job->count));
+    NGI_TRY(ngi_task_end(&job->load->task, job->count, job->count));
 out:
     return status;
 }
@@ -406,7 +406,7 @@ ng_status ngi_load_projection(ngi_load *load)
     }
     ngi_projection_release(load->mem, &stored);
     place_release(&job);
-    load->report.projection_seconds = ngi_load_seconds(load, begin_ns);
+    load->report.projection_seconds = ngi_task_seconds(&load->task, begin_ns);
     return status;
 }
 
@@ -416,7 +416,7 @@ ng_status ngi_load_projection(ngi_load *load)
 static ng_status place_again(place_job *job, const ngi_projection *stored)
 {
     size_t floats = job->dimensions * job->components;
-    ng_status status = ngi_load_begin(job->load, "projection", 3 * job->count);
+    ng_status status = ngi_task_begin(&job->load->task, "projection", 3 * job->count);
     if (status == NG_OK)
         status = place_alloc(job);
     if (status != NG_OK)
@@ -427,7 +427,7 @@ static ng_status place_again(place_job *job, const ngi_projection *stored)
     if (status != NG_OK)
         return status;
     place_scale(job);
-    return ngi_load_end(job->load, 3 * job->count, job->count);
+    return ngi_task_end(&job->load->task, 3 * job->count, job->count);
 }
 
 static ng_status place_restore_one(place_job *job, size_t index, uint8_t spaces, ngi_places *places)
@@ -448,19 +448,19 @@ static ng_status place_restore_one(place_job *job, size_t index, uint8_t spaces,
 static ng_status place_restore(place_job *job, uint8_t spaces, uint64_t *changed)
 {
     ngi_places places = {0};
-    ng_status status = ngi_load_begin(job->load, "coordinates", job->count);
+    ng_status status = ngi_task_begin(&job->load->task, "coordinates", job->count);
     if (status == NG_OK)
         status = ngi_places_init(&places, job->load);
     for (size_t i = 0; i < job->count && status == NG_OK; i++) {
         status = place_restore_one(job, i, spaces, &places);
         if (status == NG_OK && i % PLACE_PAGE == 0)
-            status = ngi_load_progress(job->load, i, job->count, i);
+            status = ngi_task_progress(&job->load->task, i, job->count, i);
     }
     if (status == NG_OK)
         status = ngi_places_flush(&places);
     *changed += places.changed_count;
     ngi_places_release(&places);
-    return status != NG_OK ? status : ngi_load_end(job->load, job->count, job->count);
+    return status != NG_OK ? status : ngi_task_end(&job->load->task, job->count, job->count);
 }
 
 ng_status ngi_load_restore(ngi_load *load, uint8_t spaces, uint64_t *words, uint64_t *changed)

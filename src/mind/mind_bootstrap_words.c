@@ -122,7 +122,7 @@ static ng_status words_flush(words_job *job)
 {
     ngi_load *load = job->load;
     ng_seq seq;
-    ng_write_options write = ngi_load_write(&seq);
+    ng_write_options write = ngi_task_write(&seq);
     if (job->count == 0)
         return NG_OK;
     ng_token_id out[WORDS_BATCH_MAX];
@@ -139,7 +139,7 @@ static ng_status words_flush(words_job *job)
     job->count = 0;
     job->label_bytes = 0;
     ngi_strings_clear(&job->created);
-    return status != NG_OK ? status : ngi_load_committed(load, seq);
+    return status != NG_OK ? status : ngi_task_committed(&load->task, seq);
 }
 
 /* The next free entry of the batch, with a copy of the vector. */
@@ -262,7 +262,7 @@ static ng_status words_batch(words_job *job, bool *end)
             job->label_bytes > WORDS_LABEL_BYTES - NGI_LABEL_BYTES_MAX)
             break;
     }
-    load->report.parse_seconds += ngi_load_seconds(load, begin_ns);
+    load->report.parse_seconds += ngi_task_seconds(&load->task, begin_ns);
     return status != NG_OK ? status : words_flush(job);
 }
 
@@ -286,7 +286,7 @@ static ng_status words_check(words_job *job, uint64_t size)
     char label[NGI_LABEL_BYTES_MAX];
     uint64_t count = 0;
     bool end = false;
-    ng_status status = ngi_load_begin(load, "checking", size);
+    ng_status status = ngi_task_begin(&load->task, "checking", size);
     while (status == NG_OK && !end && !words_is_enough(load, count)) {
         ngi_word word;
         size_t bytes;
@@ -297,9 +297,9 @@ static ng_status words_check(words_job *job, uint64_t size)
         if (status == NG_OK && count++ == 0)
             status = words_check_dimensions(job);
         if (status == NG_OK && count % WORDS_BATCH_MAX == 0)
-            status = ngi_load_progress(load, words_consumed(job), size, count);
+            status = ngi_task_progress(&load->task, words_consumed(job), size, count);
     }
-    return status != NG_OK ? status : ngi_load_end(load, size, count);
+    return status != NG_OK ? status : ngi_task_end(&load->task, size, count);
 }
 
 ng_status ngi_load_words(ngi_load *load)
@@ -317,14 +317,15 @@ ng_status ngi_load_words(ngi_load *load)
     if (status == NG_OK)
         status = words_open(&job);
     if (status == NG_OK)
-        status = ngi_load_begin(load, "words", size);
+        status = ngi_task_begin(&load->task, "words", size);
     while (status == NG_OK && !end) {
         status = words_batch(&job, &end);
         if (status == NG_OK)
-            status = ngi_load_progress(load, words_consumed(&job), size, load->report.words_read);
+            status =
+                ngi_task_progress(&load->task, words_consumed(&job), size, load->report.words_read);
     }
     if (status == NG_OK)
-        status = ngi_load_end(load, size, load->report.words_read);
+        status = ngi_task_end(&load->task, size, load->report.words_read);
     words_release(&job);
     return status;
 }

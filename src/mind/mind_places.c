@@ -57,7 +57,7 @@ static ng_status places_reduce(const ngi_places *places, const ng_token *record,
 ng_status ngi_places_flush(ngi_places *places)
 {
     ng_seq seq;
-    ng_write_options write = ngi_load_write(&seq);
+    ng_write_options write = ngi_task_write(&seq);
     if (places->count == 0)
         return NG_OK;
     ng_status status = ngi_store_token_put(places->load->store, places->ids, places->fields,
@@ -66,7 +66,7 @@ ng_status ngi_places_flush(ngi_places *places)
         return status;
     places->changed_count += places->count;
     places->count = 0;
-    return ngi_load_committed(places->load, seq);
+    return ngi_task_committed(&places->load->task, seq);
 }
 
 ng_status ngi_places_add(ngi_places *places, ng_token_id id, const ng_token *record,

@@ -40,6 +40,35 @@ const char *ng_space_name(ng_space space)
     }
 }
 
+const char *ng_vector_metric_name(ng_vector_metric metric)
+{
+    switch ((int)metric) {
+#define NAMES_METRIC(name, value, text)                                                            \
+    case value:                                                                                    \
+        return text;
+        NG_VECTOR_METRIC_TABLE(NAMES_METRIC)
+#undef NAMES_METRIC
+    default:
+        return NULL;
+    }
+}
+
+ng_status ng_vector_metric_parse(const char *name, ng_vector_metric *out)
+{
+    if (name == NULL || out == NULL)
+        return ngi_fail(NG_E_INVALID, "metric: %s is NULL", name == NULL ? "name" : "out");
+    char folded[NAMES_FOLDED_MAX];
+    names_fold(name, folded);
+    for (int metric = 0; ng_vector_metric_name((ng_vector_metric)metric) != NULL; metric++) {
+        if (strcmp(folded, ng_vector_metric_name((ng_vector_metric)metric)) == 0) {
+            *out = (ng_vector_metric)metric;
+            return NG_OK;
+        }
+    }
+    return ngi_fail(NG_E_INVALID, "metric \"%.*s\" is not one of cosine, dot, l2", NAMES_SHOWN_MAX,
+                    name);
+}
+
 ng_status ng_space_parse(const char *text, ng_space *out)
 {
     if (text == NULL || out == NULL)

@@ -13,11 +13,12 @@
 #include "model/model_attributes.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #define TOKEN_FIELDS_ALL                                                                           \
     ((uint32_t)NG_FIELD_WEIGHT | NG_FIELD_RADIUS | NG_FIELD_STRENGTH | NG_FIELD_ENTITY |           \
      NG_FIELD_FLAGS | NG_FIELD_LABEL | NG_FIELD_VECTOR | NG_FIELD_TAGS | NG_FIELD_DATA |           \
-     NG_FIELD_EXPIRY)
+     NG_FIELD_EXPIRY | NG_FIELD_VECTORS)
 #define TOKEN_ENTITY_MAX 15
 #define TOKEN_RADIUS_STEPS 100.0f
 #define TOKEN_STRENGTH_STEPS 255.0f
@@ -149,20 +150,43 @@ static ng_status token_encode_spaces(const ng_token_fields *fields, const ngi_en
     return NG_OK;
 }
 
-static ng_status token_check_vector(const float *vector, size_t dimensions)
+/* `what` is "vector", or names one of several. */
+static ng_status token_check_vector(const float *vector, size_t dimensions, const char *what)
 {
     if (dimensions == 0)
         return NG_OK;
     if (dimensions < NGI_DIMENSIONS_MIN || dimensions > NGI_DIMENSIONS_MAX)
-        return ngi_fail(NG_E_INVALID, "vector has %zu dimensions, outside %d..%d", dimensions,
+        return ngi_fail(NG_E_INVALID, "%s has %zu dimensions, outside %d..%d", what, dimensions,
                         NGI_DIMENSIONS_MIN, NGI_DIMENSIONS_MAX);
     if (vector == NULL)
-        return ngi_fail(NG_E_INVALID, "vector is NULL with %zu dimensions", dimensions);
+        return ngi_fail(NG_E_INVALID, "%s is NULL with %zu dimensions", what, dimensions);
     for (size_t i = 0; i < dimensions; i++) {
         if (!isfinite(vector[i]))
-            return ngi_fail(NG_E_INVALID, "vector[%zu] is not finite", i);
+            return ngi_fail(NG_E_INVALID, "%s[%zu] is not finite", what, i);
     }
     return NG_OK;
+}
+
+static ng_status token_check_vectors(const ng_token_fields *fields)
+{
+    uint32_t seen = 0;
+    ng_status status = NG_OK;
+    if (fields->vector_count > NGI_VECTOR_FIELDS_MAX)
+        return ngi_fail(NG_E_INVALID, "vector_count %zu is outside 0..%d", fields->vector_count,
+                        NGI_VECTOR_FIELDS_MAX);
+    for (size_t i = 0; i < fields->vector_count && status == NG_OK; i++) {
+        const ng_field_vector *vector = &fields->vectors[i];
+        char what[40];
+        if (vector->field < 1 || vector->field > NGI_VECTOR_FIELDS_MAX)
+            return ngi_fail(NG_E_INVALID, "vectors[%zu].field %u is outside 1..%d", i,
+                            vector->field, NGI_VECTOR_FIELDS_MAX);
+        if (seen >> vector->field & 1)
+            return ngi_fail(NG_E_INVALID, "vectors[%zu].field %u is given twice", i, vector->field);
+        seen |= 1u << vector->field;
+        snprintf(what, sizeof what, "vectors[%zu].values", i);
+        status = token_check_vector(vector->values, vector->dimensions, what);
+    }
+    return status;
 }
 
 /* Everything is checked before the record is touched. */
@@ -180,7 +204,9 @@ ng_status ngi_token_apply_fields(ng_token *record, const ng_token_fields *fields
     if (fields->set & NG_FIELD_LABEL && fields->label_bytes > 0)
         NGI_TRY(ngi_label_validate(fields->label, fields->label_bytes));
     if (fields->set & NG_FIELD_VECTOR)
-        NGI_TRY(token_check_vector(fields->vector, fields->vector_dimensions));
+        NGI_TRY(token_check_vector(fields->vector, fields->vector_dimensions, "vector"));
+    if (fields->set & NG_FIELD_VECTORS)
+        NGI_TRY(token_check_vectors(fields));
     if (fields->set & (NG_FIELD_TAGS | NG_FIELD_DATA))
         NGI_TRY(ngi_fields_check_attributes(fields));
     record->weight = scalars.weight;

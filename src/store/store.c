@@ -22,6 +22,11 @@ ngi_os *ngi_store_os(const ng_store *store)
     return store->os;
 }
 
+unsigned ngi_store_thread_count(const ng_store *store)
+{
+    return store->manual ? 1 : ngi_os_processor_count();
+}
+
 ng_status ngi_store_fail_token(ng_token_id id)
 {
     if (id == 0)
@@ -236,6 +241,7 @@ void ngi_store_token_info(const ng_store *store, uint32_t slot, ng_token_info *o
     out->out_degree = node.out_degree;
     out->in_degree = node.in_degree;
     out->has_vector = ngi_vectors_has(store->vectors, slot);
+    out->vector_fields = (uint16_t)ngi_vector_fields_of(store, slot);
     out->tag_count = attributes.tag_count;
     out->data_bytes = attributes.data_bytes;
     out->expires_us = attributes.expires_us;
@@ -334,6 +340,7 @@ static ng_status store_init_tables(ng_store *store)
                             2 * (uint64_t)store->max_tokens * NG_SPACE_COUNT, &store->grid));
     NGI_TRY(ngi_named_init(store));
     NGI_TRY(ngi_vectors_create(os, &accounts[STORE_VECTORS], store->max_tokens, &store->vectors));
+    NGI_TRY(ngi_vector_fields_init(store));
     NGI_TRY(ngi_attributes_init(&store->attributes, os, &accounts[STORE_ATTRIBUTES],
                                 store->max_tokens));
     NGI_TRY(store_add_builtin_collections(store));
@@ -353,6 +360,7 @@ static void store_release_tables(ng_store *store)
     ngi_grid_destroy(store->grid);
     store->grid = NULL;
     memset(store->spaces, 0, sizeof store->spaces);
+    ngi_vector_fields_release(store);
     ngi_vectors_destroy(store->vectors);
     store->vectors = NULL;
     ngi_attributes_release(&store->attributes);

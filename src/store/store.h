@@ -20,6 +20,8 @@ ngi_mem *ngi_store_mem(const ng_store *store);
 /** The memory that the store was opened with. */
 ngi_mem *ngi_store_root_mem(const ng_store *store);
 ngi_os *ngi_store_os(const ng_store *store);
+/** How many threads a call may use: the processors there are, 1 if the host forbids threads. */
+unsigned ngi_store_thread_count(const ng_store *store);
 
 NG_MUST_USE ng_status ngi_store_wait_durable(ng_store *store, ng_seq seq);
 void ngi_store_positions(const ng_store *store, ng_seq *applied, ng_seq *durable);
@@ -93,6 +95,9 @@ NG_MUST_USE ng_status ngi_store_label_walk(const ng_store *store, ng_collection_
                                            ngi_label_visit_fn visit, void *context);
 NG_MUST_USE ng_status ngi_store_token_vector(const ng_store *store, ng_token_id id, float *out,
                                              size_t capacity, size_t *count);
+NG_MUST_USE ng_status ngi_store_token_vector_in(const ng_store *store, ng_token_id id,
+                                                ng_vector_field_id field, float *out,
+                                                size_t capacity, size_t *count);
 NG_MUST_USE ng_status ngi_store_token_tags(const ng_store *store, ng_token_id id, char *out,
                                            size_t capacity, size_t *bytes);
 NG_MUST_USE ng_status ngi_store_token_data(const ng_store *store, ng_token_id id, char *out,
@@ -249,11 +254,33 @@ NG_MUST_USE ng_status ngi_store_grid_stats(const ng_store *store, ng_space space
                                            ng_grid_stats *out);
 NG_MUST_USE ng_status ngi_store_grid_rebuild(ng_store *store, unsigned spaces);
 
+/** See ng_vector_field_create and what follows it. */
+NG_MUST_USE ng_status ngi_store_vector_field_create(ng_store *store, const char *name,
+                                                    const ng_vector_field_options *options,
+                                                    const ng_write_options *write,
+                                                    ng_vector_field_id *out);
+NG_MUST_USE ng_status ngi_store_vector_field_drop(ng_store *store, ng_vector_field_id id,
+                                                  const ng_write_options *write);
+NG_MUST_USE ng_status ngi_store_vector_field_get(const ng_store *store, ng_vector_field_id id,
+                                                 ng_vector_field_info *out);
+NG_MUST_USE ng_status ngi_store_vector_field_find(const ng_store *store, const char *name,
+                                                  ng_vector_field_id *out);
+NG_MUST_USE ng_status ngi_store_vector_field_list(const ng_store *store, ng_vector_field_info *out,
+                                                  size_t capacity, size_t *count);
+
 /** See ng_vector_graph_build, ng_vector_graph_get, ng_vector_graph_drop. */
-NG_MUST_USE ng_status ngi_store_vector_graph_build(ng_store *store, int32_t remove_components,
+NG_MUST_USE ng_status ngi_store_vector_graph_build(ng_store *store,
+                                                   const ng_vector_graph_options *options,
                                                    ng_progress_fn progress, void *progress_context);
-NG_MUST_USE ng_status ngi_store_vector_graph_get(const ng_store *store, ng_vector_graph *out);
-NG_MUST_USE ng_status ngi_store_vector_graph_drop(ng_store *store);
+NG_MUST_USE ng_status ngi_store_vector_graph_get(const ng_store *store, ng_vector_field_id id,
+                                                 ng_vector_graph *out);
+NG_MUST_USE ng_status ngi_store_vector_graph_drop(ng_store *store, ng_vector_field_id id);
+/** Whether an approximate search of the default field with this setting would walk through a graph. */
+NG_MUST_USE ng_status ngi_store_graph_serves(const ng_store *store, int32_t remove_components,
+                                             bool *out);
+/** See ng_token_similarity_in; of a named field. */
+NG_MUST_USE ng_status ngi_store_similarity_in(const ng_store *store, ng_vector_field_id id,
+                                              ng_token_id a, ng_token_id b, double *out);
 NG_MUST_USE ng_status ngi_store_vector_nearest(const ng_store *store, const float *vector,
                                                size_t dimensions, const ng_vector_options *options,
                                                ng_score *out, size_t capacity, size_t *count);
@@ -307,6 +334,11 @@ NG_MUST_USE ng_status ngi_store_vector_accumulate(const ng_store *store, ng_toke
 NG_MUST_USE ng_status ngi_store_vector_direction(const ng_store *store, const float *vector,
                                                  size_t dimensions, int32_t remove_components,
                                                  double *dst, uint64_t *version);
+/** dst += the unit vectors, as accumulate adds them, of those of `ids` that have one, in the order given;
+ *  `*added` receives how many. Ids that are no token are passed over. All under one hold of the shared lock. */
+NG_MUST_USE ng_status ngi_store_vector_sum(const ng_store *store, const ng_token_id *ids,
+                                           size_t count, int32_t remove_components, double *dst,
+                                           size_t dimensions, size_t *added);
 NG_MUST_USE ng_status ngi_store_vector_nearest_prepared(const ng_store *store, const double *vector,
                                                         size_t dimensions,
                                                         const ng_vector_options *options,

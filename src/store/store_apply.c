@@ -130,6 +130,23 @@ out:
     return status;
 }
 
+static ng_status apply_vectors_put(ng_store *store, const ngi_op *op)
+{
+    ngi_op_reader reader;
+    ng_status status;
+    NGI_TRY(ngi_op_list_open(op, &reader));
+    while (reader.left > 0) {
+        ngi_op_vectors item;
+        NGI_TRY(ngi_op_vectors_next(&reader, &item));
+        atomic_uint *stripe = store_stripe(store, item.slot);
+        bool begun = ngi_change_begin(stripe);
+        ngi_vector_fields_put(store, &item);
+        ngi_change_end(stripe, begun);
+    }
+out:
+    return status;
+}
+
 static ng_status apply_attributes_put(ng_store *store, const ngi_op *op)
 {
     ngi_op_reader reader;
@@ -205,6 +222,8 @@ static ng_status apply_token_delete_inside(ng_store *store, uint32_t slot)
         NGI_TRY(apply_connection_remove(store, id));
     apply_remove_label(store, slot);
     ngi_vectors_remove(store->vectors, slot);
+    if (NGI_UNLIKELY(slot < store->vector_fields.set_end))
+        ngi_vector_fields_remove(store, slot);
     store_collection *collection = &store->collections[store_sides(store)[slot].collection];
     NGI_TRY(ngi_attributes_remove(&store->attributes, slot));
     store->token_count--;
@@ -335,6 +354,8 @@ static ng_status apply_one(ng_store *store, const ngi_op *op)
         return apply_list(store, op, apply_token_delete);
     case NGI_OP_ATTRIBUTES_PUT:
         return apply_attributes_put(store, op);
+    case NGI_OP_VECTORS_PUT:
+        return apply_vectors_put(store, op);
     case NGI_OP_CONNECTIONS_PUT:
         return apply_connections_put(store, op);
     case NGI_OP_CONNECTIONS_DELETE:
@@ -348,6 +369,10 @@ static ng_status apply_one(ng_store *store, const ngi_op *op)
     case NGI_OP_GRID_DROP:
     case NGI_OP_GRID_MEMBERS:
         return ngi_named_apply(store, op);
+    case NGI_OP_VECTOR_FIELD_PUT:
+    case NGI_OP_VECTOR_FIELD_DROP:
+        ngi_vector_field_apply(store, op);
+        return NG_OK;
     case NGI_OP_CDNA_PUT:
         store->cdna_version++;
         return ngi_cdna_decode(op->body, &store->cdna);

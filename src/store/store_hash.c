@@ -89,10 +89,10 @@ static void hash_end(hash_job *job)
     ngi_free(mem, job->block, job->block_bytes);
 }
 
-static void hash_vector(hash_job *job, const float *row)
+static void hash_vector(hash_job *job, const float *row, uint32_t dimensions)
 {
     hash_u64(job, row != NULL);
-    for (uint32_t i = 0; row != NULL && i < job->view->dimensions; i++) {
+    for (uint32_t i = 0; row != NULL && i < dimensions; i++) {
         uint8_t bytes[4];
         ngi_put_f32(bytes, row[i]);
         hash_bytes(job, bytes, sizeof bytes);
@@ -115,12 +115,34 @@ static void hash_token_slice(hash_job *job, uint32_t first, uint32_t count, uint
             hash_u64(job, job->lengths[i]);
             if (job->lengths[i] > 0)
                 hash_bytes(job, text, job->lengths[i]);
-            hash_vector(job,
-                        has_vector ? job->rows + (size_t)vector * job->view->dimensions : NULL);
+            hash_vector(job, has_vector ? job->rows + (size_t)vector * job->view->dimensions : NULL,
+                        job->view->dimensions);
         }
         text += job->lengths[i];
         vector += has_vector;
     }
+}
+
+/* The vectors of one named field; `rows` has HASH_ROWS_BYTES. */
+static ng_status hash_field(hash_job *job, ng_vector_field_id id, float *rows)
+{
+    const ng_view *view = job->view;
+    uint32_t dimensions = view->fields[id].dimensions;
+    uint32_t slice = (uint32_t)(HASH_ROWS_BYTES / (dimensions * sizeof *rows));
+    if (slice > job->slice) /* which job->slots has room for */
+        slice = job->slice;
+    for (uint32_t first = 1, count; first < view->set_end; first += count) {
+        uint32_t found;
+        count = view->set_end - first < slice ? view->set_end - first : slice;
+        ng_status status = ngi_view_field_vectors(view, id, first, count, job->slots, rows, &found);
+        if (status != NG_OK)
+            return status;
+        for (uint32_t i = 0; i < found; i++) {
+            hash_u64(job, job->slots[i]);
+            hash_vector(job, rows + (size_t)i * dimensions, dimensions);
+        }
+    }
+    return NG_OK;
 }
 
 static ng_status hash_tokens(hash_job *job)
@@ -202,6 +224,25 @@ out:
     return status;
 }
 
+/* Likewise: images, then of each field its vectors by slots that ascend. */
+static ng_status hash_fields(hash_job *job)
+{
+    const ng_view *view = job->view;
+    uint8_t images[NGI_VECTOR_FIELDS_MAX * STORE_FIELD_IMAGE_MAX];
+    void *block;
+    ng_status status = NG_OK;
+    if (view->field_count == 0)
+        return NG_OK;
+    hash_bytes(job, images, ngi_view_fields(view, images));
+    NGI_TRY(ngi_alloc(view->store->mem, HASH_ROWS_BYTES, "state hash", &block));
+    for (uint32_t id = 1; id <= NGI_VECTOR_FIELDS_MAX && status == NG_OK; id++)
+        if (view->fields[id].vector_count > 0)
+            status = hash_field(job, id, block);
+    ngi_free(view->store->mem, block, HASH_ROWS_BYTES);
+out:
+    return status;
+}
+
 static void hash_small(hash_job *job)
 {
     const ng_view *view = job->view;
@@ -232,6 +273,7 @@ ng_status ngi_view_state_hash(const ng_view *view, uint64_t *out)
     NGI_TRY(hash_grids(&job));
     if (view->indexes.bytes > 0)
         hash_bytes(&job, view->indexes.data, view->indexes.bytes);
+    NGI_TRY(hash_fields(&job));
     *out = XXH3_64bits_digest(job.state);
 out:
     hash_end(&job);

@@ -26,16 +26,17 @@ struct store_loader {
     uint64_t *live;
     size_t live_bytes;
 
-    uint16_t kind;                       /* of the block admitted last */
-    uint64_t next_number;                /* of the next block of that kind, at least */
-    bool has_all[NGI_BLOCK_INDEXES + 1]; /* every block that a kind must have was admitted */
+    uint16_t kind;                        /* of the block admitted last */
+    uint64_t next_number;                 /* of the next block of that kind, at least */
+    bool has_all[NGI_BLOCK_KIND_MAX + 1]; /* every block that a kind must have was admitted */
 
     atomic_uint_fast64_t token_count, active_token_count;
     atomic_uint_fast64_t connection_count, active_connection_count;
     uint64_t label_count, vector_count, attribute_count;
-    uint64_t member_total;                /* that the grids should have */
-    atomic_uint_fast64_t *per_collection; /* [head.collection_count] tokens */
-    store_collection *collections;        /* likewise */
+    uint64_t member_total;                            /* that the grids should have */
+    uint64_t field_counts[NGI_VECTOR_FIELDS_MAX + 1]; /* vectors that named fields should have */
+    atomic_uint_fast64_t *per_collection;             /* [head.collection_count] tokens */
+    store_collection *collections;                    /* likewise */
     ng_cdna cdna;
     ngi_buffer projection;
 };
@@ -196,9 +197,21 @@ static ng_status admit_single(store_loader *loader, const ngi_block *block)
     return NG_OK;
 }
 
-static ng_status admit_grids(store_loader *loader, const ngi_block *block)
+/* Slots of one field after the other. */
+static ng_status admit_field_slots(store_loader *loader, const ngi_block *block)
 {
-    if (block->first != 0 || block->count > NGI_GRIDS_MAX || loader->has_all[block->kind])
+    uint64_t field = block->first >> 32, slot = block->first & UINT32_MAX;
+    if (block->first < loader->next_number || field == 0 || field > NGI_VECTOR_FIELDS_MAX ||
+        slot >= loader->head.slot_end)
+        return loader_refuse("a block from number", block->first);
+    loader->next_number = block->first + 1;
+    return NG_OK;
+}
+
+/* What there is at most `most` of: named grids, named fields of vectors. */
+static ng_status admit_named(store_loader *loader, const ngi_block *block, uint32_t most)
+{
+    if (block->first != 0 || block->count > most || loader->has_all[block->kind])
         return loader_refuse("a block from number", block->first);
     loader->has_all[block->kind] = true;
     return NG_OK;
@@ -235,7 +248,11 @@ ng_status ngi_loader_admit(store_loader *loader, const ngi_block *block)
     case NGI_BLOCK_MEMBERS:
         return admit_slots(loader, block);
     case NGI_BLOCK_GRIDS:
-        return admit_grids(loader, block);
+        return admit_named(loader, block, NGI_GRIDS_MAX);
+    case NGI_BLOCK_VECTOR_FIELDS:
+        return admit_named(loader, block, NGI_VECTOR_FIELDS_MAX);
+    case NGI_BLOCK_FIELD_VECTORS:
+        return admit_field_slots(loader, block);
     case NGI_BLOCK_COLLECTIONS:
         return admit_collections(loader, block);
     default:
@@ -390,14 +407,15 @@ static bool loader_is_finite(const uint8_t *floats, size_t count)
     return true;
 }
 
-static ng_status accept_vectors(store_loader *loader, const ngi_block *block)
+/* The vectors of a block that begins at slot `first`: slots ascend, live and without one there. */
+static ng_status loader_check_rows(const store_loader *loader, const ngi_block *block,
+                                   const ngi_vectors *vectors, uint32_t first)
 {
-    ngi_vectors *vectors = loader->store->vectors;
-    uint32_t dimensions = loader->head.dimensions;
+    uint32_t dimensions = ngi_vectors_dimensions(vectors);
     size_t row_bytes = (size_t)dimensions * 4;
     if (dimensions == 0 || block->bytes != block->count * (4 + row_bytes) ||
-        ngi_get_u32(block->payload) != block->first)
-        return loader_refuse("size of the vectors from token", block->first);
+        ngi_get_u32(block->payload) != first)
+        return loader_refuse("size of the vectors from token", first);
     const uint8_t *slots = block->payload;
     const uint8_t *rows = slots + (size_t)block->count * 4;
     uint32_t last = 0;
@@ -410,7 +428,20 @@ static ng_status accept_vectors(store_loader *loader, const ngi_block *block)
             return loader_refuse("vector of token", slot);
         last = slot;
     }
-    ng_status status = ngi_vectors_reserve(vectors, dimensions, block->count, last);
+    return NG_OK;
+}
+
+static ng_status accept_vectors(store_loader *loader, const ngi_block *block)
+{
+    ngi_vectors *vectors = loader->store->vectors;
+    ng_status status = loader_check_rows(loader, block, vectors, (uint32_t)block->first);
+    if (status != NG_OK)
+        return status;
+    size_t row_bytes = (size_t)loader->head.dimensions * 4;
+    const uint8_t *slots = block->payload;
+    const uint8_t *rows = slots + (size_t)block->count * 4;
+    uint32_t last = ngi_get_u32(slots + 4 * ((size_t)block->count - 1));
+    status = ngi_vectors_reserve(vectors, loader->head.dimensions, block->count, last);
     if (status != NG_OK)
         return status;
     for (uint32_t i = 0; i < block->count; i++)
@@ -570,6 +601,57 @@ static ng_status accept_members(store_loader *loader, const ngi_block *block)
     return status;
 }
 
+/* --- named fields of vectors ----------------------------------------------------------------- */
+
+/* They go into the store at once, like grids. */
+static ng_status accept_fields(store_loader *loader, const ngi_block *block)
+{
+    ng_vector_field_id previous = 0;
+    size_t at = 0;
+    for (uint32_t i = 0; i < block->count; i++) {
+        ng_vector_field_id id = 0;
+        store_vector_spec spec;
+        size_t bytes = ngi_vector_image_decode(block->payload + at, block->bytes - at, &id, &spec);
+        if (bytes == 0 || id <= previous)
+            return loader_refuse("vector field", id);
+        ng_status status = ngi_vector_field_load(loader->store, id, &spec);
+        if (status != NG_OK)
+            return status;
+        loader->field_counts[id] = spec.vector_count;
+        previous = id;
+        at += bytes;
+    }
+    return at == block->bytes ? NG_OK
+                              : loader_refuse("bytes behind the vector fields", block->bytes - at);
+}
+
+static ng_status accept_field_vectors(store_loader *loader, const ngi_block *block)
+{
+    ng_vector_field_id id = (ng_vector_field_id)(block->first >> 32);
+    const store_vector_field *field = ngi_vector_field(loader->store, id);
+    if (field == NULL)
+        return loader_refuse("vectors of field", id);
+    ng_status status = loader_check_rows(loader, block, field->vectors, (uint32_t)block->first);
+    if (status != NG_OK)
+        return status;
+    const uint8_t *rows = block->payload + (size_t)block->count * 4;
+    return ngi_vector_field_load_rows(loader->store, id, block->payload, rows, block->count);
+}
+
+static ng_status end_check_fields(const store_loader *loader)
+{
+    for (uint32_t id = 1; id <= NGI_VECTOR_FIELDS_MAX; id++) {
+        const store_vector_field *field = ngi_vector_field(loader->store, id);
+        uint64_t found = field != NULL ? ngi_vectors_count(field->vectors) : 0;
+        if (found != loader->field_counts[id])
+            return ngi_fail(NG_E_CORRUPT,
+                            "the state should have %llu vectors in field %u, it has %llu",
+                            (unsigned long long)loader->field_counts[id], id,
+                            (unsigned long long)found);
+    }
+    return NG_OK;
+}
+
 ng_status ngi_loader_accept(store_loader *loader, const ngi_block *block)
 {
     switch (block->kind) {
@@ -595,6 +677,10 @@ ng_status ngi_loader_accept(store_loader *loader, const ngi_block *block)
         return accept_members(loader, block);
     case NGI_BLOCK_INDEXES:
         return accept_indexes(loader, block);
+    case NGI_BLOCK_VECTOR_FIELDS:
+        return accept_fields(loader, block);
+    case NGI_BLOCK_FIELD_VECTORS:
+        return accept_field_vectors(loader, block);
     default:
         return accept_projection(loader, block);
     }
@@ -639,6 +725,7 @@ static ng_status end_check_complete(const store_loader *loader)
     NGI_TRY(
         end_compare("members of grids", loader->member_total, loader->store->named.member_total));
     NGI_TRY(end_compare("indexes", head->index_count, loader->store->attributes.fields.count));
+    NGI_TRY(end_check_fields(loader));
 out:
     return status;
 }

@@ -35,7 +35,5 @@ NG_MUST_USE ng_status ngi_snapshot_read(ngi_os *os, ngi_mem *mem, const char *pa
                                         const ngi_manifest *identity, ng_store *store,
                                         unsigned thread_count, store_progress *progress,
                                         ngi_stream_head *head, uint64_t *bytes);
-/** How many threads suit a store. */
-unsigned ngi_snapshot_thread_count(const ng_store *store);
 
 #endif

@@ -56,11 +56,6 @@ typedef struct walk_block {
     uint8_t header[NGI_BLOCK_HEADER_BYTES];
 } walk_block;
 
-unsigned ngi_snapshot_thread_count(const ng_store *store)
-{
-    return store->manual ? 1 : ngi_os_processor_count();
-}
-
 static ng_status walk_damaged(uint64_t offset, const char *what)
 {
     return ngi_fail(NG_E_CORRUPT, "damaged at offset %llu: %s", (unsigned long long)offset, what);

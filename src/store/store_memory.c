@@ -84,6 +84,8 @@ void ngi_memory_of(const ng_store *store, ng_memory *out)
     ngi_labels_memory(&store->labels, &parts[NG_MEMORY_LABEL_INDEX], &parts[NG_MEMORY_LABEL_TEXTS]);
     ngi_vectors_memory(store->vectors, &parts[NG_MEMORY_VECTORS], &parts[NG_MEMORY_VECTOR_IMAGES],
                        &parts[NG_MEMORY_VECTOR_ROWS]);
+    ngi_vector_fields_memory(store, &parts[NG_MEMORY_VECTORS], &parts[NG_MEMORY_VECTOR_IMAGES],
+                             &parts[NG_MEMORY_VECTOR_ROWS]);
     ngi_graph_memory(&store->graph, &parts[NG_MEMORY_CONNECTIONS],
                      &parts[NG_MEMORY_CONNECTION_LISTS], &parts[NG_MEMORY_CONNECTION_HEADS]);
     memory_groups(&store->token_groups, &parts[NG_MEMORY_TOKEN_SIDES]);

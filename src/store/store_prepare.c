@@ -48,7 +48,7 @@ typedef struct prepare_job {
     id_set deleted_connections, deleted_tokens;
     id_set put_tokens; /* marked: its label is replaced */
     id_set put_connections;
-    id_set put_attributes;
+    id_set put_attributes, put_vectors;
     label_place *labels; /* foreign ops only */
     size_t label_mask;
 
@@ -321,6 +321,31 @@ out:
     return status;
 }
 
+/* Likewise. */
+static ng_status check_vectors_put(prepare_job *job, const ngi_op *op)
+{
+    ngi_op_reader reader;
+    ng_status status = ngi_op_list_open(op, &reader);
+    if (status != NG_OK)
+        return status;
+    if (reader.dimensions != 0)
+        return prepare_refuse("vectors: second number", reader.dimensions);
+    NGI_TRY(set_create(job, &job->put_vectors, reader.left));
+    while (reader.left > 0) {
+        ngi_op_vectors item;
+        NGI_TRY(ngi_op_vectors_next(&reader, &item));
+        if (item.slot > job->store->max_tokens || !set_has(&job->put_tokens, item.slot))
+            return prepare_refuse("vectors of slot", item.slot);
+        if (!set_add(&job->put_vectors, item.slot, false))
+            return prepare_refuse("vectors given twice: slot", item.slot);
+        NGI_TRY(ngi_vector_fields_verify(job->store, &item, job->foreign));
+        ngi_vector_fields_measure(&item, &job->room.vectors);
+    }
+    NGI_TRY(ngi_op_list_close(&reader));
+out:
+    return status;
+}
+
 /* --- connections ----------------------------------------------------------------------------- */
 
 static ng_status collect_connections(prepare_job *job, const ngi_op *op)
@@ -427,6 +452,8 @@ static ng_status check_list(prepare_job *job, const ngi_op *op)
         return check_tokens_delete(job, op);
     case NGI_OP_ATTRIBUTES_PUT:
         return check_attributes_put(job, op);
+    case NGI_OP_VECTORS_PUT:
+        return check_vectors_put(job, op);
     case NGI_OP_CONNECTIONS_PUT:
         return check_connections_put(job, op);
     default:
@@ -463,6 +490,7 @@ ng_status ngi_store_reserve(ng_store *store, const store_room *room)
                                    room->max_id));
     }
     NGI_TRY(ngi_attributes_reserve(&store->attributes, &room->attributes));
+    NGI_TRY(ngi_vector_fields_reserve(store, &room->vectors));
     if (room->vector_count > 0)
         NGI_TRY(ngi_vectors_reserve(store->vectors, room->dimensions, room->vector_count,
                                     room->max_slot));
@@ -521,6 +549,7 @@ static ng_status prepare_lists(ng_store *store, const ngi_op *op, bool foreign)
     set_release(&job, &job.put_tokens);
     set_release(&job, &job.put_connections);
     set_release(&job, &job.put_attributes);
+    set_release(&job, &job.put_vectors);
     if (job.labels != NULL)
         ngi_free(store->mem, job.labels, (job.label_mask + 1) * sizeof *job.labels);
     return status;
@@ -650,6 +679,9 @@ static ng_status prepare_op(ng_store *store, const ngi_op *op, bool foreign)
     case NGI_OP_GRID_DROP:
     case NGI_OP_GRID_MEMBERS:
         return ngi_named_prepare(store, op);
+    case NGI_OP_VECTOR_FIELD_PUT:
+    case NGI_OP_VECTOR_FIELD_DROP:
+        return ngi_vector_field_prepare(store, op);
     case NGI_OP_CDNA_PUT:
         return prepare_cdna_put(op);
     case NGI_OP_PROJECTION_PUT:

@@ -33,6 +33,7 @@
 #include "store/store.h"
 #include "store/store_attributes.h"
 #include "store/store_named.h"
+#include "store/store_vector_field.h"
 #include "wal/wal_op.h"
 
 #define STORE_STRIPES 1024u /* 4 KiB of counters: they stay in the first-level cache */
@@ -55,12 +56,13 @@ typedef struct store_given {
 /* What applying an op takes. */
 typedef struct store_room {
     size_t label_count, label_bytes, vector_count;
-    uint32_t dimensions;            /* of the vectors */
+    uint32_t dimensions;            /* of the vectors, all in the default field */
     uint32_t max_slot;              /* of a token put */
     uint32_t max_id;                /* of a connection put */
     uint32_t max_end;               /* slot that a connection put begins or ends at */
     uint32_t moved[NG_SPACE_COUNT]; /* points that come, move or go */
     store_attributes_need attributes;
+    store_vectors_need vectors; /* in named fields */
 } store_room;
 
 /* How many of 4096 neighbours are there (store_shrink.h). */
@@ -186,7 +188,8 @@ struct ng_store {
     ngi_rwlock index_lock; /* guards everything below */
     ngi_labels labels;
     ngi_graph graph;
-    ngi_vectors *vectors;
+    ngi_vectors *vectors; /* the default field */
+    store_vector_fields vector_fields;
     store_attributes attributes;
     store_named named;
     store_collection *collections;
@@ -358,6 +361,14 @@ NG_MUST_USE ng_status ngi_store_check_ids(const ng_store *store, const ng_token_
 bool ngi_fields_have_attributes(const ng_token_fields *fields);
 NG_MUST_USE ng_status ngi_fields_attribute_bytes(const ng_token_fields *fields, size_t *out);
 uint8_t *ngi_fields_attributes_encode(uint8_t *at, uint32_t slot, const ng_token_fields *fields);
+/** The same of vectors in named fields: how many bytes an item of them takes at most (0: none are given),
+ *  whether their fields are there and have those dimensions (NG_E_NOT_FOUND, NG_E_INVALID), and the
+ *  item, which points into `fields`. */
+bool ngi_fields_have_vectors(const ng_token_fields *fields);
+NG_MUST_USE ng_status ngi_fields_vector_bytes(const ng_token_fields *fields, size_t *out);
+NG_MUST_USE ng_status ngi_fields_check_vectors(const ng_store *store,
+                                               const ng_token_fields *fields);
+void ngi_fields_vectors(const ng_token_fields *fields, uint32_t slot, ngi_op_vectors *out);
 /** The two ops about declared fields: prepared, and the declarations of the store as the bodies of
  *  INDEX_PUT one after the other, at most NGI_FIELDS_MAX * NGI_OP_INDEX_MAX bytes. */
 NG_MUST_USE ng_status ngi_store_prepare_index_put(ng_store *store, const uint8_t *body,

@@ -263,13 +263,3 @@ ng_status ngi_store_recall_path(const ng_store *store, const ngi_graph_reach *re
 }
 
 /* --- candidates by meaning ------------------------------------------------------------------- */
-
-ng_status ngi_store_graph_serves(const ng_store *store, int32_t remove_components, bool *out)
-{
-    ng_status status = ngi_store_read_begin(store);
-    if (status != NG_OK)
-        return status;
-    *out = ngi_vectors_graph_serves(store->vectors, remove_components);
-    ngi_store_read_end(store);
-    return NG_OK;
-}

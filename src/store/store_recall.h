@@ -65,8 +65,5 @@ NG_MUST_USE ng_status ngi_store_recall_reach(const ng_store *store, ngi_graph_re
 NG_MUST_USE ng_status ngi_store_recall_path(const ng_store *store, const ngi_graph_reach *reach,
                                             const ngi_graph_path_step *step, ng_edge *out,
                                             size_t *count);
-/** Whether an approximate search with this setting would walk through a graph. */
-NG_MUST_USE ng_status ngi_store_graph_serves(const ng_store *store, int32_t remove_components,
-                                             bool *out);
 
 #endif

@@ -23,6 +23,9 @@ static bool block_is_sound(const ngi_block *block)
     uint32_t record_bytes = salvage_record_bytes(block->kind);
     uint64_t end = block->kind == NGI_BLOCK_CONNECTIONS ? NGI_CONNECTIONS_MAX_LIMIT + 1u
                                                         : NGI_TOKENS_MAX_LIMIT + 1u;
+    if (block->kind == NGI_BLOCK_FIELD_VECTORS)
+        return block->first >> 32 >= 1 && block->first >> 32 <= NGI_VECTOR_FIELDS_MAX &&
+               (block->first & UINT32_MAX) <= end && block->count <= end;
     if (block->first > end || block->count > end - block->first)
         return false;
     if (record_bytes != 0)

@@ -43,7 +43,7 @@ ng_status ngi_salvage_fill(salvage *job, uint16_t kind, uint32_t first, uint32_t
 /* --- giving blocks on ------------------------------------------------------------------------ */
 
 /* A block of `bytes` bytes in job->payload. */
-ng_status ngi_salvage_give(salvage *job, uint16_t kind, uint32_t first, uint32_t count,
+ng_status ngi_salvage_give(salvage *job, uint16_t kind, uint64_t first, uint32_t count,
                            size_t bytes)
 {
     if (job->loader == NULL)
@@ -474,6 +474,7 @@ ng_status ngi_salvage_pass(salvage *job)
     NGI_TRY(salvage_attributes(job));
     NGI_TRY(ngi_salvage_grids(job));
     NGI_TRY(salvage_indexes(job));
+    NGI_TRY(ngi_salvage_fields(job));
 out:
     return status;
 }

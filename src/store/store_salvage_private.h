@@ -33,8 +33,11 @@ typedef struct salvage {
     uint8_t *payload;        /* [NGI_STREAM_BLOCK_BYTES], what is given to the loader */
     store_loader *loader;    /* NULL while counting */
     uint64_t dropped_connections;
-    store_members grid_bits;                    /* grids whose images are there */
-    uint64_t grid_member_counts[NGI_GRIDS_MAX]; /* of the pass that counts */
+    store_members grid_bits;                              /* grids whose images are there */
+    uint64_t grid_member_counts[NGI_GRIDS_MAX];           /* of the pass that counts */
+    uint32_t field_dimensions[NGI_VECTOR_FIELDS_MAX + 1]; /* 0 = its image is lost */
+    uint64_t field_counts[NGI_VECTOR_FIELDS_MAX + 1];     /* of the pass that counts; so the next */
+    uint64_t field_lost; /* vectors that the images say there were */
 } salvage;
 
 static inline bool salvage_bit(const uint64_t *bits, uint64_t at)
@@ -74,10 +77,12 @@ NG_MUST_USE ng_status ngi_salvage_read_names(salvage *job);
 /** Collects the hashes of the labels in the default collection, if sides are lost. */
 NG_MUST_USE ng_status ngi_salvage_hash_labels(salvage *job);
 /** A block of `bytes` bytes in job->payload, for the loader if there is one. */
-NG_MUST_USE ng_status ngi_salvage_give(salvage *job, uint16_t kind, uint32_t first, uint32_t count,
+NG_MUST_USE ng_status ngi_salvage_give(salvage *job, uint16_t kind, uint64_t first, uint32_t count,
                                        size_t bytes);
 /** Named grids and their members; store_salvage_named.c. */
 NG_MUST_USE ng_status ngi_salvage_grids(salvage *job);
+/** Named fields of vectors; store_salvage_vector.c. */
+NG_MUST_USE ng_status ngi_salvage_fields(salvage *job);
 /** Puts the whole state together: counts it into job->head, or gives it to job->loader. */
 NG_MUST_USE ng_status ngi_salvage_pass(salvage *job);
 

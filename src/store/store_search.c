@@ -13,129 +13,201 @@
 #define SEARCH_RETRIES 4
 
 /* When everything is there already, it costs one look under the shared lock. */
-ng_status ngi_store_prepare_search(const ng_store *store, int32_t remove_components)
+static ng_status search_prepare(const store_searched *searched)
 {
-    ng_store *mutable_store = store_mutable(store);
+    ng_store *mutable_store = store_mutable(searched->store);
     for (;;) {
-        ng_status status = ngi_store_read_begin(store);
+        ng_status status = ngi_searched_read_begin(searched);
         if (status != NG_OK)
             return status;
-        bool prepared = ngi_vectors_is_prepared(store->vectors, remove_components);
-        ngi_store_read_end(store);
+        bool prepared = ngi_vectors_is_prepared(searched->vectors, searched->select);
+        ngi_store_read_end(searched->store);
         if (prepared)
             return NG_OK;
         ngi_rwlock_write(&mutable_store->index_lock);
-        status = ngi_vectors_prepare(store->vectors, remove_components, PREPARE_ROWS);
+        status = ngi_vectors_prepare(searched->vectors, searched->select, PREPARE_ROWS);
         ngi_rwlock_write_end(&mutable_store->index_lock);
         if (status != NG_OK)
             return status;
     }
+}
+
+ng_status ngi_store_prepare_search(const ng_store *store, int32_t remove_components)
+{
+    const store_searched searched = {.store = store,
+                                     .vectors = store->vectors,
+                                     .select = remove_components};
+    return search_prepare(&searched);
 }
 
 /* Likewise the graph of approximate search, if there is one. `*prepared` = nothing is missing in it:
  * a writer may be faster, and a search does not run after it. */
-static ng_status search_prepare_graph(const ng_store *store, bool *prepared)
+static ng_status search_prepare_graph(const store_searched *searched, bool *prepared)
 {
-    ng_store *mutable_store = store_mutable(store);
+    ng_store *mutable_store = store_mutable(searched->store);
     for (unsigned round = 0;; round++) {
-        ng_status status = ngi_store_read_begin(store);
+        ng_status status = ngi_searched_read_begin(searched);
         if (status != NG_OK)
             return status;
-        *prepared = ngi_vectors_graph_is_prepared(store->vectors);
-        ngi_store_read_end(store);
+        *prepared = ngi_vectors_graph_is_prepared(searched->vectors);
+        ngi_store_read_end(searched->store);
         if (*prepared || round == GRAPH_ROUNDS)
             return NG_OK;
         ngi_rwlock_write(&mutable_store->index_lock);
-        status = ngi_vectors_graph_prepare(store->vectors, GRAPH_ROWS);
+        status = ngi_vectors_graph_prepare(searched->vectors, GRAPH_ROWS);
         ngi_rwlock_write_end(&mutable_store->index_lock);
         if (status != NG_OK)
             return status;
     }
 }
 
+/* One search: what it looks for, and what it has found. */
+typedef struct vectors_call {
+    store_searched searched;
+    const double *query; /* [dimensions] */
+    store_filter filter;
+    uint32_t effort;
+    ngi_vector_hit *hits; /* [capacity] */
+    size_t capacity, count;
+    uint64_t *compared; /* or NULL */
+} vectors_call;
+
 /* What the graph finds; `*found` = it could answer, and there are `capacity` hits. */
-static ng_status vectors_walk(const ng_store *store, const double *query,
-                              const ng_vector_options *options, store_filter *filter,
-                              ngi_vector_hit *hits, size_t capacity, size_t *count,
-                              uint64_t *compared, bool *found)
+static ng_status vectors_walk(vectors_call *call, bool *found)
 {
+    const store_searched *searched = &call->searched;
+    store_filter *filter = &call->filter;
     ngi_vector_search *search = NULL;
     ng_status status;
     bool prepared;
     *found = false;
-    NGI_TRY(search_prepare_graph(store, &prepared));
+    NGI_TRY(search_prepare_graph(searched, &prepared));
     if (!prepared)
         goto out;
-    NGI_TRY(ngi_store_read_begin(store));
-    if (ngi_vectors_graph_serves(store->vectors, options->remove_components)) {
+    NGI_TRY(ngi_searched_read_begin(searched));
+    if (ngi_vectors_graph_serves(searched->vectors, searched->select)) {
         bool is_filtered = filter->filter != NULL || filter->exclude_count > 0;
-        uint32_t effort = options->effort > capacity ? options->effort : (uint32_t)capacity;
-        status = ngi_filter_resolve(store, filter->filter);
+        uint32_t effort = call->effort > call->capacity ? call->effort : (uint32_t)call->capacity;
+        status = ngi_filter_resolve(searched->store, filter->filter);
         if (status == NG_OK)
-            status =
-                ngi_vector_search_begin(store->vectors, query, options->remove_components, capacity,
-                                        is_filtered ? ngi_filter_accept : NULL, filter, &search);
+            status = ngi_vector_search_begin(searched->vectors, call->query, searched->select,
+                                             call->capacity, is_filtered ? ngi_filter_accept : NULL,
+                                             filter, &search);
         if (status == NG_OK)
             status = ngi_vector_search_graph(search, effort);
         if (status == NG_OK)
-            *count = ngi_vector_search_finish(search, hits, compared);
-        *found = status == NG_OK && *count == capacity;
+            call->count = ngi_vector_search_finish(search, call->hits, call->compared);
+        *found = status == NG_OK && call->count == call->capacity;
         ngi_vector_search_destroy(search);
     }
-    ngi_store_read_end(store);
+    ngi_store_read_end(searched->store);
 out:
     return status;
 }
 
 /* One pass over all rows; `*again` when the projection was replaced meanwhile. */
-static ng_status vectors_scan(const ng_store *store, const double *query, int32_t remove_components,
-                              store_filter *filter, ngi_vector_hit *hits, size_t capacity,
-                              size_t *count, uint64_t *compared, bool *again)
+static ng_status vectors_scan(vectors_call *call, bool *again)
 {
+    const store_searched *searched = &call->searched;
     ngi_vector_search *search = NULL;
-    ng_status status = ngi_store_read_begin(store);
+    ng_status status = ngi_searched_read_begin(searched);
     if (status != NG_OK)
         return status;
-    uint64_t version = store->projection_version;
-    status = ngi_filter_resolve(store, filter->filter);
+    uint64_t version = ngi_searched_version(searched);
+    status = ngi_filter_resolve(searched->store, call->filter.filter);
     if (status == NG_OK)
-        status = ngi_vector_search_begin(store->vectors, query, remove_components, capacity,
-                                         ngi_filter_accept, filter, &search);
+        status = ngi_vector_search_begin(searched->vectors, call->query, searched->select,
+                                         call->capacity, ngi_filter_accept, &call->filter, &search);
     size_t row = 0;
     while (status == NG_OK && ngi_vector_search_slice(search, &row, VECTOR_SLICE_ROWS)) {
-        ngi_store_read_end(store);
-        status = ngi_store_read_begin(store);
+        ngi_store_read_end(searched->store);
+        status = ngi_searched_read_begin(searched);
         if (status != NG_OK) {
             ngi_vector_search_destroy(search);
             return status;
         }
-        if (store->projection_version != version)
+        if (ngi_searched_version(searched) != version)
             break;
     }
     if (status == NG_OK) {
-        *again = store->projection_version != version;
-        *count = ngi_vector_search_finish(search, hits, compared);
+        *again = ngi_searched_version(searched) != version;
+        call->count = ngi_vector_search_finish(search, call->hits, call->compared);
     }
     ngi_vector_search_destroy(search);
-    ngi_store_read_end(store);
+    ngi_store_read_end(searched->store);
     return status;
 }
 
-static ng_status vectors_check(const ng_store *store, size_t dimensions,
+static ng_status vectors_check(const store_searched *searched, size_t dimensions,
                                const ng_vector_options *options)
 {
-    ng_status status = ngi_store_read_begin(store);
+    ng_status status = ngi_searched_read_begin(searched);
     if (status != NG_OK)
         return status;
-    uint32_t own = ngi_vectors_dimensions(store->vectors);
-    if (own == 0 || ngi_vectors_count(store->vectors) == 0)
+    uint32_t own = ngi_vectors_dimensions(searched->vectors);
+    const char *name = searched->field != NULL ? searched->field->spec.name : "";
+    if (searched->field != NULL && dimensions != own)
+        status = ngi_fail(NG_E_INVALID, "vector has %zu dimensions, field '%s' has %u", dimensions,
+                          name, own);
+    else if (searched->field != NULL && ngi_vectors_count(searched->vectors) == 0)
+        status = ngi_fail(NG_E_NOT_FOUND, "vector field '%s' has no vectors", name);
+    else if (own == 0 || ngi_vectors_count(searched->vectors) == 0)
         status = ngi_fail(NG_E_NOT_FOUND, "the store has no vectors");
     else if (dimensions != own)
         status =
             ngi_fail(NG_E_INVALID, "vector has %zu dimensions, this store has %u", dimensions, own);
     else
         status = ngi_filter_check(options != NULL ? options->filter : NULL);
-    ngi_store_read_end(store);
+    ngi_store_read_end(searched->store);
+    return status;
+}
+
+/* The hits of a call that has everything but room for them. */
+static ng_status vectors_find(vectors_call *call)
+{
+    bool again = true, found = false;
+    ng_status status = NG_OK;
+    if (call->effort > 0 && call->capacity <= NG_VECTOR_EFFORT_MAX)
+        status = vectors_walk(call, &found);
+    for (int i = 0; i < SEARCH_RETRIES && again && !found && status == NG_OK; i++) {
+        status = search_prepare(&call->searched);
+        if (status == NG_OK)
+            status = vectors_scan(call, &again);
+    }
+    if (status == NG_OK && again && !found)
+        status = ngi_fail(NG_E_CANCELLED, "the projection changed during every attempt");
+    return status;
+}
+
+static ng_status vectors_nearest(const store_searched *searched, const double *query,
+                                 const ng_vector_options *options, ng_score *out, size_t capacity,
+                                 size_t *count, uint64_t *compared)
+{
+    const ng_store *store = searched->store;
+    vectors_call call = {.searched = *searched,
+                         .query = query,
+                         .filter = {.store = store},
+                         .capacity = capacity,
+                         .compared = compared};
+    if (capacity == 0)
+        return NG_OK;
+    if (options != NULL) {
+        call.effort = options->effort;
+        call.filter.filter = options->filter;
+        call.filter.exclude = options->exclude;
+        call.filter.exclude_count = options->exclude_count;
+    }
+    size_t bytes = capacity * sizeof(ngi_vector_hit);
+    void *block;
+    ng_status status = ngi_alloc(store->mem, bytes, "hits of a search", &block);
+    if (status != NG_OK)
+        return status;
+    call.hits = block;
+    status = vectors_find(&call);
+    *count = status == NG_OK ? call.count : 0;
+    for (size_t i = 0; i < *count; i++)
+        out[i] = (ng_score){.id = call.hits[i].slot, .score = call.hits[i].score};
+    ngi_free(store->mem, block, bytes);
     return status;
 }
 
@@ -145,89 +217,95 @@ ng_status ngi_store_vector_nearest_prepared(const ng_store *store, const double 
                                             uint64_t *compared)
 {
     *count = 0;
-    ng_status status = vectors_check(store, dimensions, options);
-    if (status != NG_OK || capacity == 0)
-        return status;
-    int32_t remove = options != NULL ? options->remove_components : 0;
-    store_filter filter = {.store = store};
-    if (options != NULL) {
-        filter.filter = options->filter;
-        filter.exclude = options->exclude;
-        filter.exclude_count = options->exclude_count;
-    }
-    void *hits;
-    status = ngi_alloc(store->mem, capacity * sizeof(ngi_vector_hit), "hits of a search", &hits);
+    const store_searched searched = {.store = store,
+                                     .vectors = store->vectors,
+                                     .select = options != NULL ? options->remove_components : 0};
+    ng_status status = vectors_check(&searched, dimensions, options);
     if (status != NG_OK)
         return status;
-    bool again = true, found = false;
-    if (options != NULL && options->effort > 0 && capacity <= NG_VECTOR_EFFORT_MAX)
-        status =
-            vectors_walk(store, vector, options, &filter, hits, capacity, count, compared, &found);
-    for (int i = 0; i < SEARCH_RETRIES && again && !found && status == NG_OK; i++) {
-        status = ngi_store_prepare_search(store, remove);
-        if (status == NG_OK)
-            status = vectors_scan(store, vector, remove, &filter, hits, capacity, count, compared,
-                                  &again);
-    }
-    if (status == NG_OK && again && !found)
-        status = ngi_fail(NG_E_CANCELLED, "the projection changed during every attempt");
-    for (size_t i = 0; i < *count && status == NG_OK; i++) {
-        const ngi_vector_hit *hit = (const ngi_vector_hit *)hits + i;
-        out[i] = (ng_score){.id = hit->slot, .score = hit->score};
-    }
-    if (status != NG_OK)
-        *count = 0;
-    ngi_free(store->mem, hits, capacity * sizeof(ngi_vector_hit));
-    return status;
+    return vectors_nearest(&searched, vector, options, out, capacity, count, compared);
 }
 
-ng_status ngi_store_vector_direction(const ng_store *store, const float *vector, size_t dimensions,
-                                     int32_t remove_components, double *dst, uint64_t *version)
+/* What the index compares with: of a cosine the direction, of other metrics the vector as it is. */
+static ng_status vectors_query(const store_searched *searched, const float *vector,
+                               size_t dimensions, double *query, uint64_t *version)
 {
-    memset(dst, 0, dimensions * sizeof *dst);
-    ng_status status = vectors_check(store, dimensions, NULL);
-    for (size_t i = 0; status == NG_OK && i < dimensions; i++)
-        if (!isfinite(vector[i]))
-            return ngi_fail(NG_E_INVALID, "vector[%zu] is not finite", i);
+    ng_status status = search_prepare(searched);
     if (status == NG_OK)
-        status = ngi_store_prepare_search(store, remove_components);
-    if (status == NG_OK)
-        status = ngi_store_read_begin(store);
+        status = ngi_searched_read_begin(searched);
     if (status != NG_OK)
         return status;
-    *version = store->projection_version;
-    if (!ngi_vectors_accumulate(store->vectors, 0, vector, 1.0, remove_components, dst))
+    *version = ngi_searched_version(searched);
+    memset(query, 0, dimensions * sizeof *query);
+    if (!ngi_vectors_accumulate(searched->vectors, 0, vector, 1.0, searched->select, query))
         status = ngi_fail(NG_E_INVALID, "the query vector has no direction left");
-    ngi_store_read_end(store);
+    ngi_store_read_end(searched->store);
     return status;
 }
 
-ng_status ngi_store_vector_nearest(const ng_store *store, const float *vector, size_t dimensions,
-                                   const ng_vector_options *options, ng_score *out, size_t capacity,
-                                   size_t *count)
+static ng_status vectors_nearest_of(const store_searched *searched, const float *vector,
+                                    size_t dimensions, const ng_vector_options *options,
+                                    ng_score *out, size_t capacity, size_t *count)
 {
-    *count = 0;
-    ng_status status = vectors_check(store, dimensions, options);
-    if (status != NG_OK)
-        return status;
-    int32_t remove = options != NULL ? options->remove_components : 0;
+    const ng_store *store = searched->store;
     void *block;
-    status = ngi_alloc(store->mem, dimensions * sizeof(double), "query vector", &block);
+    ng_status status = ngi_alloc(store->mem, dimensions * sizeof(double), "query vector", &block);
     if (status != NG_OK)
         return status;
     double *query = block;
     bool again = true;
     for (int i = 0; i < SEARCH_RETRIES && again; i++) {
         uint64_t version = 0;
-        NGI_TRY(ngi_store_vector_direction(store, vector, dimensions, remove, query, &version));
-        NGI_TRY(ngi_store_vector_nearest_prepared(store, query, dimensions, options, out, capacity,
-                                                  count, NULL));
-        again = ngi_store_projection_version(store) != version;
+        NGI_TRY(vectors_query(searched, vector, dimensions, query, &version));
+        NGI_TRY(vectors_nearest(searched, query, options, out, capacity, count, NULL));
+        ngi_rwlock_read(&store_mutable(store)->index_lock);
+        again = ngi_searched_version(searched) != version;
+        ngi_store_read_end(store);
     }
     if (again)
         status = ngi_fail(NG_E_CANCELLED, "the projection changed during every attempt");
 out:
     ngi_free(store->mem, query, dimensions * sizeof *query);
+    return status;
+}
+
+static ng_status vectors_check_finite(const float *vector, size_t dimensions)
+{
+    for (size_t i = 0; i < dimensions; i++)
+        if (!isfinite(vector[i]))
+            return ngi_fail(NG_E_INVALID, "vector[%zu] is not finite", i);
+    return NG_OK;
+}
+
+ng_status ngi_store_vector_direction(const ng_store *store, const float *vector, size_t dimensions,
+                                     int32_t remove_components, double *dst, uint64_t *version)
+{
+    const store_searched searched = {.store = store,
+                                     .vectors = store->vectors,
+                                     .select = remove_components};
+    ng_status status = vectors_check(&searched, dimensions, NULL);
+    if (status == NG_OK)
+        status = vectors_check_finite(vector, dimensions);
+    return status != NG_OK ? status : vectors_query(&searched, vector, dimensions, dst, version);
+}
+
+ng_status ngi_store_vector_nearest(const ng_store *store, const float *vector, size_t dimensions,
+                                   const ng_vector_options *options, ng_score *out, size_t capacity,
+                                   size_t *count)
+{
+    store_searched searched;
+    *count = 0;
+    ng_status status =
+        ngi_searched_begin(store, options != NULL ? options->field : 0,
+                           options != NULL ? options->remove_components : 0, &searched);
+    if (status != NG_OK)
+        return status;
+    status = vectors_check(&searched, dimensions, options);
+    if (status == NG_OK)
+        status = vectors_check_finite(vector, dimensions);
+    if (status == NG_OK)
+        status = vectors_nearest_of(&searched, vector, dimensions, options, out, capacity, count);
+    ngi_searched_end(&searched);
     return status;
 }
 
@@ -242,9 +320,12 @@ uint64_t ngi_store_projection_version(const ng_store *store)
 ng_status ngi_store_vector_accumulate(const ng_store *store, ng_token_id id, double sign,
                                       int32_t remove_components, double *dst, size_t dimensions)
 {
-    ng_status status = vectors_check(store, dimensions, NULL);
+    const store_searched searched = {.store = store,
+                                     .vectors = store->vectors,
+                                     .select = remove_components};
+    ng_status status = vectors_check(&searched, dimensions, NULL);
     if (status == NG_OK)
-        status = ngi_store_prepare_search(store, remove_components);
+        status = search_prepare(&searched);
     if (status == NG_OK)
         status = ngi_store_read_begin(store);
     if (status != NG_OK)
@@ -257,6 +338,31 @@ ng_status ngi_store_vector_accumulate(const ng_store *store, ng_token_id id, dou
                           (unsigned long long)id);
     ngi_store_read_end(store);
     return status;
+}
+
+ng_status ngi_store_vector_sum(const ng_store *store, const ng_token_id *ids, size_t count,
+                               int32_t remove_components, double *dst, size_t dimensions,
+                               size_t *added)
+{
+    const store_searched searched = {.store = store,
+                                     .vectors = store->vectors,
+                                     .select = remove_components};
+    *added = 0;
+    ng_status status = vectors_check(&searched, dimensions, NULL);
+    if (status == NG_OK)
+        status = search_prepare(&searched);
+    if (status == NG_OK)
+        status = ngi_store_read_begin(store);
+    if (status != NG_OK)
+        return status;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t slot = store_live_slot(store, ids[i]);
+        if (slot != 0 &&
+            ngi_vectors_accumulate(store->vectors, slot, NULL, 1.0, remove_components, dst))
+            ++*added;
+    }
+    ngi_store_read_end(store);
+    return NG_OK;
 }
 
 /* --- projection ------------------------------------------------------------------------------ */

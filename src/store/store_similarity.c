@@ -222,6 +222,62 @@ out:
     return status;
 }
 
+/* Rows of a named field, by its metric. False without a direction. */
+static bool similarity_by_metric(const store_vector_field *field, const float *a, const float *b,
+                                 double *out)
+{
+    double dot = 0, aa = 0, bb = 0, squares = 0;
+    for (uint32_t i = 0; i < field->spec.dimensions; i++) {
+        double x = (double)a[i], y = (double)b[i];
+        dot += x * y;
+        aa += x * x;
+        bb += y * y;
+        squares += (x - y) * (x - y);
+    }
+    *out = field->spec.metric == NG_VECTOR_L2 ? -squares : dot;
+    if (field->spec.metric != NG_VECTOR_COSINE)
+        return true;
+    if (aa == 0 || bb == 0)
+        return false;
+    double cosine = dot / sqrt(aa) / sqrt(bb);
+    *out = cosine > 1 ? 1 : cosine < -1 ? -1 : cosine;
+    return true;
+}
+
+ng_status ngi_store_similarity_in(const ng_store *store, ng_vector_field_id id, ng_token_id a,
+                                  ng_token_id b, double *out)
+{
+    const ng_token_id ids[2] = {a, b};
+    const float *rows[2] = {NULL, NULL};
+    ng_status status = ngi_store_read_begin(store);
+    if (status != NG_OK)
+        return status;
+    const store_vector_field *field = ngi_vector_field(store, id);
+    if (field == NULL) {
+        ngi_store_read_end(store);
+        return ngi_vector_field_fail(id);
+    }
+    for (int i = 0; i < 2 && status == NG_OK; i++) {
+        uint32_t slot;
+        status = ngi_store_slot(store, ids[i], &slot);
+        if (status != NG_OK)
+            break;
+        rows[i] = ngi_vectors_get(field->vectors, slot);
+        if (rows[i] == NULL)
+            status = ngi_fail(NG_E_ABSENT, "token %u has no vector in field '%s'", slot,
+                              field->spec.name);
+    }
+    double score = 0;
+    if (status == NG_OK && rows[0] != NULL && rows[1] != NULL &&
+        !similarity_by_metric(field, rows[0], rows[1], &score))
+        status =
+            ngi_fail(NG_E_ABSENT, "a zero vector in field '%s' has no direction", field->spec.name);
+    ngi_store_read_end(store);
+    if (status == NG_OK)
+        *out = score;
+    return status;
+}
+
 /* ---------------------------------------------------------------------------------------------
  * Matrix
  * ------------------------------------------------------------------------------------------- */

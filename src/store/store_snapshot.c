@@ -20,6 +20,7 @@ _Static_assert(NGI_OP_PROJECTION_HEADER + 4u * NGI_DIMENSIONS_MAX * (NGI_COMPONE
                    NGI_STREAM_BLOCK_BYTES,
                "the largest projection fits a block");
 _Static_assert(NGI_GRIDS_MAX *STORE_GRID_IMAGE_MAX <= NGI_STREAM_BLOCK_BYTES, "all fit a block");
+_Static_assert(NGI_VECTOR_FIELDS_MAX *STORE_FIELD_IMAGE_MAX <= NGI_STREAM_BLOCK_BYTES, "likewise");
 _Static_assert(NGI_OP_ATTRIBUTES_MAX <= NGI_STREAM_BLOCK_BYTES, "the longest item fits a block");
 _Static_assert(STORE_LABEL_SLICE *(2 + NGI_LABEL_BYTES_MAX) <= NGI_STREAM_BLOCK_BYTES,
                "a slice of the longest labels fits a block");
@@ -183,7 +184,8 @@ out:
 /* --- vectors --------------------------------------------------------------------------------- */
 
 typedef struct vector_run {
-    uint32_t most; /* vectors in a block */
+    ng_vector_field_id field; /* 0 = the default one */
+    uint32_t most;            /* vectors in a block */
     uint32_t count;
     size_t row_bytes;
     uint32_t *slots; /* [most] */
@@ -198,8 +200,8 @@ static ng_status vectors_flush(snapshot_job *job, vector_run *run)
     if (run->count < run->most)
         memmove(job->payload + slot_bytes, run->rows, run->count * run->row_bytes);
     memcpy(job->payload, run->slots, slot_bytes);
-    const ngi_block block = {.kind = NGI_BLOCK_VECTORS,
-                             .first = run->slots[0],
+    const ngi_block block = {.kind = run->field == 0 ? NGI_BLOCK_VECTORS : NGI_BLOCK_FIELD_VECTORS,
+                             .first = (uint64_t)run->field << 32 | run->slots[0],
                              .count = run->count,
                              .bytes = (uint32_t)(slot_bytes + run->count * run->row_bytes),
                              .payload = job->payload};
@@ -207,13 +209,22 @@ static ng_status vectors_flush(snapshot_job *job, vector_run *run)
     return ngi_stream_block(job->writer, &block);
 }
 
-static ng_status snapshot_vectors(snapshot_job *job)
+static ng_status vectors_read(const snapshot_job *job, vector_run *run, uint32_t first,
+                              uint32_t count, uint32_t *found)
 {
-    const ng_view *view = job->view;
-    ngi_mem *mem = view->store->mem;
-    if (view->vector_count == 0)
-        return NG_OK;
-    vector_run run = {.row_bytes = view->dimensions * sizeof(float)};
+    uint32_t *slots = run->slots + run->count;
+    float *rows = (float *)(void *)(run->rows + run->count * run->row_bytes);
+    if (run->field == 0)
+        return ngi_view_vectors(job->view, first, count, slots, rows, found);
+    return ngi_view_field_vectors(job->view, run->field, first, count, slots, rows, found);
+}
+
+/* Those of slots below `end`. */
+static ng_status vectors_write(snapshot_job *job, ng_vector_field_id field, uint32_t dimensions,
+                               uint32_t end)
+{
+    ngi_mem *mem = job->view->store->mem;
+    vector_run run = {.field = field, .row_bytes = dimensions * sizeof(float)};
     /* Slices of an eighth, so that sparse vectors fill a block by seven eighths at least. */
     run.most = (uint32_t)(NGI_STREAM_BLOCK_BYTES / (sizeof *run.slots + run.row_bytes)) & ~7u;
     uint32_t slice = run.most / 8 < NGI_SLICE_ITEMS ? run.most / 8 : NGI_SLICE_ITEMS;
@@ -223,14 +234,12 @@ static ng_status snapshot_vectors(snapshot_job *job)
         return status;
     run.slots = block;
     run.rows = job->payload + run.most * sizeof *run.slots;
-    for (uint32_t first = 0; first < view->slot_end; first += slice) {
-        uint32_t count = view->slot_end - first < slice ? view->slot_end - first : slice;
+    for (uint32_t first = 0; first < end; first += slice) {
+        uint32_t count = end - first < slice ? end - first : slice;
         if (run.count + slice > run.most)
             NGI_TRY(vectors_flush(job, &run));
         uint32_t found = 0;
-        uint8_t *rows = run.rows + run.count * run.row_bytes;
-        NGI_TRY(ngi_view_vectors(view, first, count, run.slots + run.count, (float *)(void *)rows,
-                                 &found));
+        NGI_TRY(vectors_read(job, &run, first, count, &found));
         run.count += found;
         NGI_TRY(snapshot_step(job, count));
     }
@@ -238,6 +247,38 @@ static ng_status snapshot_vectors(snapshot_job *job)
 out:
     ngi_free(mem, block, run.most * sizeof *run.slots);
     return status;
+}
+
+static ng_status snapshot_vectors(snapshot_job *job)
+{
+    const ng_view *view = job->view;
+    return view->vector_count == 0 ? NG_OK
+                                   : vectors_write(job, 0, view->dimensions, view->slot_end);
+}
+
+static ng_status snapshot_fields(snapshot_job *job)
+{
+    const ng_view *view = job->view;
+    if (view->field_count == 0)
+        return NG_OK;
+    const ngi_block block = {.kind = NGI_BLOCK_VECTOR_FIELDS,
+                             .count = view->field_count,
+                             .bytes = (uint32_t)ngi_view_fields(view, job->payload),
+                             .payload = job->payload};
+    ng_status status = ngi_stream_block(job->writer, &block);
+    for (uint32_t id = 1; id <= NGI_VECTOR_FIELDS_MAX && status == NG_OK; id++)
+        if (view->fields[id].vector_count > 0)
+            status = vectors_write(job, id, view->fields[id].dimensions, view->set_end);
+    return status;
+}
+
+/* How many passes over slots that takes. */
+static uint64_t snapshot_field_passes(const ng_view *view)
+{
+    uint64_t passes = 0;
+    for (uint32_t id = 1; view->field_count > 0 && id <= NGI_VECTOR_FIELDS_MAX; id++)
+        passes += view->fields[id].vector_count > 0;
+    return passes;
 }
 
 /* --- the rest -------------------------------------------------------------------------------- */
@@ -370,7 +411,8 @@ ng_status ngi_snapshot_write(const ng_view *view, ngi_stream_writer *writer,
     job.payload = block;
     uint64_t passes =
         2u + (view->label_count > 0) + (view->vector_count > 0) + (view->attribute_count > 0);
-    uint64_t total = passes * view->slot_end + view->id_end + view->member_end;
+    uint64_t total = passes * view->slot_end + view->id_end + view->member_end +
+                     snapshot_field_passes(view) * view->set_end;
     if (progress != NULL)
         progress->at.total = total;
     ngi_snapshot_head(view, &head);
@@ -386,6 +428,7 @@ ng_status ngi_snapshot_write(const ng_view *view, ngi_stream_writer *writer,
     NGI_TRY(snapshot_attributes(&job));
     NGI_TRY(snapshot_grids(&job));
     NGI_TRY(snapshot_indexes(&job));
+    NGI_TRY(snapshot_fields(&job));
     NGI_TRY(ngi_progress_step(progress, total, total));
 out:
     ngi_free(mem, block, NGI_STREAM_BLOCK_BYTES);

@@ -134,7 +134,7 @@ ng_status ngi_snapshot_save(const ng_view *view, store_progress *progress, uint6
         goto out;
     ngi_progress_begin(progress, "verify", 0);
     NGI_TRY(ngi_snapshot_read(os, store->mem, temporary, NULL, NULL,
-                              ngi_snapshot_thread_count(store), progress, &head, bytes));
+                              ngi_store_thread_count(store), progress, &head, bytes));
     NGI_TRY(os->rename(os, temporary, path));
     /* Whether or not this succeeds the file stays: MANIFEST may name one of this seq already. */
     return os->sync_directory(os, store->path);
@@ -159,7 +159,7 @@ ng_status ngi_snapshot_verify(ngi_os *os, ngi_mem *mem, const char *path,
 ng_status ngi_snapshot_load(ng_store *store, const char *path, ngi_stream_head *head)
 {
     return ngi_snapshot_read(store->os, store->mem, path, NULL, store,
-                             ngi_snapshot_thread_count(store), NULL, head, NULL);
+                             ngi_store_thread_count(store), NULL, head, NULL);
 }
 
 /* Loads one file; a failure leaves the tables empty. */
@@ -169,7 +169,7 @@ static ng_status recover_one(ng_store *store, const ngi_manifest *manifest, ng_s
     char path[PATH_BYTES];
     ngi_snapshot_path(store->path, seq, path, sizeof path);
     ng_status status = ngi_snapshot_read(store->os, store->mem, path, manifest, store,
-                                         ngi_snapshot_thread_count(store), NULL, head, bytes);
+                                         ngi_store_thread_count(store), NULL, head, bytes);
     const ngi_manifest *identity = &head->identity;
     bool fits = status != NG_OK ||
                 (head->state_seq == seq && identity->created_us == manifest->created_us &&

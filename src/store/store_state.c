@@ -99,6 +99,7 @@ ng_status ngi_store_info(const ng_store *store, ng_info *out)
     out->active_connection_count = store->active_connection_count;
     out->label_count = store->labels.used_count;
     out->vector_count = ngi_vectors_count(store->vectors);
+    out->vector_field_count = store->vector_fields.count;
     out->attribute_count = store->attributes.count;
     out->tag_count = store->attributes.tags.texts.used_count;
     out->index_count = store->attributes.fields.count;
@@ -308,6 +309,7 @@ static ng_status check_tables(ng_store *store, ng_check_report *report)
     check_index(report, ngi_graph_check(&store->graph));
     check_index(report, ngi_space_check(store));
     check_index(report, ngi_vectors_check(store->vectors));
+    check_index(report, ngi_vector_fields_check(store));
     status = ngi_attributes_check(&store->attributes, store->mem, check_is_live, store,
                                   &report->attributes);
     if (status == NG_E_NOMEM)

@@ -180,8 +180,9 @@ typedef struct put_job {
     bool *created;                 /* by position, or NULL */
     ng_token blank;                /* of a new token */
     uint32_t slot_next;            /* for the next new token */
-    uint32_t attribute_count;      /* items with tags, data or expiry: they make a second part */
-    store_room room;               /* of what has been checked; dimensions 0 = no vector yet */
+    uint32_t attribute_count; /* items with tags, data or expiry: they make a part of their own */
+    uint32_t vector_count;    /* items with vectors in named fields: likewise */
+    store_room room;          /* of what has been checked; dimensions 0 = no vector yet */
     label_set labels;
 } put_job;
 
@@ -200,8 +201,8 @@ static bool put_has_vector(const ng_token_fields *fields)
 static ng_status put_body_bytes(put_job *job, size_t *out)
 {
     const ng_token_fields *fields = job->fields;
-    size_t bytes = NGI_OP_PARTS_HEADER + 2 * (NGI_OP_PART_HEADER + NGI_OP_LIST_HEADER + 8);
-    size_t attribute_bytes;
+    size_t bytes = NGI_OP_PARTS_HEADER + 3 * (NGI_OP_PART_HEADER + NGI_OP_LIST_HEADER + 8);
+    size_t attribute_bytes, vector_bytes;
     for (size_t i = 0; i < job->count; i++) {
         size_t label_bytes = put_has_label(&fields[i]) ? fields[i].label_bytes : 0;
         size_t floats = put_has_vector(&fields[i]) ? fields[i].vector_dimensions : 0;
@@ -212,10 +213,13 @@ static ng_status put_body_bytes(put_job *job, size_t *out)
             return ngi_fail(NG_E_INVALID, "vector of %zu dimensions is outside %d..%d", floats,
                             NGI_DIMENSIONS_MIN, NGI_DIMENSIONS_MAX);
         ng_status status = ngi_fields_attribute_bytes(&fields[i], &attribute_bytes);
+        if (status == NG_OK)
+            status = ngi_fields_vector_bytes(&fields[i], &vector_bytes);
         if (status != NG_OK)
             return status;
+        job->vector_count += vector_bytes > 0;
         job->attribute_count += ngi_fields_have_attributes(&fields[i]);
-        bytes += ngi_op_token_bytes(label_bytes, floats) + attribute_bytes;
+        bytes += ngi_op_token_bytes(label_bytes, floats) + attribute_bytes + vector_bytes;
     }
     *out = bytes;
     return NG_OK;
@@ -426,34 +430,71 @@ static ng_status put_check(put_job *job, size_t index, ngi_op_token *token)
                         &token->record, job->room.moved);
     NGI_TRY(put_check_label(job, index, token));
     NGI_TRY(put_check_vector(job, index, token));
+    NGI_TRY(ngi_fields_check_vectors(store, fields));
 out:
     return status;
 }
 
-/* The tokens become the first part of a transaction, their attributes the second; the first says
- * which slots they are. */
-static ng_status put_encode_attributes(put_job *job, uint8_t *body, size_t *body_bytes)
+static uint8_t *put_encode_attributes(put_job *job, uint8_t *at, const ng_token_fields *fields,
+                                      uint32_t slot)
+{
+    ngi_op_attributes item;
+    uint8_t *next = ngi_fields_attributes_encode(at, slot, fields);
+    ngi_op_attributes_decode(at, &item);
+    ngi_attributes_measure(&job->store->attributes, &item, &job->room.attributes);
+    return next;
+}
+
+static uint8_t *put_encode_vectors(put_job *job, uint8_t *at, const ng_token_fields *fields,
+                                   uint32_t slot)
+{
+    ngi_op_vectors item;
+    ngi_fields_vectors(fields, slot, &item);
+    ngi_vector_fields_measure(&item, &job->room.vectors);
+    return ngi_op_vectors_encode(at, &item);
+}
+
+/* One part of what stands beside tokens, those of `tokens`, of which it says the slots. */
+static ng_status put_encode_part(put_job *job, const ngi_op *tokens, ngi_op_kind kind,
+                                 uint32_t count, uint8_t **part)
+{
+    bool vectors = kind == NGI_OP_VECTORS_PUT;
+    uint8_t *at = *part + NGI_OP_LIST_HEADER;
+    ngi_op_reader reader;
+    ng_status status;
+    if (count == 0)
+        return NG_OK;
+    NGI_TRY(ngi_op_list_open(tokens, &reader));
+    for (size_t i = 0; i < job->count; i++) {
+        const ng_token_fields *fields = &job->fields[i];
+        ngi_op_token_key key;
+        NGI_TRY(ngi_op_token_skip(&reader, &key));
+        if (vectors && ngi_fields_have_vectors(fields))
+            at = put_encode_vectors(job, at, fields, key.slot);
+        else if (!vectors && ngi_fields_have_attributes(fields))
+            at = put_encode_attributes(job, at, fields, key.slot);
+    }
+    ngi_op_list_encode(*part, count, 0);
+    *part = ngi_op_part_end(*part, kind, (size_t)(at - *part));
+out:
+    return status;
+}
+
+static bool put_has_parts(const put_job *job)
+{
+    return job->attribute_count > 0 || job->vector_count > 0;
+}
+
+/* The tokens become the first part of a transaction, what stands beside them the others. */
+static ng_status put_encode_parts(put_job *job, uint8_t *body, size_t *body_bytes)
 {
     const ngi_op tokens = {.body = ngi_op_parts_begin(body), .body_bytes = (uint32_t)*body_bytes};
     uint8_t *part = ngi_op_part_end(ngi_op_parts_begin(body), NGI_OP_TOKENS_PUT, *body_bytes);
-    uint8_t *at = part + NGI_OP_LIST_HEADER;
-    ngi_op_reader reader;
     ng_status status;
-    NGI_TRY(ngi_op_list_open(&tokens, &reader));
-    for (size_t i = 0; i < job->count; i++) {
-        ngi_op_token_key key;
-        ngi_op_attributes item;
-        uint8_t *begin = at;
-        NGI_TRY(ngi_op_token_skip(&reader, &key));
-        if (!ngi_fields_have_attributes(&job->fields[i]))
-            continue;
-        at = ngi_fields_attributes_encode(at, key.slot, &job->fields[i]);
-        ngi_op_attributes_decode(begin, &item);
-        ngi_attributes_measure(&job->store->attributes, &item, &job->room.attributes);
-    }
-    ngi_op_list_encode(part, job->attribute_count, 0);
-    at = ngi_op_part_end(part, NGI_OP_ATTRIBUTES_PUT, (size_t)(at - part));
-    *body_bytes = ngi_op_parts_end(body, 2, at);
+    NGI_TRY(put_encode_part(job, &tokens, NGI_OP_ATTRIBUTES_PUT, job->attribute_count, &part));
+    NGI_TRY(put_encode_part(job, &tokens, NGI_OP_VECTORS_PUT, job->vector_count, &part));
+    uint32_t parts = 1u + (job->attribute_count > 0) + (job->vector_count > 0);
+    *body_bytes = ngi_op_parts_end(body, parts, part);
 out:
     return status;
 }
@@ -461,7 +502,7 @@ out:
 static ng_status put_encode(put_job *job, ng_token_id *out, size_t *body_bytes)
 {
     uint8_t *whole = ngi_wal_body(job->store->wal);
-    uint8_t *body = job->attribute_count > 0 ? ngi_op_parts_begin(whole) : whole;
+    uint8_t *body = put_has_parts(job) ? ngi_op_parts_begin(whole) : whole;
     uint8_t *at = body + NGI_OP_LIST_HEADER;
     for (size_t i = 0; i < PUT_AHEAD; i++)
         put_fetch(job, i);
@@ -478,8 +519,8 @@ static ng_status put_encode(put_job *job, ng_token_id *out, size_t *body_bytes)
     }
     ngi_op_list_encode(body, (uint32_t)job->count, job->room.dimensions);
     *body_bytes = (size_t)(at - body);
-    if (job->attribute_count > 0)
-        return put_encode_attributes(job, whole, body_bytes);
+    if (put_has_parts(job))
+        return put_encode_parts(job, whole, body_bytes);
     return NG_OK;
 }
 
@@ -557,8 +598,8 @@ static ng_status put_alone(put_job *job, size_t bytes, ng_token_id *out)
     status = put_encode(job, out, &bytes);
     if (status == NG_OK)
         return ngi_store_write_commit_checked(store,
-                                              job->attribute_count > 0 ? NGI_OP_TRANSACTION
-                                                                       : NGI_OP_TOKENS_PUT,
+                                              put_has_parts(job) ? NGI_OP_TRANSACTION
+                                                                 : NGI_OP_TOKENS_PUT,
                                               bytes, &job->room, job->write);
     ngi_store_write_abandon(store);
     return status;

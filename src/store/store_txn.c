@@ -403,6 +403,54 @@ ng_status ngi_txn_token_vector(const ng_txn *txn, ng_token_id id, float *out, si
     return NG_OK;
 }
 
+/* What the transaction has staged of a token in a field: a row, NULL if it was removed. False if
+ * nothing. */
+static bool txn_staged_vector(const txn_token *entry, ng_vector_field_id field, const float **row)
+{
+    ngi_op_vectors staged;
+    if (entry == NULL || entry->vectors == NULL)
+        return false;
+    ngi_op_vectors_decode(entry->vectors, &staged);
+    for (uint32_t i = 0; i < staged.count; i++) {
+        const ngi_op_field_vector *vector = &staged.vectors[i];
+        if (vector->field != field)
+            continue;
+        *row = vector->dimensions > 0 ? (const float *)(const void *)vector->floats : NULL;
+        return true;
+    }
+    return false;
+}
+
+ng_status ngi_txn_token_vector_in(const ng_txn *txn, ng_token_id id, ng_vector_field_id field,
+                                  float *out, size_t capacity, size_t *count)
+{
+    uint32_t slot;
+    txn_token *entry;
+    *count = 0;
+    if (field == 0)
+        return ngi_txn_token_vector(txn, id, out, capacity, count);
+    ng_status status = txn_read_token(txn, id, &slot, &entry);
+    if (status != NG_OK)
+        return status;
+    const store_vector_field *in = ngi_vector_field(txn->store, field);
+    const float *row = NULL;
+    if (in == NULL) {
+        ngi_store_read_end(txn->store);
+        return ngi_vector_field_fail(field);
+    }
+    status = ngi_txn_check_field(txn, field);
+    if (status == NG_OK && !txn_staged_vector(entry, field, &row))
+        row = ngi_vectors_get(in->vectors, slot);
+    if (row != NULL) {
+        *count = in->spec.dimensions;
+        size_t copied = *count < capacity ? *count : capacity;
+        if (copied > 0)
+            memcpy(out, row, copied * sizeof *out);
+    }
+    ngi_store_read_end(txn->store);
+    return status;
+}
+
 ng_status ngi_txn_connection_get(const ng_txn *txn, ng_connection_id id, ng_connection *out)
 {
     ng_status status = ngi_store_read_begin(txn->store);

@@ -39,6 +39,9 @@ NG_MUST_USE ng_status ngi_txn_token_label(const ng_txn *txn, ng_token_id id, cha
                                           size_t capacity, size_t *bytes);
 NG_MUST_USE ng_status ngi_txn_token_vector(const ng_txn *txn, ng_token_id id, float *out,
                                            size_t capacity, size_t *count);
+NG_MUST_USE ng_status ngi_txn_token_vector_in(const ng_txn *txn, ng_token_id id,
+                                              ng_vector_field_id field, float *out, size_t capacity,
+                                              size_t *count);
 NG_MUST_USE ng_status ngi_txn_token_tags(const ng_txn *txn, ng_token_id id, char *out,
                                          size_t capacity, size_t *bytes);
 NG_MUST_USE ng_status ngi_txn_token_data(const ng_txn *txn, ng_token_id id, char *out,

@@ -9,6 +9,7 @@
  * What is verified for each staged thing:
  *   token updated or deleted   has the version it had
  *   token created              its collection is there
+ *   vector in a named field    the field is there, and no other with its number
  *   label set                  is free, or its holder loses it by the same transaction
  *   connection created         ends are there, nothing joins them with that type, degree limits
  *   connection changed         is as it was; nothing joins its ends with a type that is new to it
@@ -92,6 +93,26 @@ static ng_status verify_collection(const ng_txn *txn, const txn_token *entry)
                                    entry->collection, entry->record.slot);
 }
 
+ng_status ngi_txn_check_field(const ng_txn *txn, ng_vector_field_id id)
+{
+    const store_vector_field *field = ngi_vector_field(txn->store, id);
+    if (txn->field_epochs[id] == 0 || (field != NULL && field->epoch == txn->field_epochs[id]))
+        return NG_OK;
+    ng_conflict conflict = {.kind = NG_CONFLICT_ABSENT};
+    return ngi_store_fail_conflict(txn->store, &conflict, 0,
+                                   "vector field %u is not there any more", id);
+}
+
+static ng_status verify_vectors(const ng_txn *txn, const txn_token *entry)
+{
+    ngi_op_vectors item;
+    ng_status status = NG_OK;
+    ngi_op_vectors_decode(entry->vectors, &item);
+    for (uint32_t i = 0; i < item.count && status == NG_OK; i++)
+        status = ngi_txn_check_field(txn, item.vectors[i].field);
+    return status;
+}
+
 static ng_status verify_token(const ng_txn *txn, const txn_token *entry)
 {
     ng_status status = NG_OK;
@@ -101,6 +122,8 @@ static ng_status verify_token(const ng_txn *txn, const txn_token *entry)
         return status;
     if (entry->state == TXN_CREATED)
         status = verify_collection(txn, entry);
+    if (status == NG_OK && entry->vectors != NULL)
+        status = verify_vectors(txn, entry);
     if (status != NG_OK || entry->label == NULL)
         return status;
     uint32_t holder =
@@ -198,7 +221,7 @@ out:
 
 /* What the op consists of; a part without items is left out. */
 typedef struct commit_plan {
-    uint32_t tokens_put, tokens_deleted, attributes_put;
+    uint32_t tokens_put, tokens_deleted, attributes_put, vectors_put;
     uint32_t connections_put, connections_deleted;
     uint32_t part_count;
     size_t bytes_max;
@@ -219,8 +242,9 @@ static void commit_measure(const ng_txn *txn, commit_plan *plan)
         if (is_put(entry->state))
             plan->bytes_max += ngi_op_token_bytes(entry->label != NULL ? entry->label_bytes : 0,
                                                   entry->dimensions) +
-                               entry->attribute_bytes;
+                               entry->attribute_bytes + entry->vector_bytes;
         plan->attributes_put += is_put(entry->state) && entry->attributes != NULL;
+        plan->vectors_put += is_put(entry->state) && entry->vectors != NULL;
     }
     for (uint32_t i = 0; i < txn->connection_count; i++) {
         plan->connections_deleted += txn->connections[i].state == TXN_DELETED;
@@ -229,6 +253,7 @@ static void commit_measure(const ng_txn *txn, commit_plan *plan)
     plan->part_count += plan->tokens_put != 0;
     plan->part_count += plan->tokens_deleted != 0;
     plan->part_count += plan->attributes_put != 0;
+    plan->part_count += plan->vectors_put != 0;
     plan->part_count += plan->connections_put != 0;
     plan->part_count += plan->connections_deleted != 0;
     plan->bytes_max += 4 * ((size_t)plan->tokens_deleted + plan->connections_deleted) +
@@ -299,6 +324,20 @@ static size_t encode_attributes_put(const ng_txn *txn, uint8_t *body, uint32_t c
     return (size_t)(at - body);
 }
 
+static size_t encode_vectors_put(const ng_txn *txn, uint8_t *body, uint32_t count)
+{
+    uint8_t *at = body + NGI_OP_LIST_HEADER;
+    ngi_op_list_encode(body, count, 0);
+    for (uint32_t i = 0; i < txn->token_count; i++) {
+        const txn_token *entry = &txn->tokens[i];
+        if (!is_put(entry->state) || entry->vectors == NULL)
+            continue;
+        memcpy(at, entry->vectors, entry->vector_bytes);
+        at += entry->vector_bytes;
+    }
+    return (size_t)(at - body);
+}
+
 static size_t encode_connections_put(const ng_txn *txn, uint8_t *body, uint32_t count)
 {
     uint8_t *at = body + NGI_OP_LIST_HEADER;
@@ -324,6 +363,7 @@ static size_t commit_encode(const ng_txn *txn, const commit_plan *plan, uint8_t 
         {NGI_OP_TOKENS_DELETE, plan->tokens_deleted, encode_tokens_deleted},
         {NGI_OP_TOKENS_PUT, plan->tokens_put, encode_tokens_put},
         {NGI_OP_ATTRIBUTES_PUT, plan->attributes_put, encode_attributes_put},
+        {NGI_OP_VECTORS_PUT, plan->vectors_put, encode_vectors_put},
         {NGI_OP_CONNECTIONS_PUT, plan->connections_put, encode_connections_put},
     };
     uint8_t *at = plan->part_count > 1 ? ngi_op_parts_begin(body) : body;

@@ -252,9 +252,13 @@ void ngi_overlay_release_token(ng_txn *txn, txn_token *entry)
     if (entry->attributes != NULL)
         ngi_free(store_account_of(txn->store, STORE_TRANSACTIONS), entry->attributes,
                  entry->attribute_bytes);
+    if (entry->vectors != NULL)
+        ngi_free(store_account_of(txn->store, STORE_TRANSACTIONS), entry->vectors,
+                 entry->vector_bytes);
     entry->label = NULL;
     entry->floats = NULL;
     entry->attributes = NULL;
+    entry->vectors = NULL;
 }
 
 static void index_release(ngi_mem *mem, txn_index *index)
@@ -430,6 +434,18 @@ ng_status ngi_overlay_check_degree(const ng_txn *txn, uint32_t slot, bool outgoi
     return NG_OK;
 }
 
+static void overlay_vector_fields(const txn_token *entry, ng_token_info *out)
+{
+    ngi_op_vectors staged;
+    if (entry->vectors == NULL)
+        return;
+    ngi_op_vectors_decode(entry->vectors, &staged);
+    for (uint32_t i = 0; i < staged.count; i++) {
+        unsigned bit = 1u << staged.vectors[i].field, set = out->vector_fields;
+        out->vector_fields = (uint16_t)(staged.vectors[i].dimensions > 0 ? set | bit : set & ~bit);
+    }
+}
+
 void ngi_overlay_info(const ng_txn *txn, const txn_token *entry, ng_token_info *out)
 {
     uint32_t slot = entry->record.slot;
@@ -441,6 +457,7 @@ void ngi_overlay_info(const ng_txn *txn, const txn_token *entry, ng_token_info *
     out->version = store_next_version(entry->base_version);
     if (entry->vector != NGI_VECTOR_KEEP)
         out->has_vector = entry->vector == NGI_VECTOR_SET;
+    overlay_vector_fields(entry, out);
     if (entry->attributes == NULL)
         return;
     ngi_op_attributes staged;

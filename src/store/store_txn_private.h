@@ -42,7 +42,9 @@ typedef struct txn_token {
     uint16_t vector;           /* ngi_op_vector */
     uint32_t dimensions;       /* of `floats` */
     uint32_t attribute_bytes;
+    uint32_t vector_bytes;
     uint8_t *attributes; /* an item of ATTRIBUTES_PUT [attribute_bytes], or NULL */
+    uint8_t *vectors;    /* an item of VECTORS_PUT [vector_bytes], or NULL */
     char *label;         /* [label_bytes] unless that is KEEP or 0 */
     float *floats;       /* if `vector` is SET */
 } txn_token;
@@ -78,6 +80,7 @@ struct ng_txn {
     bool uses_cdna;        /* something was evaluated against the constitution */
     uint64_t cdna_version; /* then: that one */
     uint32_t dimensions;   /* of the vectors staged, 0 = none */
+    uint64_t field_epochs[NGI_VECTOR_FIELDS_MAX + 1]; /* of fields with vectors staged, 0 = none */
 
     txn_token *tokens;
     uint32_t token_count, token_capacity;
@@ -153,6 +156,9 @@ uint32_t ngi_stage_now(const ng_txn *txn);
 void ngi_stage_note_cdna(ng_txn *txn);
 NG_MUST_USE ng_status ngi_stage_if_seq(ng_txn *txn, const ng_write_options *write);
 void ngi_stage_done(ng_txn *txn, const ng_write_options *write);
+
+/** NG_E_CONFLICT if a field in which the transaction has staged vectors was dropped since. */
+NG_MUST_USE ng_status ngi_txn_check_field(const ng_txn *txn, ng_vector_field_id id);
 
 /** Frees a transaction whose ids are used or have been returned. */
 void ngi_txn_end(ng_txn *txn);

@@ -254,6 +254,44 @@ static ng_status stage_token_attributes(stage_job *job, const ng_token_fields *f
     return status;
 }
 
+/* That the fields are those in which this transaction has staged vectors before. */
+static ng_status stage_check_fields(const ng_txn *txn, const ng_token_fields *fields)
+{
+    ng_status status = ngi_fields_check_vectors(txn->store, fields);
+    for (size_t i = 0; i < fields->vector_count && status == NG_OK; i++)
+        status = ngi_txn_check_field(txn, fields->vectors[i].field);
+    return status;
+}
+
+/* Likewise vectors in named fields. */
+static ng_status stage_token_vectors(stage_job *job, const ng_token_fields *fields, txn_token *next)
+{
+    ng_txn *txn = job->txn;
+    ngi_op_vectors item, before = {0};
+    void *block;
+    size_t floats = 0;
+    if (!ngi_fields_have_vectors(fields))
+        return NG_OK;
+    ng_status status = stage_check_fields(txn, fields);
+    if (status != NG_OK)
+        return status;
+    ngi_fields_vectors(fields, next->record.slot, &item);
+    if (next->vectors != NULL)
+        ngi_op_vectors_decode(next->vectors, &before);
+    ngi_op_vectors_merge(&item, &before);
+    for (uint32_t i = 0; i < item.count; i++)
+        floats += item.vectors[i].dimensions;
+    size_t bytes = ngi_op_vectors_bytes(item.count, floats);
+    status =
+        ngi_alloc(store_account_of(txn->store, STORE_TRANSACTIONS), bytes, "transaction", &block);
+    if (status != NG_OK)
+        return status;
+    (void)ngi_op_vectors_encode(block, &item);
+    next->vectors = block;
+    next->vector_bytes = (uint32_t)bytes;
+    return NG_OK;
+}
+
 /* Frees what `entry` owns and `other` does not. */
 static void stage_release_difference(ng_txn *txn, const txn_token *entry, const txn_token *other)
 {
@@ -264,7 +302,17 @@ static void stage_release_difference(ng_txn *txn, const txn_token *entry, const 
         mine.floats = NULL;
     if (mine.attributes == other->attributes)
         mine.attributes = NULL;
+    if (mine.vectors == other->vectors)
+        mine.vectors = NULL;
     ngi_overlay_release_token(txn, &mine);
+}
+
+static void stage_note_fields(ng_txn *txn, const ng_token_fields *fields)
+{
+    for (size_t i = 0; i < fields->vector_count; i++) {
+        ng_vector_field_id id = fields->vectors[i].field;
+        txn->field_epochs[id] = txn->store->vector_fields.fields[id]->epoch;
+    }
 }
 
 static ng_status stage_token(stage_job *job, size_t index)
@@ -281,6 +329,7 @@ static ng_status stage_token(stage_job *job, size_t index)
     NGI_TRY(stage_token_label(job, fields, &next));
     NGI_TRY(stage_token_vector(job, fields, &next));
     NGI_TRY(stage_token_attributes(job, fields, &next));
+    NGI_TRY(stage_token_vectors(job, fields, &next));
     stage_undo *undo = &job->undo[job->staged_count++];
     if (entry != NULL) {
         *undo = (stage_undo){.index = (uint32_t)(entry - txn->tokens), .old = *entry};
@@ -294,6 +343,8 @@ static ng_status stage_token(stage_job *job, size_t index)
         ngi_overlay_index_label(txn, entry);
     if (next.vector == NGI_VECTOR_SET)
         txn->dimensions = next.dimensions;
+    if (ngi_fields_have_vectors(fields))
+        stage_note_fields(txn, fields);
 out:
     if (status != NG_OK)
         stage_release_difference(txn, &next, &base);
@@ -438,6 +489,7 @@ static void stage_delete_entry(ng_txn *txn, txn_token *entry)
     entry->vector = NGI_VECTOR_KEEP;
     entry->dimensions = 0;
     entry->attribute_bytes = 0;
+    entry->vector_bytes = 0;
     entry->state = entry->state == TXN_CREATED ? TXN_GONE : TXN_DELETED;
     txn->deleted_count += entry->state == TXN_DELETED;
     stage_drop_connections(txn, entry->record.slot);

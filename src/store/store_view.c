@@ -108,6 +108,19 @@ static store_view_pages *view_expire_locked(ng_view *view, uint64_t now_ns)
     return view_take_pages(view);
 }
 
+/* After the mirrors were detached, or never attached. */
+static void view_free_pages(ng_store *store, store_view_pages *pages)
+{
+    if (pages == NULL)
+        return;
+    for (int i = 0; i < VIEW_MIRROR_COUNT; i++)
+        ngi_mirror_destroy(&pages->mirrors[i]);
+    for (uint32_t i = 1; i <= NGI_VECTOR_FIELDS_MAX; i++)
+        if (pages->fields[i] != NULL)
+            ngi_vector_field_let_go(store, pages->fields[i]);
+    ngi_free(store_account_of(store, STORE_VIEWS), pages, sizeof *pages);
+}
+
 /* Gives pages back that no view has any more. A short hold of the lock at a time: pages that older
  * views need are moved to them. `closing` is NULL unless the view is being closed. */
 static void view_release_pages(ng_store *store, store_view_pages *pages, ng_view *closing)
@@ -118,15 +131,13 @@ static void view_release_pages(ng_store *store, store_view_pages *pages, ng_view
         ngi_rwlock_write(&store->index_lock);
         if (closing != NULL)
             view_hold_begin(closing);
-        for (int i = 0; i < VIEW_TABLE_COUNT; i++)
+        for (int i = 0; i < VIEW_MIRROR_COUNT; i++)
             done = ngi_mirror_detach_step(&pages->mirrors[i], VIEW_DETACH_PAGES) && done;
         if (closing != NULL)
             view_hold_end(closing);
         ngi_rwlock_write_end(&store->index_lock);
     }
-    for (int i = 0; pages != NULL && i < VIEW_TABLE_COUNT; i++)
-        ngi_mirror_destroy(&pages->mirrors[i]);
-    ngi_free(store_account_of(store, STORE_VIEWS), pages, sizeof *pages);
+    view_free_pages(store, pages);
 }
 
 static void view_note_expired(ng_store *store, ng_seq seq, const char *text)
@@ -228,7 +239,9 @@ static void view_free(ng_view *view)
         ngi_free(mem, view->grids, NGI_GRIDS_MAX * sizeof *view->grids);
     ngi_buffer_release(mem, &view->projection);
     ngi_buffer_release(mem, &view->indexes);
-    ngi_free(mem, view->pages, sizeof *view->pages);
+    if (view->fields != NULL)
+        ngi_free(mem, view->fields, (NGI_VECTOR_FIELDS_MAX + 1) * sizeof *view->fields);
+    view_free_pages(view->store, view->pages);
     ngi_free(mem, view, sizeof *view);
 }
 
@@ -271,6 +284,33 @@ static ng_status view_copy_grids(ng_view *view)
     return NG_OK;
 }
 
+/* Fields are held, so that one that is dropped can still be read through the view. */
+static ng_status view_hold_fields(ng_view *view)
+{
+    const store_vector_fields *all = &view->store->vector_fields;
+    void *block;
+    size_t bytes = (NGI_VECTOR_FIELDS_MAX + 1) * sizeof *view->fields;
+    if (all->count == 0)
+        return NG_OK;
+    ng_status status = ngi_alloc(store_account_of(view->store, STORE_VIEWS), bytes, "view", &block);
+    if (status != NG_OK)
+        return status;
+    view->fields = block;
+    memset(block, 0, bytes);
+    for (uint32_t i = 1; i <= NGI_VECTOR_FIELDS_MAX; i++) {
+        store_vector_field *field = all->fields[i];
+        if (field == NULL)
+            continue;
+        ngi_vector_field_hold(field);
+        view->pages->fields[i] = field;
+        view->fields[i] = field->spec;
+        view->fields[i].vector_count = ngi_vectors_count(field->vectors);
+    }
+    view->field_count = all->count;
+    view->set_end = all->set_end;
+    return NG_OK;
+}
+
 /* What is small is copied. */
 static ng_status view_copy_state(ng_view *view)
 {
@@ -292,6 +332,8 @@ static ng_status view_copy_state(ng_view *view)
         view->projection.bytes = store->projection.bytes;
     }
     status = view_copy_grids(view);
+    if (status == NG_OK)
+        status = view_hold_fields(view);
     if (status != NG_OK)
         return status;
     if (store->attributes.fields.count > 0) {
@@ -320,6 +362,22 @@ static ng_status view_copy_state(ng_view *view)
     return NG_OK;
 }
 
+static ng_status view_attach_field(ng_view *view, ng_vector_field_id id)
+{
+    store_view_pages *pages = view->pages;
+    if (pages->fields[id] == NULL)
+        return NG_OK;
+    ngi_vectors *vectors = pages->fields[id]->vectors;
+    ng_status status =
+        ngi_mirror_attach(&pages->mirrors[VIEW_FIELD_SLOTS(id)], ngi_vectors_slot_table(vectors),
+                          view->set_end, &pages->group);
+    if (status == NG_OK)
+        status =
+            ngi_mirror_attach(&pages->mirrors[VIEW_FIELD_ROWS(id)], ngi_vectors_row_table(vectors),
+                              ngi_vectors_row_end(vectors), &pages->group);
+    return status;
+}
+
 static ng_status view_attach(ng_view *view)
 {
     ng_store *store = view->store;
@@ -344,12 +402,15 @@ static ng_status view_attach(ng_view *view)
         [VIEW_TERM_TEXTS] = {&store->attributes.tags.texts.arena,
                              store->attributes.tags.texts.arena_bytes / NGI_LABELS_UNIT_BYTES},
         [VIEW_MEMBERS] = {&store->named.members, view->member_end},
+        [VIEW_FIELD_SETS] = {&store->vector_fields.sets, view->set_end},
     };
     ng_status status = NG_OK;
     for (int i = 0; i < VIEW_TABLE_COUNT && status == NG_OK; i++)
         status = ngi_mirror_attach(&view->pages->mirrors[i], tables[i].table, tables[i].elements,
                                    &view->pages->group);
-    for (int i = 0; status != NG_OK && i < VIEW_TABLE_COUNT; i++)
+    for (uint32_t i = 1; i <= NGI_VECTOR_FIELDS_MAX && status == NG_OK; i++)
+        status = view_attach_field(view, i);
+    for (int i = 0; status != NG_OK && i < VIEW_MIRROR_COUNT; i++)
         ngi_mirror_detach(&view->pages->mirrors[i]);
     return status;
 }
@@ -396,8 +457,6 @@ ng_status ngi_view_open(ng_store *store, const ng_view_options *options, bool ow
         *out = view;
         return NG_OK;
     }
-    for (int i = 0; i < VIEW_TABLE_COUNT; i++)
-        ngi_mirror_destroy(&view->pages->mirrors[i]);
     view_free(view);
     return status;
 }
@@ -473,8 +532,8 @@ void ngi_view_read_end(const ng_view *view)
     ngi_rwlock_read_end(&view->store->index_lock);
 }
 
-void ngi_view_read(const ng_view *view, store_view_table table, size_t first, size_t count,
-                   size_t end, void *out)
+void ngi_view_read(const ng_view *view, unsigned table, size_t first, size_t count, size_t end,
+                   void *out)
 {
     const ngi_mirror *mirror = &view->pages->mirrors[table];
     size_t element_bytes = mirror->table->element_bytes;
@@ -555,27 +614,58 @@ ng_status ngi_view_labels(const ng_view *view, uint32_t first, uint32_t count, u
     return status;
 }
 
-ng_status ngi_view_vectors(const ng_view *view, uint32_t first, uint32_t count, uint32_t *slots,
-                           float *rows, uint32_t *found)
+/* Which tables the vectors of a field are in, up to which slot, and of how many dimensions. */
+typedef struct view_vectors {
+    unsigned slots, rows;
+    uint32_t end, dimensions;
+} view_vectors;
+
+static ng_status view_read_vectors(const ng_view *view, const view_vectors *from, uint32_t first,
+                                   uint32_t count, uint32_t *slots, float *rows, uint32_t *found)
 {
     *found = 0;
     ng_status status = ngi_view_read_begin(view);
     if (status != NG_OK)
         return status;
     /* Without dimensions there were no tables. */
-    for (uint32_t done = 0; done < count && view->dimensions != 0;) {
+    for (uint32_t done = 0; done < count && from->dimensions != 0;) {
         uint32_t places[VIEW_ROWS_CHUNK];
         uint32_t some = count - done < VIEW_ROWS_CHUNK ? count - done : VIEW_ROWS_CHUNK;
-        ngi_view_read(view, VIEW_VECTOR_SLOTS, (size_t)first + done, some, view->slot_end, places);
+        ngi_view_read(view, from->slots, (size_t)first + done, some, from->end, places);
         for (uint32_t i = 0; i < some; i++) {
             if (places[i] == 0)
                 continue;
-            ngi_mirror_read(&view->pages->mirrors[VIEW_VECTOR_ROWS], places[i] - 1, 1,
-                            rows + (size_t)*found * view->dimensions);
+            ngi_mirror_read(&view->pages->mirrors[from->rows], places[i] - 1, 1,
+                            rows + (size_t)*found * from->dimensions);
             slots[(*found)++] = first + done + i;
         }
         done += some;
     }
     ngi_view_read_end(view);
     return NG_OK;
+}
+
+ng_status ngi_view_vectors(const ng_view *view, uint32_t first, uint32_t count, uint32_t *slots,
+                           float *rows, uint32_t *found)
+{
+    const view_vectors from = {VIEW_VECTOR_SLOTS, VIEW_VECTOR_ROWS, view->slot_end,
+                               view->dimensions};
+    return view_read_vectors(view, &from, first, count, slots, rows, found);
+}
+
+ng_status ngi_view_field_vectors(const ng_view *view, ng_vector_field_id id, uint32_t first,
+                                 uint32_t count, uint32_t *slots, float *rows, uint32_t *found)
+{
+    const view_vectors from = {VIEW_FIELD_SLOTS(id), VIEW_FIELD_ROWS(id), view->set_end,
+                               view->fields[id].dimensions};
+    return view_read_vectors(view, &from, first, count, slots, rows, found);
+}
+
+size_t ngi_view_fields(const ng_view *view, uint8_t *out)
+{
+    size_t bytes = 0;
+    for (uint32_t id = 1; view->fields != NULL && id <= NGI_VECTOR_FIELDS_MAX; id++)
+        if (view->fields[id].name[0] != '\0')
+            bytes += ngi_vector_image_encode(id, &view->fields[id], out + bytes);
+    return bytes;
 }

@@ -35,13 +35,19 @@ typedef enum store_view_table {
     VIEW_TERM_ENTRIES,
     VIEW_TERM_TEXTS,
     VIEW_MEMBERS,
-    VIEW_TABLE_COUNT
+    VIEW_FIELD_SETS, /* uint32_t by slot, see store_vector_field.h */
+    VIEW_TABLE_COUNT /* from here on two of each named field of vectors: slots, rows */
 } store_view_table;
+
+#define VIEW_FIELD_SLOTS(id) (VIEW_TABLE_COUNT + 2 * ((id)-1))
+#define VIEW_FIELD_ROWS(id) (VIEW_FIELD_SLOTS(id) + 1)
+#define VIEW_MIRROR_COUNT VIEW_FIELD_SLOTS(NGI_VECTOR_FIELDS_MAX + 1)
 
 /* Apart from the view, so that expiring can give them back after the caller has closed the view. */
 typedef struct store_view_pages {
     ngi_mirror_group group;
-    ngi_mirror mirrors[VIEW_TABLE_COUNT];
+    ngi_mirror mirrors[VIEW_MIRROR_COUNT];
+    store_vector_field *fields[NGI_VECTOR_FIELDS_MAX + 1]; /* that are held, by number, or NULL */
 } store_view_pages;
 
 struct ng_view {
@@ -65,6 +71,9 @@ struct ng_view {
     uint32_t collection_count;
     uint32_t grid_count, member_end; /* named grids; slots that may be in one */
     store_named_grid *grids;         /* [NGI_GRIDS_MAX], NULL if there is none */
+    uint32_t field_count, set_end;   /* named fields of vectors; slots that may have one in any */
+    store_vector_spec
+        *fields; /* [NGI_VECTOR_FIELDS_MAX + 1], a name of "" is none; NULL likewise */
     ng_cdna cdna;
     ngi_buffer projection; /* body of PROJECTION_PUT; empty = none */
     ngi_buffer indexes;    /* bodies of INDEX_PUT, likewise */
@@ -93,8 +102,8 @@ NG_MUST_USE ng_status ngi_view_read_begin(const ng_view *view);
 void ngi_view_read_end(const ng_view *view);
 /** Elements [first, first + count) of a table whose elements from `end` on are not in the view:
  *  they are zero. Between begin and end. */
-void ngi_view_read(const ng_view *view, store_view_table table, size_t first, size_t count,
-                   size_t end, void *out);
+void ngi_view_read(const ng_view *view, unsigned table, size_t first, size_t count, size_t end,
+                   void *out);
 
 /* Bulk reads, each under one hold of the shared lock: callers ask for at most NGI_SLICE_ITEMS, from
  * `first` on; beyond the view's end there are zeroes. They fail with NG_E_EXPIRED, and with
@@ -131,6 +140,14 @@ size_t ngi_view_grids(const ng_view *view, uint8_t *out);
  *  ngi_view_attributes, up to view->member_end. */
 NG_MUST_USE ng_status ngi_view_members(const ng_view *view, uint32_t *next, ngi_view_items *items);
 
+/** Images of all named fields of vectors in `out`, which has room for NGI_VECTOR_FIELDS_MAX of them;
+ *  returns the bytes. */
+size_t ngi_view_fields(const ng_view *view, uint8_t *out);
+/** As ngi_view_vectors, of a named field that is in view->fields. */
+NG_MUST_USE ng_status ngi_view_field_vectors(const ng_view *view, ng_vector_field_id id,
+                                             uint32_t first, uint32_t count, uint32_t *slots,
+                                             float *rows, uint32_t *found);
+
 /* What neurograph.h says of these under ng_view_. */
 void ngi_view_info_get(const ng_view *view, ng_view_info *out);
 NG_MUST_USE ng_status ngi_view_token_get(const ng_view *view, ng_token_id id, ng_token_info *out);
@@ -138,6 +155,9 @@ NG_MUST_USE ng_status ngi_view_token_label(const ng_view *view, ng_token_id id, 
                                            size_t capacity, size_t *bytes);
 NG_MUST_USE ng_status ngi_view_token_vector(const ng_view *view, ng_token_id id, float *out,
                                             size_t capacity, size_t *count);
+NG_MUST_USE ng_status ngi_view_token_vector_in(const ng_view *view, ng_token_id id,
+                                               ng_vector_field_id field, float *out,
+                                               size_t capacity, size_t *count);
 NG_MUST_USE ng_status ngi_view_token_tags(const ng_view *view, ng_token_id id, char *out,
                                           size_t capacity, size_t *bytes);
 NG_MUST_USE ng_status ngi_view_token_data(const ng_view *view, ng_token_id id, char *out,

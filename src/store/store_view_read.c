@@ -40,6 +40,15 @@ static uint32_t read_vector_place(const ng_view *view, uint32_t slot)
     return place;
 }
 
+/* A bit for each named field in which the slot has a vector. */
+static uint16_t read_field_set(const ng_view *view, uint32_t slot)
+{
+    uint32_t set = 0;
+    if (view->set_end != 0)
+        ngi_view_read(view, VIEW_FIELD_SETS, slot, 1, view->set_end, &set);
+    return (uint16_t)set;
+}
+
 static ngi_graph_node read_node(const ng_view *view, uint32_t slot)
 {
     ngi_graph_node node = {0};
@@ -66,6 +75,7 @@ ng_status ngi_view_token_get(const ng_view *view, ng_token_id id, ng_token_info 
                            .out_degree = node.out_degree,
                            .in_degree = node.in_degree,
                            .has_vector = read_vector_place(view, record.slot) != 0,
+                           .vector_fields = read_field_set(view, record.slot),
                            .tag_count = attributes.tag_count,
                            .data_bytes = attributes.data_bytes,
                            .expires_us = attributes.expires_us};
@@ -118,6 +128,32 @@ ng_status ngi_view_token_vector(const ng_view *view, ng_token_id id, float *out,
     if (place != 0 && capacity > 0)
         ngi_mirror_read(&view->pages->mirrors[VIEW_VECTOR_ROWS], place - 1, 1, row);
     ngi_view_read_end(view);
+    size_t copied = *count < capacity ? *count : capacity;
+    if (copied > 0)
+        memcpy(out, row, copied * sizeof *out);
+    return NG_OK;
+}
+
+ng_status ngi_view_token_vector_in(const ng_view *view, ng_token_id id, ng_vector_field_id field,
+                                   float *out, size_t capacity, size_t *count)
+{
+    ng_token record = {0};
+    uint32_t place = 0;
+    float row[NGI_DIMENSIONS_MAX];
+    *count = 0;
+    if (field == 0)
+        return ngi_view_token_vector(view, id, out, capacity, count);
+    if (view->fields == NULL || field > NGI_VECTOR_FIELDS_MAX ||
+        view->fields[field].name[0] == '\0')
+        return ngi_vector_field_fail(field);
+    ng_status status = ngi_view_read_token(view, id, &record);
+    if (status != NG_OK)
+        return status;
+    ngi_view_read(view, VIEW_FIELD_SLOTS(field), record.slot, 1, view->set_end, &place);
+    if (place != 0)
+        ngi_mirror_read(&view->pages->mirrors[VIEW_FIELD_ROWS(field)], place - 1, 1, row);
+    ngi_view_read_end(view);
+    *count = place != 0 ? view->fields[field].dimensions : 0;
     size_t copied = *count < capacity ? *count : capacity;
     if (copied > 0)
         memcpy(out, row, copied * sizeof *out);

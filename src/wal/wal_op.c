@@ -321,6 +321,104 @@ ng_status ngi_op_attributes_next(ngi_op_reader *reader, bool deep, ngi_op_attrib
     return NG_OK;
 }
 
+/* --- vectors in named fields ----------------------------------------------------------------- */
+
+size_t ngi_op_vectors_bytes(size_t count, size_t floats)
+{
+    return op_pad(NGI_OP_VECTORS_FIXED + NGI_OP_VECTOR_HEADER * count + 4 * floats, 8);
+}
+
+uint8_t *ngi_op_vectors_encode(uint8_t *at, const ngi_op_vectors *item)
+{
+    uint8_t *begin = at;
+    ngi_put_u32(at, item->slot);
+    ngi_put_u32(at + 4, item->count);
+    at += NGI_OP_VECTORS_FIXED;
+    for (uint32_t i = 0; i < item->count; i++) {
+        const ngi_op_field_vector *vector = &item->vectors[i];
+        ngi_put_u16(at, (uint16_t)vector->field);
+        ngi_put_u16(at + 2, (uint16_t)vector->dimensions);
+        at += NGI_OP_VECTOR_HEADER;
+        if (vector->dimensions > 0)
+            memcpy(at, vector->floats, 4 * (size_t)vector->dimensions);
+        at += 4 * (size_t)vector->dimensions;
+    }
+    size_t bytes = (size_t)(at - begin);
+    memset(at, 0, op_pad(bytes, 8) - bytes);
+    return begin + op_pad(bytes, 8);
+}
+
+void ngi_op_vectors_decode(const uint8_t *at, ngi_op_vectors *out)
+{
+    out->slot = ngi_get_u32(at);
+    out->count = ngi_get_u32(at + 4);
+    at += NGI_OP_VECTORS_FIXED;
+    for (uint32_t i = 0; i < out->count; i++) {
+        ngi_op_field_vector *vector = &out->vectors[i];
+        *vector = (ngi_op_field_vector){.field = ngi_get_u16(at),
+                                        .dimensions = ngi_get_u16(at + 2),
+                                        .floats = at + NGI_OP_VECTOR_HEADER};
+        at += NGI_OP_VECTOR_HEADER + 4 * (size_t)vector->dimensions;
+    }
+}
+
+void ngi_op_vectors_merge(ngi_op_vectors *item, const ngi_op_vectors *before)
+{
+    const ngi_op_vectors given = *item;
+    uint32_t i = 0, j = 0;
+    item->count = 0;
+    while (i < given.count || j < before->count) {
+        bool is_new = j == before->count ||
+                      (i < given.count && given.vectors[i].field <= before->vectors[j].field);
+        if (is_new && j < before->count && given.vectors[i].field == before->vectors[j].field)
+            j++;
+        item->vectors[item->count++] = is_new ? given.vectors[i++] : before->vectors[j++];
+    }
+}
+
+static ng_status op_vector_next(ngi_op_reader *reader, uint32_t previous, ngi_op_field_vector *out)
+{
+    const uint8_t *at = op_take(reader, NGI_OP_VECTOR_HEADER);
+    if (at == NULL)
+        return op_malformed("a vector is cut off");
+    out->field = ngi_get_u16(at);
+    out->dimensions = ngi_get_u16(at + 2);
+    if (out->field <= previous || out->field > NGI_VECTOR_FIELDS_MAX)
+        return op_malformed("field of a vector");
+    if (out->dimensions > NGI_DIMENSIONS_MAX ||
+        (out->dimensions != 0 && out->dimensions < NGI_DIMENSIONS_MIN))
+        return op_malformed("dimensions");
+    out->floats = op_take(reader, 4 * (size_t)out->dimensions);
+    return out->floats != NULL ? NG_OK : op_malformed("a vector is cut off");
+}
+
+ng_status ngi_op_vectors_next(ngi_op_reader *reader, ngi_op_vectors *out)
+{
+    const uint8_t *begin = op_take(reader, NGI_OP_VECTORS_FIXED);
+    if (begin == NULL)
+        return op_malformed("vectors are cut off");
+    out->slot = ngi_get_u32(begin);
+    out->count = ngi_get_u32(begin + 4);
+    if (out->count == 0 || out->count > NGI_VECTOR_FIELDS_MAX)
+        return op_malformed("number of vectors");
+    uint32_t previous = 0;
+    for (uint32_t i = 0; i < out->count; i++) {
+        ng_status status = op_vector_next(reader, previous, &out->vectors[i]);
+        if (status != NG_OK)
+            return status;
+        previous = out->vectors[i].field;
+    }
+    size_t bytes = (size_t)(reader->next - begin), padding = op_pad(bytes, 8) - bytes;
+    const uint8_t *zeroes = op_take(reader, padding);
+    if (zeroes == NULL)
+        return op_malformed("vectors are cut off");
+    for (size_t i = 0; i < padding; i++)
+        if (zeroes[i] != 0)
+            return op_malformed("padding of vectors");
+    reader->left--;
+    return NG_OK;
+}
+
 /* --- declared fields ------------------------------------------------------------------------- */
 
 size_t ngi_op_index_encode(uint8_t *body, uint32_t number, const ngi_field_spec *spec)
@@ -375,8 +473,10 @@ static unsigned op_part_rank(unsigned kind)
         return 3;
     case NGI_OP_ATTRIBUTES_PUT:
         return 4;
-    case NGI_OP_CONNECTIONS_PUT:
+    case NGI_OP_VECTORS_PUT:
         return 5;
+    case NGI_OP_CONNECTIONS_PUT:
+        return 6;
     default:
         return 0;
     }

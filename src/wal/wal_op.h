@@ -20,7 +20,8 @@
  *                       f32 component[components][dimensions]
  *   TRANSACTION         u32 parts, u32 0, then each part: u16 kind, u16 0, u32 body_bytes, body
  *                       padded to a multiple of 8. Each of CONNECTIONS_DELETE, TOKENS_DELETE,
- *                       TOKENS_PUT, ATTRIBUTES_PUT, CONNECTIONS_PUT at most once, in this order
+ *                       TOKENS_PUT, ATTRIBUTES_PUT, VECTORS_PUT, CONNECTIONS_PUT at most once, in this
+ *                       order
  *   GRID_PUT            u32 id, u32 name_bytes, f32 bucket_size, f32 density_threshold,
  *                       u32 min_field_nodes, u32 0, name
  *   GRID_DROP           u32 id, u32 0
@@ -33,6 +34,13 @@
  *   INDEX_PUT           u32 number, u8 type, u8 rule, u8 name_bytes, u8 0, u16 path_bytes, u16 0, u32 0,
  *                       name, path, padded to a multiple of 8
  *   INDEX_DELETE        u32 number, u32 0
+ *   VECTOR_FIELD_PUT    u32 number, u32 name_bytes, u32 dimensions, u32 metric, name, padded to a
+ *                       multiple of 8
+ *   VECTOR_FIELD_DROP   u32 number, u32 0
+ *   VECTORS_PUT         part of a transaction alone: u32 count, u32 0, then `count` items:
+ *                       u32 slot, u32 vectors, then each, by ascending field: u16 field,
+ *                       u16 dimensions (0 = it is removed), dimensions x f32; then zeroes up to a
+ *                       multiple of 8
  *
  * Padding is zero, so the same effects are the same bytes. */
 #ifndef NGI_WAL_OP_H
@@ -58,7 +66,10 @@ typedef enum ngi_op_kind {
     NGI_OP_GRID_DROP = 12,
     NGI_OP_GRID_MEMBERS = 13,
     NGI_OP_INDEX_PUT = 14,
-    NGI_OP_INDEX_DELETE = 15
+    NGI_OP_INDEX_DELETE = 15,
+    NGI_OP_VECTOR_FIELD_PUT = 16,
+    NGI_OP_VECTOR_FIELD_DROP = 17,
+    NGI_OP_VECTORS_PUT = 18
 } ngi_op_kind;
 
 #define NGI_OP_LIST_HEADER 8u
@@ -73,11 +84,16 @@ typedef enum ngi_op_kind {
 #define NGI_OP_LABEL_KEEP 0xFFFFu
 #define NGI_OP_PARTS_HEADER 8u
 #define NGI_OP_PART_HEADER 8u
-#define NGI_OP_PARTS_MAX 5u
+#define NGI_OP_PARTS_MAX 6u
 #define NGI_OP_ATTRIBUTES_FIXED 24u
 /* The longest item: it fits a block of a stream. */
 #define NGI_OP_ATTRIBUTES_MAX                                                                      \
     (NGI_OP_ATTRIBUTES_FIXED + NGI_TAGS_MAX * (1 + NGI_TAG_BYTES_MAX) + NGI_DATA_BYTES_MAX + 8)
+
+#define NGI_OP_VECTOR_FIELD_FIXED 16u
+#define NGI_OP_VECTOR_FIELD_MAX (NGI_OP_VECTOR_FIELD_FIXED + NGI_VECTOR_FIELD_NAME_MAX + 7u)
+#define NGI_OP_VECTORS_FIXED 8u
+#define NGI_OP_VECTOR_HEADER 4u
 
 typedef enum ngi_op_vector {
     NGI_VECTOR_KEEP = 0,
@@ -113,6 +129,20 @@ typedef struct ngi_op_attributes {
     const uint8_t *tags; /* u8 bytes, text each; ascending by bytes, each once */
     const char *data;    /* in a body or block a zero byte follows */
 } ngi_op_attributes;
+
+/** A vector of an item of VECTORS_PUT. */
+typedef struct ngi_op_field_vector {
+    uint32_t field;
+    uint32_t dimensions;   /* 0 = it is removed */
+    const uint8_t *floats; /* little-endian, [dimensions] */
+} ngi_op_field_vector;
+
+/** One item of VECTORS_PUT: fields that it does not name stay as they are. */
+typedef struct ngi_op_vectors {
+    uint32_t slot;
+    uint32_t count; /* 1..NGI_VECTOR_FIELDS_MAX, fields ascend */
+    ngi_op_field_vector vectors[NGI_VECTOR_FIELDS_MAX];
+} ngi_op_vectors;
 
 /** Walks the items of a body. */
 typedef struct ngi_op_reader {
@@ -165,6 +195,15 @@ void ngi_op_attributes_merge(ngi_op_attributes *item, const ngi_op_attributes *b
 /** Decodes an item that this library has encoded and nobody has changed. */
 void ngi_op_attributes_decode(const uint8_t *at, ngi_op_attributes *out);
 
+/** The bytes of an item with so many vectors of so many floats in all. */
+size_t ngi_op_vectors_bytes(size_t count, size_t floats);
+/** Encodes an item and returns where the next one goes. */
+uint8_t *ngi_op_vectors_encode(uint8_t *at, const ngi_op_vectors *item);
+/** Decodes an item that this library has encoded and nobody has changed. */
+void ngi_op_vectors_decode(const uint8_t *at, ngi_op_vectors *out);
+/** Adds to `item` the fields that it does not name and `before` does. */
+void ngi_op_vectors_merge(ngi_op_vectors *item, const ngi_op_vectors *before);
+
 /** Encodes a declaration; returns its bytes, at most NGI_OP_INDEX_MAX. */
 size_t ngi_op_index_encode(uint8_t *body, uint32_t number, const ngi_field_spec *spec);
 /** Decodes and validates a declaration at the begin of `body`; `*used` receives its bytes.
@@ -191,6 +230,8 @@ NG_MUST_USE ng_status ngi_op_u32_next(ngi_op_reader *reader, uint32_t *out);
  *  `deep` also that the data is valid. */
 NG_MUST_USE ng_status ngi_op_attributes_next(ngi_op_reader *reader, bool deep,
                                              ngi_op_attributes *out);
+/** Verifies the item itself: lengths, and that fields ascend. */
+NG_MUST_USE ng_status ngi_op_vectors_next(ngi_op_reader *reader, ngi_op_vectors *out);
 /** All items read and nothing behind them. */
 NG_MUST_USE ng_status ngi_op_list_close(const ngi_op_reader *reader);
 

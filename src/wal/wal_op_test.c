@@ -390,6 +390,108 @@ static void test_lists_truncated(void **state)
     }
 }
 
+/* --- vectors in named fields ----------------------------------------------------------------- */
+
+static size_t vectors_body(const ngi_op_vectors *items, uint32_t count, uint8_t *body)
+{
+    uint8_t *at = body + NGI_OP_LIST_HEADER;
+    ngi_op_list_encode(body, count, 0);
+    for (uint32_t i = 0; i < count; i++) {
+        size_t floats = 0;
+        for (uint32_t k = 0; k < items[i].count; k++)
+            floats += items[i].vectors[k].dimensions;
+        uint8_t *end = ngi_op_vectors_encode(at, &items[i]);
+        assert_int_equal(end - at, ngi_op_vectors_bytes(items[i].count, floats));
+        at = end;
+    }
+    return (size_t)(at - body);
+}
+
+static ng_status vectors_read(const uint8_t *body, size_t bytes, ngi_op_vectors *last)
+{
+    ngi_op op = op_of(NGI_OP_VECTORS_PUT, body, bytes);
+    ngi_op_reader reader;
+    ng_status status = ngi_op_list_open(&op, &reader);
+    while (status == NG_OK && reader.left > 0)
+        status = ngi_op_vectors_next(&reader, last);
+    return status == NG_OK ? ngi_op_list_close(&reader) : status;
+}
+
+static const float vector_values[5] = {1, -2, 3.5f, 0, 1e-30f};
+
+static ngi_op_vectors vectors_item(uint32_t slot)
+{
+    const uint8_t *floats = (const uint8_t *)vector_values;
+    return (ngi_op_vectors){.slot = slot,
+                            .count = 3,
+                            .vectors = {{1, 2, floats}, {4, 0, floats}, {15, 5, floats}}};
+}
+
+static void test_vectors_round_trip(void **state)
+{
+    (void)state;
+    uint8_t body[256];
+    const ngi_op_vectors items[2] = {vectors_item(7), vectors_item(3)};
+    size_t bytes = vectors_body(items, 2, body);
+    for (size_t n = 0; n <= bytes + 8; n++) {
+        ngi_op_vectors last;
+        assert_int_equal(vectors_read(body, n, &last), n == bytes ? NG_OK : NG_E_CORRUPT);
+        if (n != bytes)
+            continue;
+        assert_int_equal(last.slot, 3);
+        assert_int_equal(last.count, 3);
+        assert_int_equal(last.vectors[1].field, 4);
+        assert_int_equal(last.vectors[1].dimensions, 0);
+        assert_int_equal(last.vectors[2].dimensions, 5);
+        assert_memory_equal(last.vectors[2].floats, vector_values, sizeof vector_values);
+    }
+}
+
+static void test_vectors_hostile(void **state)
+{
+    (void)state;
+    uint8_t body[256];
+    const ngi_op_vectors item = vectors_item(7);
+    const struct {
+        size_t offset;
+        uint32_t value; /* two bytes */
+    } damages[] = {
+        {12, 0}, {12, 16},   {14, 1},             /* number of vectors */
+        {16, 0}, {16, 16},   {16, 4},    {28, 1}, /* field: outside, not ascending */
+        {18, 1}, {18, 4097}, {18, 5000},          /* dimensions */
+    };
+    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+        ngi_op_vectors last;
+        size_t bytes = vectors_body(&item, 1, body);
+        ngi_put_u16(body + damages[i].offset, (uint16_t)damages[i].value);
+        assert_int_equal(vectors_read(body, bytes, &last), NG_E_CORRUPT);
+    }
+    ngi_op_vectors one = item, last;
+    one.count = 1;
+    size_t bytes = vectors_body(&one, 1, body); /* it ends with four zeroes */
+    assert_int_equal(vectors_read(body, bytes, &last), NG_OK);
+    body[bytes - 1] = 1;
+    assert_int_equal(vectors_read(body, bytes, &last), NG_E_CORRUPT);
+}
+
+static void test_vectors_merge(void **state)
+{
+    (void)state;
+    const uint8_t *floats = (const uint8_t *)vector_values;
+    ngi_op_vectors item = {.slot = 1, .count = 2, .vectors = {{2, 2, floats}, {5, 0, floats}}};
+    const ngi_op_vectors before = {
+        .slot = 1,
+        .count = 4,
+        .vectors = {{1, 3, floats}, {2, 0, floats}, {5, 5, floats}, {9, 0, floats}}};
+    ngi_op_vectors_merge(&item, &before);
+    static const uint32_t wanted[4][2] = {{1, 3}, {2, 2}, {5, 0}, {9, 0}};
+    assert_int_equal(item.count, 4);
+    for (uint32_t i = 0; i < 4; i++) {
+        assert_int_equal(item.vectors[i].field, wanted[i][0]);
+        assert_int_equal(item.vectors[i].dimensions, wanted[i][1]);
+    }
+}
+
 static void test_projection_sizes(void **state)
 {
     (void)state;
@@ -412,11 +514,19 @@ static void test_projection_sizes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tokens_round_trip),        cmocka_unit_test(test_tokens_are_small),
-        cmocka_unit_test(test_tokens_are_deterministic), cmocka_unit_test(test_tokens_truncated),
-        cmocka_unit_test(test_tokens_damaged),           cmocka_unit_test(test_tokens_hostile),
-        cmocka_unit_test(test_parts_round_trip),         cmocka_unit_test(test_parts_hostile),
-        cmocka_unit_test(test_lists_truncated),          cmocka_unit_test(test_projection_sizes),
+        cmocka_unit_test(test_tokens_round_trip),
+        cmocka_unit_test(test_tokens_are_small),
+        cmocka_unit_test(test_tokens_are_deterministic),
+        cmocka_unit_test(test_tokens_truncated),
+        cmocka_unit_test(test_tokens_damaged),
+        cmocka_unit_test(test_tokens_hostile),
+        cmocka_unit_test(test_parts_round_trip),
+        cmocka_unit_test(test_parts_hostile),
+        cmocka_unit_test(test_lists_truncated),
+        cmocka_unit_test(test_projection_sizes),
+        cmocka_unit_test(test_vectors_round_trip),
+        cmocka_unit_test(test_vectors_hostile),
+        cmocka_unit_test(test_vectors_merge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -225,7 +225,7 @@ bool ngi_block_header_decode(const uint8_t in[NGI_BLOCK_HEADER_BYTES], ngi_block
                        .first = ngi_get_u64(in + 24),
                        .count = ngi_get_u32(in + 12),
                        .bytes = ngi_get_u32(in + 16)};
-    if (block.kind < NGI_BLOCK_TOKENS || block.kind > NGI_BLOCK_INDEXES || block.count == 0 ||
+    if (block.kind < NGI_BLOCK_TOKENS || block.kind > NGI_BLOCK_KIND_MAX || block.count == 0 ||
         block.bytes == 0 || block.bytes > NGI_STREAM_BLOCK_BYTES)
         return false;
     *out = block;

@@ -29,8 +29,12 @@ typedef enum ngi_block_kind {
     NGI_BLOCK_ATTRIBUTES = 9,  /* items of ATTRIBUTES_PUT, of slots ascending */
     NGI_BLOCK_GRIDS = 10,      /* images of named grids, ids ascending; at most one block */
     NGI_BLOCK_MEMBERS = 11,    /* u32 slot, u32 0, u64 grids[2] of members, slots ascending */
-    NGI_BLOCK_INDEXES = 12     /* bodies of INDEX_PUT */
+    NGI_BLOCK_INDEXES = 12,    /* bodies of INDEX_PUT */
+    NGI_BLOCK_VECTOR_FIELDS =
+        13, /* images of named fields of vectors, ascending; at most one block */
+    NGI_BLOCK_FIELD_VECTORS = 14 /* as VECTORS, of one field: first = field << 32 | slot */
 } ngi_block_kind;
+#define NGI_BLOCK_KIND_MAX NGI_BLOCK_FIELD_VECTORS
 
 /** What a stream is of. */
 typedef struct ngi_stream_head {

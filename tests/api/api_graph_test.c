@@ -15,6 +15,10 @@
 #define TOKENS 5000u
 #define FOUND 10u
 
+static const ng_vector_graph_options plain = {.struct_size = sizeof plain,
+                                              .remove_components = NG_PLAIN_COSINE};
+static const ng_vector_graph_options third = {.struct_size = sizeof third, .remove_components = 3};
+
 typedef struct fixture {
     ng_store *store;
     test_random random;
@@ -76,7 +80,7 @@ static void free_fixture(fixture *f)
 
 static void build(fixture *f)
 {
-    ASSERT_OK(ng_vector_graph_build(f->store, NG_PLAIN_COSINE, NULL, NULL));
+    ASSERT_OK(ng_vector_graph_build(f->store, &plain, NULL, NULL));
 }
 
 /* Of the FOUND nearest, how many are found. Scores are those of the exact search. */
@@ -115,17 +119,17 @@ static void test_found(void **state)
     (void)state;
     fixture *f = make_fixture(TOKENS, "graph found");
     ng_vector_graph graph;
-    ASSERT_FAILS(ng_vector_graph_get(f->store, &graph), NG_E_NOT_FOUND, "no graph");
+    ASSERT_FAILS(ng_vector_graph_get(f->store, 0, &graph), NG_E_NOT_FOUND, "no graph");
     assert_true(recall(f, NULL) == 1); /* without a graph the answer is exact */
     build(f);
-    ASSERT_OK(ng_vector_graph_get(f->store, &graph));
+    ASSERT_OK(ng_vector_graph_get(f->store, 0, &graph));
     assert_int_equal(graph.row_count, TOKENS);
     assert_int_equal(graph.removed_components, 0);
     assert_true(graph.bytes > 0);
     assert_true(recall(f, NULL) > 0.95);
-    ASSERT_OK(ng_vector_graph_drop(f->store));
-    ASSERT_OK(ng_vector_graph_drop(f->store));
-    ASSERT_FAILS(ng_vector_graph_get(f->store, &graph), NG_E_NOT_FOUND, "no graph");
+    ASSERT_OK(ng_vector_graph_drop(f->store, 0));
+    ASSERT_OK(ng_vector_graph_drop(f->store, 0));
+    ASSERT_FAILS(ng_vector_graph_get(f->store, 0, &graph), NG_E_NOT_FOUND, "no graph");
     assert_true(recall(f, NULL) == 1);
     free_fixture(f);
 }
@@ -177,7 +181,7 @@ static void test_changes(void **state)
         ng_check_report report;
         ASSERT_OK(ng_check(f->store, &report));
     }
-    ASSERT_OK(ng_vector_graph_get(f->store, &graph));
+    ASSERT_OK(ng_vector_graph_get(f->store, 0, &graph));
     free_fixture(f);
 }
 
@@ -232,19 +236,18 @@ static void test_refused(void **state)
     size_t count;
     unsigned calls = 1;
     ng_vector_graph graph;
-    ASSERT_FAILS(ng_vector_graph_build(f->store, NG_PLAIN_COSINE, NULL, NULL), NG_E_NOT_FOUND,
-                 "no vectors");
+    ASSERT_FAILS(ng_vector_graph_build(f->store, &plain, NULL, NULL), NG_E_NOT_FOUND, "no vectors");
     for (unsigned i = 0; i < 100; i++)
         add_token(f);
-    ASSERT_FAILS(ng_vector_graph_build(f->store, 3, NULL, NULL), NG_E_INVALID, "3");
-    ASSERT_FAILS(ng_vector_graph_build(f->store, NG_PLAIN_COSINE, stop_late, &calls),
-                 NG_E_CANCELLED, "graph");
-    ASSERT_FAILS(ng_vector_graph_get(f->store, &graph), NG_E_NOT_FOUND, "no graph");
+    ASSERT_FAILS(ng_vector_graph_build(f->store, &third, NULL, NULL), NG_E_INVALID, "3");
+    ASSERT_FAILS(ng_vector_graph_build(f->store, &plain, stop_late, &calls), NG_E_CANCELLED,
+                 "graph");
+    ASSERT_FAILS(ng_vector_graph_get(f->store, 0, &graph), NG_E_NOT_FOUND, "no graph");
     build(f);
     calls = 1;
-    ASSERT_FAILS(ng_vector_graph_build(f->store, NG_PLAIN_COSINE, stop_late, &calls),
-                 NG_E_CANCELLED, "graph");
-    ASSERT_OK(ng_vector_graph_get(f->store, &graph)); /* the one there was */
+    ASSERT_FAILS(ng_vector_graph_build(f->store, &plain, stop_late, &calls), NG_E_CANCELLED,
+                 "graph");
+    ASSERT_OK(ng_vector_graph_get(f->store, 0, &graph)); /* the one there was */
     const ng_vector_options options = {.struct_size = sizeof options,
                                        .remove_components = NG_PLAIN_COSINE,
                                        .effort = NG_VECTOR_EFFORT_MAX + 1};

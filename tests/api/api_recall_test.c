@@ -293,7 +293,9 @@ static void test_effort(void **state)
         snprintf(label, sizeof label, "w%u", i);
         add(store, label, (float)cos(i * 0.37), (float)sin(i * 0.37), 0);
     }
-    ASSERT_OK(ng_vector_graph_build(store, NG_PLAIN_COSINE, NULL, NULL));
+    const ng_vector_graph_options plain_graph = {.struct_size = sizeof plain_graph,
+                                                 .remove_components = NG_PLAIN_COSINE};
+    ASSERT_OK(ng_vector_graph_build(store, &plain_graph, NULL, NULL));
     ng_recall_options options = plain();
     options.text = "w7";
     ng_recall_result *exact = recall(store, &options);

@@ -700,6 +700,48 @@ static ng_status act_load(fault_run *run)
     return own_store(run, load_steps, load_again);
 }
 
+/* Loaded, woven, and compared by vectors and connections. */
+static ng_status weave_steps(ng_store *store)
+{
+    const ng_weave_options options = {.struct_size = sizeof options,
+                                      .neighbors = 1,
+                                      .by_min_similarity = true,
+                                      .min_similarity = -1,
+                                      .effort = 16};
+    const ng_connection_fields kind = {
+        .struct_size = sizeof kind, .source = 1, .target = 3, .set = NG_CFIELD_TYPE, .type = 2};
+    ng_connection_id id;
+    ng_fused fused;
+    ng_status status = ng_bootstrap(store, LOADED_PATH, NULL, NULL);
+    if (status == NG_OK)
+        status = ng_weave(store, &options, NULL);
+    if (status == NG_OK)
+        status = ng_connection_create(store, &kind, NULL, &id);
+    if (status == NG_OK)
+        status = ng_similarity_fused(store, 1, 3, NULL, &fused);
+    return status;
+}
+
+static void weave_again(ng_store *store)
+{
+    const ng_weave_options options = {.struct_size = sizeof options,
+                                      .neighbors = 1,
+                                      .by_min_similarity = true,
+                                      .min_similarity = -1};
+    ng_weave_report report;
+    load_again(store);
+    if (ng_weave(store, &options, &report) != NG_OK)
+        fail_msg("%s", ng_last_error());
+    assert_int_equal(report.connections_created + report.connections_unchanged, 3);
+    assert_int_equal(ng_unweave(store, NULL, &report), NG_OK);
+    assert_int_equal(report.connections_removed, 3);
+}
+
+static ng_status act_weave(fault_run *run)
+{
+    return own_store(run, weave_steps, weave_again);
+}
+
 /* --- checkpoints --- */
 
 static ng_status act_checkpoint(fault_run *run)
@@ -800,6 +842,7 @@ const nth_scenario nth_scenarios[] = {
     {.name = "checkpoint with grids", .act = act_checkpoint, .prepare = prepare_named},
     {.name = "stream with grids", .act = nth_stream, .prepare = prepare_named},
     {.name = "load", .act = act_load, .prepare = prepare_load},
+    {.name = "weave", .act = act_weave, .prepare = prepare_load},
     {.name = "first checkpoint", .act = act_checkpoint},
     {.name = "second checkpoint", .act = act_checkpoint, .has_snapshot = true},
     {.name = "check with a snapshot", .act = act_check, .has_snapshot = true},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Bodies of ops as another store might have made them, applied one after the other.
  *
- * Input: items of u8 kind (of a real op: 1 to 15), u16 bytes, body. An op is refused as a whole or
+ * Input: items of u8 kind (of a real op: 1 to 18), u16 bytes, body. An op is refused as a whole or
  * leaves a consistent store. */
 #include "fuzz_image.h"
 
@@ -101,6 +101,11 @@ void fuzz_seeds(fuzz_seed_fn each, void *context)
                                     2,   12, 0, 1,    0, 0, 0, 0, 0, 0, 0,    2, 0,   0,    0, /* */
                                     12,  8,  0, 1,    0, 0, 0, 0, 0, 0, 0};
     each(context, "grids", grids, sizeof grids);
+    /* Field 1 of two numbers is made and dropped. Vectors come in transactions only. */
+    static const uint8_t fields[] = {16, 24, 0, 1, 0, 0,   0,   2, 0, 0, 0, 2, 0, 0,
+                                     0,  1,  0, 0, 0, 'v', 'f', 0, 0, 0, 0, 0, 0, /* */
+                                     17, 8,  0, 1, 0, 0,   0,   0, 0, 0, 0};
+    each(context, "fields", fields, sizeof fields);
     each(context, "all", all, all_bytes);
     free(all);
     free(log);

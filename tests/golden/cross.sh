@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: AGPL-3.0-or-later
-# The golden store as several builds make it and read it: all must print what golden.txt says.
+# The golden store as several builds make it and read it: all must print what golden.txt and
+# golden_fields.txt say.
 #
 #   tests/golden/cross.sh [FOLDER]    FOLDER keeps the builds; else a temporary one
 #
@@ -48,7 +49,7 @@ compare() { # NAME COMMAND...
     local name=$1
     shift
     "$@" >"$folder/$name.txt"
-    if diff -u "$wanted" "$folder/$name.txt"; then
+    if diff -u "$wanted" "$folder/$name.txt" && diff <("$@" --fields) tests/golden/golden_fields.txt; then
         printf '%-8s equal\n' "$name"
     else
         printf '%-8s DIFFERS\n' "$name"

@@ -59,7 +59,53 @@ static void take_files(golden_set *golden, sim_disk *disk)
     }
 }
 
-static void write_all(golden_set *golden, ng_store *store)
+static void put_vectors(ng_store *store, ng_token_id id, const ng_field_vector *vectors,
+                        size_t count)
+{
+    const ng_token_fields fields = {.struct_size = sizeof fields,
+                                    .set = NG_FIELD_VECTORS,
+                                    .vectors = vectors,
+                                    .vector_count = count};
+    require(ngi_store_token_put(store, &id, &fields, 1, NULL, NULL) == NG_OK, "vectors");
+}
+
+static void make_field(ng_store *store, const char *name, uint32_t dimensions,
+                       ng_vector_metric metric)
+{
+    ng_vector_field_id id = 0;
+    const ng_vector_field_options options = {.struct_size = sizeof options,
+                                             .dimensions = dimensions,
+                                             .metric = metric};
+    require(ngi_store_vector_field_create(store, name, &options, NULL, &id) == NG_OK, name);
+}
+
+static const float golden_values[8] = {0.5f, -1, 2.25f, 1e-20f, 3e20f, -0.0f, 7, 0.125f};
+
+/* Three fields, of which the second is dropped. */
+static void write_fields(ng_store *store, const sample_state *sample)
+{
+    const float *values = golden_values;
+    make_field(store, "image", 5, NG_VECTOR_COSINE);
+    make_field(store, "dropped", 2, NG_VECTOR_L2);
+    make_field(store, "click.1", 3, NG_VECTOR_DOT);
+    put_vectors(store, sample->tokens[0], (const ng_field_vector[]){{3, values, 3}, {1, values, 5}},
+                2);
+    put_vectors(store, sample->tokens[1], (const ng_field_vector[]){{2, values, 2}}, 1);
+    put_vectors(store, sample->tokens[4], (const ng_field_vector[]){{1, values + 3, 5}}, 1);
+    require(ngi_store_vector_field_drop(store, 2, NULL) == NG_OK, "drop");
+}
+
+static void write_more_fields(ng_store *store, const sample_state *sample)
+{
+    const float *values = golden_values;
+    make_field(store, "l2", 2, NG_VECTOR_L2);
+    put_vectors(store, sample->tokens[0], (const ng_field_vector[]){{1, NULL, 0}, {4, values, 2}},
+                2);
+    put_vectors(store, sample->tokens[1], (const ng_field_vector[]){{3, values + 2, 3}}, 1);
+    require(ngi_store_token_delete(store, sample->tokens[4], NULL) == NG_OK, "delete");
+}
+
+static void write_all(golden_set *golden, ng_store *store, bool has_fields)
 {
     sample_state sample = {0};
     ng_checkpoint_report report;
@@ -67,6 +113,8 @@ static void write_all(golden_set *golden, ng_store *store)
     require(sample_write(store, &sample, 0) == NG_OK, "stage 0");
     require(sample_write(store, &sample, 1) == NG_OK, "stage 1");
     require(sample_write(store, &sample, 4) == NG_OK, "stage 4");
+    if (has_fields)
+        write_fields(store, &sample);
     require(ngi_store_checkpoint(store, NULL, NULL, &report) == NG_OK, "checkpoint");
     require(ngi_store_hash(store, &golden->states[0]) == NG_OK, "hash");
     require(ngi_store_stream_write(store, NULL, append, golden_add(golden, "whole.full"), NULL) ==
@@ -75,6 +123,8 @@ static void write_all(golden_set *golden, ng_store *store)
     require(sample_write(store, &sample, 2) == NG_OK, "stage 2");
     require(sample_write(store, &sample, 3) == NG_OK, "stage 3");
     require(sample_write(store, &sample, 4) == NG_OK, "stage 4 again");
+    if (has_fields)
+        write_more_fields(store, &sample);
     ops.after = report.seq;
     require(ngi_store_stream_write(store, &ops, append, golden_add(golden, "ops.incremental"),
                                    NULL) == NG_OK,
@@ -82,7 +132,7 @@ static void write_all(golden_set *golden, ng_store *store)
     require(ngi_store_hash(store, &golden->states[1]) == NG_OK, "hash");
 }
 
-void golden_make(golden_set *out)
+void golden_make(golden_set *out, bool has_fields)
 {
     memset(out, 0, sizeof *out);
     ngi_mem mem;
@@ -92,7 +142,7 @@ void golden_make(golden_set *out)
     sim_disk *disk = sim_disk_create(20260101);
     require(ngi_store_open(sim_disk_os(disk), &mem, GOLDEN_STORE, &options, &store) == NG_OK,
             "open");
-    write_all(out, store);
+    write_all(out, store, has_fields);
     require(ngi_store_close(store) == NG_OK, "close");
     take_files(out, disk);
     sim_disk_destroy(disk);

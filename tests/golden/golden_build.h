@@ -3,6 +3,8 @@
  * streams, written on a simulated system whose clock and random numbers are fixed. So its bytes
  * depend on the formats alone.
  *
+ * A second one, golden_fields.txt, has named fields of vectors as well.
+ *
  * As text (golden.txt): for each file a line `file NAME BYTES XXH3`, then lines of 64 hexadecimal
  * digits with its bytes, and for each state a line `state NAME HASH`. */
 #ifndef GOLDEN_BUILD_H
@@ -29,8 +31,8 @@ typedef struct golden_set {
     uint64_t states[GOLDEN_STATES];
 } golden_set;
 
-/** Writes the store with this library. */
-void golden_make(golden_set *out);
+/** Writes the store with this library, the second one if `has_fields`. */
+void golden_make(golden_set *out, bool has_fields);
 /** Reads the text back. Ends the program if it is not one. */
 void golden_read(FILE *from, golden_set *out);
 void golden_release(golden_set *golden);

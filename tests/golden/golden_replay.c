@@ -2,7 +2,8 @@
 /* Prints the golden store as this build makes it, and what reading it back gives.
  *
  *     golden_replay           sums of the files, and the states; equal for every build (cross.sh)
- *     golden_replay --text    golden.txt */
+ *     golden_replay --text    golden.txt
+ *     golden_replay --fields  golden_fields.txt */
 #include "golden_build.h"
 
 #include <stdlib.h>
@@ -38,8 +39,9 @@ static uint64_t restored(const golden_set *golden)
 int main(int argc, char **argv)
 {
     golden_set golden;
-    bool is_text = argc == 2 && strcmp(argv[1], "--text") == 0;
-    golden_make(&golden);
+    bool has_fields = argc == 2 && strcmp(argv[1], "--fields") == 0;
+    bool is_text = has_fields || (argc == 2 && strcmp(argv[1], "--text") == 0);
+    golden_make(&golden, has_fields);
     golden_print(&golden, stdout, is_text);
     if (!is_text) {
         printf("opened %016llx\n", (unsigned long long)opened(&golden));

@@ -2,8 +2,9 @@
 /* Formats stay: files written earlier open with the state they had, this library writes the very
  * same bytes, and each kind of damage gives its exact error.
  *
- * golden.txt holds the files as text, corrupt.txt the damage. After an intended change of a format:
- * golden_replay --text >tests/golden/golden.txt, and golden_test --errors prints the lines of
+ * golden.txt holds the files as text, golden_fields.txt those of a store with named fields of vectors,
+ * corrupt.txt the damage. After an intended change of a format: golden_replay --text
+ * >tests/golden/golden.txt, likewise with --fields, and golden_test --errors prints the lines of
  * corrupt.txt as they now are. */
 #include "golden_build.h"
 
@@ -17,7 +18,7 @@
 
 #include <cmocka.h>
 
-static golden_set from_text;
+static golden_set from_text, fields_from_text;
 
 static void open_text(const char *name, FILE **out)
 {
@@ -32,12 +33,12 @@ static void open_text(const char *name, FILE **out)
 
 static void test_bytes_are_as_ever(void **state)
 {
-    (void)state;
+    const golden_set *kept = *state;
     golden_set now;
-    golden_make(&now);
-    assert_int_equal(now.file_count, from_text.file_count);
+    golden_make(&now, kept == &fields_from_text);
+    assert_int_equal(now.file_count, kept->file_count);
     for (size_t i = 0; i < now.file_count; i++) {
-        const golden_file *file = &now.files[i], *wanted = golden_find(&from_text, file->name);
+        const golden_file *file = &now.files[i], *wanted = golden_find(kept, file->name);
         if (wanted == NULL) {
             fail_msg("%s is new", file->name);
             return;
@@ -50,33 +51,33 @@ static void test_bytes_are_as_ever(void **state)
                      file->bytes, wanted->bytes, at);
     }
     for (size_t i = 0; i < GOLDEN_STATES; i++)
-        assert_int_equal(now.states[i], from_text.states[i]);
+        assert_int_equal(now.states[i], kept->states[i]);
     golden_release(&now);
 }
 
 static void test_store_opens(void **state)
 {
-    (void)state;
+    const golden_set *kept = *state;
     uint64_t hash = 0;
-    sim_disk *disk = golden_disk(&from_text);
+    sim_disk *disk = golden_disk(kept);
     assert_int_equal(golden_open(disk, GOLDEN_STORE, NG_OPEN_READ_ONLY, &hash), NG_OK);
-    assert_int_equal(hash, from_text.states[1]);
+    assert_int_equal(hash, kept->states[1]);
     assert_int_equal(golden_open(disk, GOLDEN_STORE, 0, &hash), NG_OK);
-    assert_int_equal(hash, from_text.states[1]);
+    assert_int_equal(hash, kept->states[1]);
     sim_disk_destroy(disk);
 }
 
 static void test_streams_restore(void **state)
 {
-    (void)state;
-    const golden_file *streams[] = {golden_find(&from_text, "whole.full"),
-                                    golden_find(&from_text, "ops.incremental")};
+    const golden_set *kept = *state;
+    const golden_file *streams[] = {golden_find(kept, "whole.full"),
+                                    golden_find(kept, "ops.incremental")};
     for (size_t count = 1; count <= 2; count++) {
         uint64_t hash = 0;
         sim_disk *disk = sim_disk_create(1);
         assert_int_equal(golden_restore(disk, streams, count, "/sim/restored"), NG_OK);
         assert_int_equal(golden_open(disk, "/sim/restored", 0, &hash), NG_OK);
-        assert_int_equal(hash, from_text.states[count - 1]);
+        assert_int_equal(hash, kept->states[count - 1]);
         sim_disk_destroy(disk);
     }
 }
@@ -212,13 +213,19 @@ int main(int argc, char **argv)
 {
     FILE *text = NULL;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bytes_are_as_ever),
-        cmocka_unit_test(test_store_opens),
-        cmocka_unit_test(test_streams_restore),
+        cmocka_unit_test_prestate(test_bytes_are_as_ever, &from_text),
+        cmocka_unit_test_prestate(test_store_opens, &from_text),
+        cmocka_unit_test_prestate(test_streams_restore, &from_text),
+        cmocka_unit_test_prestate(test_bytes_are_as_ever, &fields_from_text),
+        cmocka_unit_test_prestate(test_store_opens, &fields_from_text),
+        cmocka_unit_test_prestate(test_streams_restore, &fields_from_text),
         cmocka_unit_test(test_damage_gives_its_error),
     };
     open_text("golden.txt", &text);
     golden_read(text, &from_text);
+    fclose(text);
+    open_text("golden_fields.txt", &text);
+    golden_read(text, &fields_from_text);
     fclose(text);
     int failed = 0;
     if (argc == 2 && strcmp(argv[1], "--errors") == 0)
@@ -226,5 +233,6 @@ int main(int argc, char **argv)
     else
         failed = cmocka_run_group_tests_name("golden files", tests, NULL, NULL);
     golden_release(&from_text);
+    golden_release(&fields_from_text);
     return failed;
 }

@@ -279,6 +279,31 @@ class Similarity(WordsTest):
         self.assertEqual(data["matrix"][1], [None] * 3)
         self.assertEqual((data["found"], data["unknown"]), (3, ["x"]))
 
+    def test_fused(self):
+        pairs = [["coffee", "tea"], ["tea", "zorp"], ["car", "bus"], ["tea", "toffee"]]
+        plain = self.post("/similarity", {"pairs": pairs, **PLAIN}).data["similarities"]
+        for source, target, kind in [("tea", "coffee", "Synonym"), ("car", "bus", "Antonym"),
+                                     ("bus", "car", "Hypernym")]:
+            self.post("/connections", {"source": self.ids[source], "target": self.ids[target],
+                                       "connection_type": kind})
+        reply = self.post("/similarity", {"pairs": pairs, "fused": True, **PLAIN})
+        self.assertEqual(reply.status, 200, reply.body)
+        data = reply.data
+        self.assertEqual((data["count"], data["found"], data["unknown"]), (4, 3, ["zorp"]))
+        synonyms, unknown, antonyms, vectors = data["parts"]
+        self.assertEqual((synonyms["by_links"], synonyms["taxonomic"], synonyms["hops"]),
+                         (True, 1, 0))
+        self.assertAlmostEqual(data["similarities"][0], (synonyms["retrofitted"] + 1) / 2, places=6)
+        self.assertEqual((data["similarities"][1], unknown["cosine"]), (None, None))
+        self.assertTrue(antonyms["antonyms"] and antonyms["retrofitted"] > 0)
+        self.assertAlmostEqual(data["similarities"][2], antonyms["taxonomic"] / 2, places=6)
+        self.assertFalse(vectors["by_links"])
+        self.assertIsNone(vectors["hops"])
+        for part, value in zip(data["parts"], plain):
+            self.assertEqual(part["cosine"], value)
+        again = self.post("/similarity", {"pairs": pairs, "fused": False, **PLAIN}).data
+        self.assertEqual(again["similarities"], plain)
+
     def test_limits(self):
         reply = self.post("/similarity", {"pairs": [["tea", "car"]] * 10000})
         self.assertEqual(len(set(reply.data["similarities"])), 1)
@@ -315,6 +340,8 @@ class Similarity(WordsTest):
             ({"a": ["tea"] * 1000}, ["body.a"]),
             ({"b": ["tea"], "pairs": [["tea", "car"]]}, ["body.b"]),
             ({"a": ["tea"], "words": ["tea"]}, ["body.words"]),
+            ({"a": ["tea"], "fused": True}, ["body.fused"]),
+            ({"pairs": [["tea", "car"]], "fused": 1}, ["body.fused"]),
             ({"a": ["tea"], "remove_components": "2"}, ["body.remove_components"]),
             ({"a": ["tea"], "remove_components": 5}, ["body.remove_components"]),
         ]:

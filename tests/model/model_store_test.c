@@ -26,6 +26,7 @@ typedef struct model_run {
     uint64_t seed;
     uint64_t step;
     uint64_t transactions, views;
+    uint64_t named_vectors; /* in named fields, that were compared */
     ng_view *view;
     uint64_t view_hash;
     twin_mix mix;
@@ -82,6 +83,9 @@ static void model_compare(model_run *run)
         difference = twin_compare_paths(&run->twin, run->store, &run->random, text);
     if (difference != NULL)
         model_fail(run, difference);
+    for (size_t i = 0; i < run->twin.token_count; i++)
+        for (int field = 0; field < TWIN_FIELDS; field++)
+            run->named_vectors += run->twin.tokens[i].named[field] != NULL;
     ng_check_report report;
     if (ng_check(run->store, &report) != NG_OK || report.problem_count != 0)
         model_fail(run, report.first_problem);
@@ -246,7 +250,8 @@ static void model_run_steps(model_run *run, uint64_t steps)
     run->view = NULL;
     assert_int_equal(ng_close(run->store), NG_OK);
     if (steps >= 1000)
-        assert_true(run->transactions > steps / 20 && run->views > steps / 400);
+        assert_true(run->transactions > steps / 20 && run->views > steps / 400 &&
+                    run->named_vectors > 0);
     twin_release(&run->twin);
     test_directory_remove(run->directory);
 }

@@ -50,6 +50,7 @@ static void token_copy(twin_token *to, const twin_token *from, uint32_t dimensio
     to->vector = twin_copy(from->vector, dimensions * sizeof(float));
     to->tags = twin_copy(from->tags, from->tag_bytes);
     to->data = twin_copy(from->data, from->data_bytes);
+    twin_copy_vectors(to, from);
 }
 
 void twin_token_release(twin_token *token)
@@ -58,6 +59,7 @@ void twin_token_release(twin_token *token)
     free(token->vector);
     free(token->tags);
     free(token->data);
+    twin_release_vectors(token);
     token->label = token->tags = token->data = NULL;
     token->vector = NULL;
     token->label_bytes = token->tag_bytes = token->data_bytes = 0;
@@ -87,7 +89,7 @@ bool twin_is_same(const twin_token *a, const twin_token *b, uint32_t dimensions)
            (a->label_bytes == 0 || memcmp(a->label, b->label, a->label_bytes) == 0) &&
            (a->vector == NULL) == (b->vector == NULL) &&
            (a->vector == NULL || memcmp(a->vector, b->vector, dimensions * sizeof(float)) == 0) &&
-           twin_same_attributes(a, b);
+           twin_same_vectors(a, b) && twin_same_attributes(a, b);
 }
 
 void twin_forget(twin_state *twin, const twin_state *base)
@@ -232,6 +234,7 @@ static void token_take_fields(twin_state *twin, twin_token *token, const ng_toke
         if (fields->vector_dimensions != 0)
             twin->dimensions = (uint32_t)fields->vector_dimensions;
     }
+    twin_take_vectors(twin, token, fields);
     twin_take_attributes(token, fields);
 }
 
@@ -427,6 +430,9 @@ void twin_apply(twin_state *twin, const twin_op *op)
     case TWIN_INDEX:
         twin->indexes[op->index] = !op->drops;
         break;
+    case TWIN_FIELD:
+        twin_take_field(twin, op);
+        break;
     case TWIN_TRANSACTION:
         twin_take_effects(twin, &op->effects);
         break;
@@ -438,6 +444,7 @@ void twin_op_release(twin_op *op)
     for (size_t i = 0; op->items != NULL && i < op->count; i++) {
         free((void *)(uintptr_t)op->items[i].fields.label);
         free((void *)(uintptr_t)op->items[i].fields.vector);
+        twin_vectors_release(&op->items[i].fields);
         twin_attributes_release(&op->items[i].fields);
     }
     free(op->items);
@@ -455,9 +462,10 @@ void twin_op_release(twin_op *op)
 
 const char *twin_kind_name(twin_kind kind)
 {
-    static const char *const names[] = {"create",   "update",     "upsert", "delete",
-                                        "connect",  "disconnect", "relink", "join",
-                                        "activate", "collection", "clear",  "drop",
-                                        "cdna",     "projection", "index",  "transaction"};
+    static const char *const names[] = {"create",     "update",     "upsert", "delete",
+                                        "connect",    "disconnect", "relink", "join",
+                                        "activate",   "collection", "clear",  "drop",
+                                        "cdna",       "projection", "index",  "field",
+                                        "transaction"};
     return names[kind];
 }

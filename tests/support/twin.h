@@ -18,6 +18,7 @@
 #define TWIN_COLLECTIONS_MAX 16
 #define TWIN_DIFFERENCE_BYTES 512
 #define TWIN_BATCH_MAX 12
+#define TWIN_FIELDS 2  /* named ones of vectors */
 #define TWIN_INDEXES 2 /* "n" of integers, "word" of keywords */
 
 typedef struct twin_token {
@@ -30,7 +31,8 @@ typedef struct twin_token {
     char *label;
     size_t label_bytes;
     float *vector;
-    char *tags; /* as ng_token_tags gives them */
+    float *named[TWIN_FIELDS]; /* vectors in named fields, or NULL */
+    char *tags;                /* as ng_token_tags gives them */
     size_t tag_bytes;
     char *data;
     size_t data_bytes;
@@ -62,8 +64,9 @@ typedef struct twin_state {
     uint32_t scales[NG_SPACE_COUNT][NG_AXIS_COUNT];
     float origins[NG_SPACE_COUNT][NG_AXIS_COUNT];
     size_t live_tokens, live_connections;
-    bool indexes[TWIN_INDEXES]; /* declared */
-    ng_seq seq;                 /* of the newest op */
+    bool indexes[TWIN_INDEXES];             /* declared */
+    ng_vector_field_id fields[TWIN_FIELDS]; /* numbers, 0 = not there */
+    ng_seq seq;                             /* of the newest op */
 } twin_state;
 
 typedef enum twin_kind {
@@ -82,6 +85,7 @@ typedef enum twin_kind {
     TWIN_CDNA,
     TWIN_PROJECTION,
     TWIN_INDEX,      /* declares or drops `index` */
+    TWIN_FIELD,      /* makes or drops vector field `index` */
     TWIN_TRANSACTION /* see twin_transact */
 } twin_kind;
 
@@ -132,7 +136,8 @@ typedef struct twin_op {
     char name[65];
     ng_cdna cdna;
     unsigned index;
-    bool drops; /* the index */
+    ng_vector_field_id field;
+    bool drops; /* the index, or the field */
     twin_projection projection;
     twin_effects effects;
 } twin_op;
@@ -158,7 +163,7 @@ void twin_forget(twin_state *twin, const twin_state *base);
 /** Frees what a token points to. */
 void twin_token_release(twin_token *token);
 uint32_t twin_tag_count(const twin_token *token);
-/** Whether record, label, vector, tags, data and expiry are equal. */
+/** Whether record, label, vectors, tags, data and expiry are equal. */
 bool twin_is_same(const twin_token *a, const twin_token *b, uint32_t dimensions);
 twin_token *twin_find(const twin_state *twin, ng_token_id id);
 twin_connection *twin_find_connection(const twin_state *twin, ng_connection_id id);
@@ -194,6 +199,25 @@ bool twin_same_attributes(const twin_token *a, const twin_token *b);
 /** Compares what the store says, or a transaction if `txn` is not NULL. */
 const char *twin_compare_attributes(const ng_store *store, const ng_txn *txn,
                                     const twin_token *token, char *out);
+
+/* twin_vectors.c: vectors in named fields */
+
+ng_status twin_perform_field(ng_store *store, twin_op *op, const ng_write_options *write);
+/** Finds the number of a field that was made. */
+bool twin_learn_field(const ng_store *store, twin_op *op);
+void twin_random_field(const twin_state *twin, test_random *random, twin_op *op);
+void twin_take_field(twin_state *twin, const twin_op *op);
+void twin_copy_vectors(twin_token *to, const twin_token *from);
+void twin_release_vectors(twin_token *token);
+bool twin_same_vectors(const twin_token *a, const twin_token *b);
+void twin_take_vectors(const twin_state *twin, twin_token *token, const ng_token_fields *fields);
+void twin_random_vectors(const twin_state *twin, test_random *random, ng_token_fields *fields,
+                         bool is_update);
+void twin_vectors_release(ng_token_fields *fields);
+/** As twin_compare_attributes. */
+const char *twin_compare_named(const twin_state *twin, const ng_store *store, const ng_txn *txn,
+                               const twin_token *token, char *out);
+const char *twin_compare_fields(const twin_state *twin, const ng_store *store, char *out);
 
 /* twin_perform.c: the same op on a store */
 

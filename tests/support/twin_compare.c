@@ -142,6 +142,8 @@ const char *twin_compare_token(const twin_state *twin, const ng_store *store,
     difference = compare_label(store, token, out);
     if (difference == NULL)
         difference = twin_compare_attributes(store, NULL, token, out);
+    if (difference == NULL)
+        difference = twin_compare_named(twin, store, NULL, token, out);
     return difference != NULL ? difference : compare_vector(twin, store, token, out);
 }
 
@@ -410,6 +412,8 @@ const char *twin_compare_all(const twin_state *twin, const ng_store *store, char
         difference = compare_cdna(twin, store, out);
     if (difference == NULL)
         difference = twin_compare_indexes(twin, store, out);
+    if (difference == NULL)
+        difference = twin_compare_fields(twin, store, out);
     for (size_t i = 0; i < twin->token_count && difference == NULL; i++) {
         const twin_token *token = &twin->tokens[i];
         difference = twin_compare_token(twin, store, token, out);

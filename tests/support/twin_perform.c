@@ -178,6 +178,8 @@ ng_status twin_perform(ng_store *store, twin_op *op, uint32_t write_flags)
         return perform_projection(store, op, &write);
     case TWIN_INDEX:
         return twin_perform_index(store, op, &write);
+    case TWIN_FIELD:
+        return twin_perform_field(store, op, &write);
     case TWIN_TRANSACTION:
         break; /* is done by twin_transact, step by step */
     }
@@ -335,6 +337,8 @@ bool twin_learn(const twin_state *twin, const ng_store *store, twin_op *op, bool
         return learn_connections(twin, store, op);
     case TWIN_CDNA:
         return learn_cdna(store, op);
+    case TWIN_FIELD:
+        return twin_learn_field(store, op);
     case TWIN_TRANSACTION:
         return op->seq == 0 || learn_effects(twin, store, &op->effects);
     case TWIN_DELETE:

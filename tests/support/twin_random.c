@@ -165,6 +165,7 @@ static void random_fields(const twin_state *twin, const twin_mix *mix, test_rand
         random_vector(twin, mix, random, fields);
     else if (is_update && test_random_chance(random, 5))
         fields->set |= NG_FIELD_VECTOR; /* no dimensions: takes the vector away */
+    twin_random_vectors(twin, random, fields, is_update);
     twin_random_attributes(random, fields, is_update);
 }
 
@@ -477,6 +478,7 @@ static void random_spoil(const twin_state *twin, test_random *random, twin_op *o
         break;
     case TWIN_PROJECTION:
     case TWIN_INDEX:
+    case TWIN_FIELD:
     case TWIN_TRANSACTION:
         break;
     }
@@ -546,6 +548,8 @@ void twin_random_op(const twin_state *twin, const twin_mix *mix, test_random *ra
         op->drops = test_random_chance(random, 30);
         if (op->drops && !twin->indexes[op->index])
             op->expected = NG_E_NOT_FOUND;
+    } else if (test_random_chance(random, 1)) {
+        twin_random_field(twin, random, op);
     } else if (roll < 2 && twin->collection_count < TWIN_COLLECTIONS_MAX) {
         op->kind = TWIN_COLLECTION;
         snprintf(op->name, sizeof op->name, "c-%llu_%zu.x",

@@ -92,6 +92,8 @@ static const char *compare_part_token(const txn_run *run, ng_token_id id)
         (count != 0 && memcmp(vector, token->vector, count * sizeof *vector) != 0))
         return TWIN_DIFFER(run->out, "transaction: vector of token %" PRIu64 " differs", id);
     const char *difference = twin_compare_attributes(NULL, run->txn, token, run->out);
+    if (difference == NULL)
+        difference = twin_compare_named(&run->work, NULL, run->txn, token, run->out);
     return difference != NULL ? difference : compare_text(run, token);
 }
 
@@ -178,6 +180,7 @@ static void effects_token(const txn_run *run, twin_token *after)
     put->version = before == NULL ? 1 : before->version + 1; /* once, however often it changed */
     after->label = NULL;                                     /* it is the effect's now */
     after->vector = NULL;
+    memset(after->named, 0, sizeof after->named);
     after->tags = after->data = NULL;
 }
 

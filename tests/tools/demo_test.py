@@ -39,6 +39,14 @@ elif what == "query":
         names[change.get("queen", 1)] = "queen"
     for i, name in enumerate(names):
         print(i + 1, name, "0.5", sep="\\t")
+elif what == "weave":
+    print(json.dumps({"words": 5, "without_vector": 1, "connections_created": 3,
+        "connections_changed": 0, "connections_unchanged": change.get("woven", 5),
+        "total_seconds": 0.5}))
+elif what == "similarity":
+    print("coffee", "tea", *change.get("fused", ["0.7", "0.6", "0.8", "0.6", ""]), sep="\\t")
+elif what == "get":
+    print(change.get("get", "label\\tcoffee\\ncoffee -SimilarTo-> tea"))
 elif what == "path":
     print(change.get("path", "dog -Hypernym-> canine -Hypernym-> animal"))
 elif what == "neighbors":
@@ -101,6 +109,11 @@ class Demo(unittest.TestCase):
 
     def test_too_few_answers(self):
         self.expect_failure("gave 9 answers and not 10", rows=9)
+
+    def test_nothing_woven(self):
+        self.expect_failure("only 7 connections were woven between 4 words", woven=4)
+        self.expect_failure("coffee was not woven to any word", get="label coffee")
+        self.expect_failure("coffee and tea have no fused similarity", fused=["0.0"])
 
     def test_no_path(self):
         self.expect_failure("there is no path from dog to animal", path="dog")
