@@ -384,9 +384,9 @@ static int anchor_run(cli_context *context, int argc, char **argv)
             return CLI_USAGE;
     if (option < 0)
         return args.exit_code;
-    if (args.operand_count != 0)
-        return cli_fail(context, CLI_USAGE, "unexpected argument '%s'", args.operands[0]);
-    code = anchor_check(context, &request);
+    code = cli_args_store(&args, 0);
+    if (code == CLI_OK)
+        code = anchor_check(context, &request);
     if (code != CLI_OK)
         return code;
     if (request.print)
@@ -416,7 +416,7 @@ static const int anchor_exits[] = {CLI_OK,   CLI_USAGE,   CLI_NOT_FOUND,   CLI_B
 
 const cli_command cli_command_anchor = {
     .name = "anchor",
-    .arguments = "[OPTION]...",
+    .arguments = "[OPTION]... [STORE]",
     .summary = "Give words of known meaning their place in a space",
     .description =
         "Colours, feelings, sounds, actions and words of place get coordinates that mean\n"

@@ -1573,7 +1573,8 @@ NG_API NG_MUST_USE ng_status ng_grid_has(const ng_store *store, ng_grid_id id, n
 
 typedef struct ng_progress {
     /** of a load: "checking", "words", "projection", "coordinates", "lemmas", "relations"; of weaving:
-     *  "graph", "weaving"; "unweaving" */
+     *  "graph", "weaving"; "unweaving"; of anchors: "anchors", "coordinates", undone "projection",
+     *  "coordinates" */
     const char *phase;
     uint64_t done, total; /**< total 0 = not known; bytes of input, as they are on disk, for
                                 "checking" and "words", else items */

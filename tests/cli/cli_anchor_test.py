@@ -99,7 +99,7 @@ class AnchorTest(CliTest):
                 (2, "exclude each other", ["--only-anchors", "--fill-all"]),
                 (2, "--undo goes with", ["--undo", "--lambda", "1"]),
                 (2, "--print-lexicon goes with", ["--print-lexicon", "--undo"]),
-                (2, "unexpected argument 'x'", ["x"]),
+                (2, "--store", ["x"]),
                 (2, "lambda -1 is outside", [*self.file, "--lambda", "-1"]),
                 (3, "absent.tsv", ["--file", self.path("absent.tsv")]),
                 (3, "nowhere", ["--collection", "nowhere"]),
