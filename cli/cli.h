@@ -89,6 +89,7 @@ struct cli_context {
 
 extern const cli_command cli_command_load;
 extern const cli_command cli_command_weave;
+extern const cli_command cli_command_anchor;
 extern const cli_command cli_command_query;
 extern const cli_command cli_command_similarity;
 extern const cli_command cli_command_odd;

@@ -22,6 +22,7 @@
 const cli_command *const cli_commands[] = {
     &cli_command_load,
     &cli_command_weave,
+    &cli_command_anchor,
     &cli_command_query,
     &cli_command_similarity,
     &cli_command_odd,

@@ -1573,7 +1573,8 @@ NG_API NG_MUST_USE ng_status ng_grid_has(const ng_store *store, ng_grid_id id, n
 
 typedef struct ng_progress {
     /** of a load: "checking", "words", "projection", "coordinates", "lemmas", "relations"; of weaving:
-     *  "graph", "weaving"; "unweaving" */
+     *  "graph", "weaving"; "unweaving"; of anchors: "anchors", "coordinates", undone "projection",
+     *  "coordinates" */
     const char *phase;
     uint64_t done, total; /**< total 0 = not known; bytes of input, as they are on disk, for
                                 "checking" and "words", else items */
@@ -1911,6 +1912,122 @@ NG_API NG_MUST_USE ng_status ng_weave(ng_store *store, const ng_weave_options *o
  *  total_seconds are filled. Errors otherwise, and `out`, as ng_weave. Cost: O(connections). */
 NG_API NG_MUST_USE ng_status ng_unweave(ng_store *store, const ng_weave_options *options,
                                         ng_weave_report *out);
+
+/* ---------------------------------------------------------------------------------------------
+ * Anchors: words whose place in a space is known (docs/anchors.md)
+ * ------------------------------------------------------------------------------------------- */
+
+typedef enum ng_modality {
+    NG_MODALITY_COLOUR = 0,  /**< anchors the sensory space */
+    NG_MODALITY_EMOTION = 1, /**< the emotional space */
+    NG_MODALITY_SOUND = 2,   /**< the temporal space */
+    NG_MODALITY_ACTION = 3,  /**< the motor space */
+    NG_MODALITY_SPATIAL = 4, /**< the physical space */
+    NG_MODALITY_COUNT = 5
+} ng_modality;
+
+typedef struct ng_modality_info {
+    const char *name;                /**< "colour", "emotion", "sound", "action", "spatial" */
+    ng_space space;                  /**< that it anchors */
+    uint32_t value_count;            /**< of a word: 3, or 4 for actions */
+    const char *values[4];           /**< their names: "valence", "arousal", "dominance" */
+    const char *axes[NG_AXIS_COUNT]; /**< what the axes of the space then mean */
+    float low, high;                 /**< range of each value */
+} ng_modality_info;
+
+/** What a modality is. Owns: constants. Errors: NG_E_INVALID (modality). */
+NG_API NG_MUST_USE ng_status ng_modality_get(ng_modality modality, ng_modality_info *out);
+/** Finds a modality by its name; "color" is known too. Errors: NG_E_INVALID lists the names. */
+NG_API NG_MUST_USE ng_status ng_modality_parse(const char *text, ng_modality *out);
+
+typedef struct ng_anchor_word {
+    const char *word;
+    float values[4]; /**< value_count of them, the others 0 */
+} ng_anchor_word;
+
+/** The built-in words of a modality. Owns: constants. Errors: NG_E_INVALID (modality). */
+NG_API NG_MUST_USE ng_status ng_anchor_list(ng_modality modality, ng_anchor_word *out,
+                                            size_t capacity, size_t *count);
+
+/** Which words get predicted coordinates beside the anchors. The others leave the space. */
+typedef enum ng_anchor_fill {
+    NG_ANCHOR_FILL_AUTO = 0, /**< those near enough to the anchors for a reliable prediction, if the
+                                   regression explains at least a tenth of the variance of words
+                                   held out, on each axis; else none */
+    NG_ANCHOR_FILL_NEVER = 1, /**< none */
+    NG_ANCHOR_FILL_ALWAYS = 2 /**< all, however bad the regression is */
+} ng_anchor_fill;
+
+typedef struct ng_anchor_options {
+    size_t struct_size;
+    uint32_t modalities;         /**< a bit for each, 1 << ng_modality; 0 = all */
+    ng_collection_id collection; /**< NG_COLLECTION_SEMANTIC if 0 and not by_collection */
+    bool by_collection;          /**< `collection` is meant, also when it is 0 */
+    bool only_file;              /**< without the built-in words */
+    const char *path;            /**< lines "modality TAB word TAB value TAB value ...", which add
+                                      to the built-in words and override them; NULL = none */
+    ng_anchor_fill fill;
+    double lambda;      /**< strength of the ridge, 1e-6..1e6, in mean variances of a dimension of
+                             the vectors times their number; 0 = by cross-validation */
+    uint64_t max_words; /**< only the first so many words get predicted coordinates; 0 = all */
+    ng_progress_fn progress; /**< phases "anchors", "coordinates" */
+    void *progress_context;
+} ng_anchor_options;
+
+/** An axis of the regression. Errors are those of anchors held out, in ten parts, in the units of the
+ *  words' values. */
+typedef struct ng_anchor_axis {
+    double rmse;         /**< root of the mean squared error */
+    double rmse_of_mean; /**< the same if the mean of the other anchors is the prediction */
+    double r2; /**< 1 - (rmse / rmse_of_mean)^2: 1 is perfect, 0 no better than the mean */
+    uint64_t clipped_count; /**< predictions outside the range, set to its end */
+} ng_anchor_axis;
+
+typedef struct ng_anchor_result {
+    bool selected;
+    bool has_errors;     /**< `axes` hold errors: there were enough anchors (20) */
+    bool filled;         /**< other words have predicted coordinates */
+    uint64_t word_count; /**< anchors given: built in and in the file */
+    uint64_t
+        found_count; /**< of them, in the collection with a vector; 0 = the space is as it was */
+    uint64_t predicted_count;  /**< words with predicted coordinates */
+    uint64_t unreliable_count; /**< words too far from the anchors for a reliable prediction */
+    double lambda;             /**< of the regression */
+    double unit; /**< a coordinate is the space's origin + value x unit: a power of ten, the largest
+                      that fits the encoding of the space */
+    ng_anchor_axis axes[NG_AXIS_COUNT];
+} ng_anchor_result;
+
+typedef struct ng_anchor_report {
+    ng_anchor_result modalities[NG_MODALITY_COUNT];
+    uint64_t words;         /**< tokens with a vector in the collection */
+    uint64_t words_changed; /**< the others had these coordinates already */
+    double regression_seconds, total_seconds;
+} ng_anchor_report;
+
+/** Gives words of known meaning their place: anchors have exactly their values as coordinates in the
+ *  space of their modality, other words what a ridge regression from the vectors to the anchors
+ *  predicts, where that is reliable, with its error on anchors held out reported. Only tokens with a vector are concerned, and
+ *  only the spaces of the modalities; ranking by meaning never uses coordinates. Idempotent: what
+ *  is right already is left alone, and a run that was interrupted is completed by running it again.
+ *  A load that computes the projection again replaces the coordinates. Durable when it returns.
+ *  `options` and `out` may be NULL; `out` is filled on failure as well.
+ *  Errors: NG_E_FORMAT ("FILE line N: valence 2 is outside -1..1"), NG_E_NOT_FOUND (file, collection,
+ *  no projection: nothing was loaded, none of the words is there), NG_E_INVALID, NG_E_CANCELLED, and
+ *  those of ng_token_update.
+ *  Cost: for a regression 10 x 9 times (smaller of dimensions and anchors)^3 / 3 operations; then one
+ *  pass over the vectors. Memory: the vectors of the anchors as doubles. */
+NG_API NG_MUST_USE ng_status ng_anchor(ng_store *store, const ng_anchor_options *options,
+                                       ng_anchor_report *out);
+/** Undoes ng_anchor: in the spaces of the modalities, tokens with a vector get the coordinates that
+ *  the stored projection gives them, bit for bit those of the load; they leave spaces that it does
+ *  not fill. If the projection was computed from another number of vectors, it is computed again,
+ *  as a load would. Idempotent. `fill`, `lambda`, `max_words`, `path` and `only_file` must be 0.
+ *  Of the report, `selected`, `words`, `words_changed` and `total_seconds` are set.
+ *  Errors: NG_E_NOT_FOUND (collection, no projection), NG_E_INVALID, NG_E_CANCELLED, and those of
+ *  ng_token_update. */
+NG_API NG_MUST_USE ng_status ng_anchor_remove(ng_store *store, const ng_anchor_options *options,
+                                              ng_anchor_report *out);
 
 /* ---------------------------------------------------------------------------------------------
  * Checkpoint, backup, restore, repair, following

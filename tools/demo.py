@@ -16,6 +16,7 @@ WORDS_IN_ALL = 341479
 WORDNET_RELATIONS_AT_LEAST = 100000
 WOVEN_AT_LEAST = 2  # connections, for each word
 QUEEN_WITHIN = 3
+LIKE_ANGRY = {"anger", "furious", "fury", "outraged", "enraged", "irate", "rage"}
 QUESTIONS = (
     ("the ten words nearest in meaning to cat", ["query", "cat", "--limit", "10"]),
     ("... to coffee", ["query", "coffee", "--limit", "10"]),
@@ -28,6 +29,8 @@ QUESTIONS = (
      ["get", "coffee", "--connections", "--limit", "10"]),
     ("the words nearest to cat in the abstract space",
      ["neighbors", "cat", "--space", "abstract", "--limit", "10"]),
+    ("the words nearest to angry in the emotional space",
+     ["neighbors", "angry", "--space", "emotional", "--limit", "10"]),
 )
 
 
@@ -112,6 +115,19 @@ class Demo:
         print(f"  {len(explained)} principal components are the coordinates in the eight spaces; "
               f"they explain {100 * sum(explained):.1f} % of the variance")
 
+    def anchor(self):
+        heading("Anchors: colours, feelings, sounds, actions and words of place")
+        print("$ neurograph anchor")
+        sys.stdout.flush()
+        began = time.monotonic()
+        report = json.loads(self.run(["anchor", "--json"], show=False))
+        self.times.append(("Anchors", time.monotonic() - began))
+        for each in report["modalities"]:
+            explained = ", ".join(f"{axis['name']} {100 * axis['r2']:.0f} %"
+                                  for axis in each["axes"])
+            print(f"  {each['modality']} -> {each['space']}: {each['found']} anchors; of words held "
+                  f"out it explains {explained or 'nothing: too few'}; others {each['others']}")
+
     def ask(self, show):
         answers = []
         began = time.monotonic()
@@ -143,6 +159,9 @@ class Demo:
                     raise Failure("coffee was not woven to any word")
             elif len(rows) != 10:
                 raise Failure(f"'{' '.join(arguments)}' gave {len(rows)} answers and not 10")
+            elif "emotional" in arguments:
+                if not LIKE_ANGRY & {word for row in rows for word in row.split("\t")}:
+                    raise Failure("no word like angry is near it in the emotional space")
             elif "king" in arguments[1]:
                 first = [word for row in rows[:QUEEN_WITHIN] for word in row.split("\t")]
                 if "queen" not in first:
@@ -212,6 +231,7 @@ def main(arguments=None):
         demo.load_wordnet()
         demo.weave()
         demo.show_store()
+        demo.anchor()
         answers = demo.ask(show=True)
         demo.judge(answers)
         demo.reopen(answers)

@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly TARGETS=(log stream op manifest blackbox glove wink wordnet word2vec npy gzip graphs)
+readonly TARGETS=(log stream op manifest blackbox glove wink wordnet word2vec npy gzip graphs anchor)
 wanted=${1:-}
 seconds=${2:-60}
 

@@ -78,6 +78,13 @@
 #define NGI_CLEANUP_REST_S 60u /* before everything is looked at again, if it was not enough */
 #define NGI_SLICE_ITEMS 4096   /* records scanned under one hold of the shared lock */
 
+/* Of anchoring. */
+#define NGI_ANCHORS_MAX 65536u /* of a user's file: the largest lists of rated words have 20,000 */
+#define NGI_ANCHOR_FIT_MIN 20u /* two words in each part held out */
+#define NGI_ANCHOR_R2_MIN 0.1  /* below it predictions are the mean and noise */
+#define NGI_ANCHOR_LAMBDA_MIN 1e-6 /* below it doubles do not tell it from 0 */
+#define NGI_ANCHOR_LAMBDA_MAX 1e6  /* above it every prediction is the mean */
+
 /* Of one recall. */
 #define NGI_RECALL_TOKENS_MAX 64     /* examples, and tokens where paths begin */
 #define NGI_RECALL_EXCLUDE_MAX 1000u /* looked through for each candidate that would enter */

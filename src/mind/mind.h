@@ -12,6 +12,12 @@ NG_MUST_USE ng_status ngi_mind_bootstrap(ng_store *store, const char *path,
                                          const ng_bootstrap_options *options,
                                          ng_bootstrap_report *out);
 
+/** As ng_anchor and ng_anchor_remove; docs/anchors.md. Struct sizes are checked. */
+NG_MUST_USE ng_status ngi_mind_anchor(ng_store *store, const ng_anchor_options *options,
+                                      ng_anchor_report *out);
+NG_MUST_USE ng_status ngi_mind_anchor_remove(ng_store *store, const ng_anchor_options *options,
+                                             ng_anchor_report *out);
+
 /** As ng_weave and ng_unweave. `options` and `out` may be NULL. */
 NG_MUST_USE ng_status ngi_mind_weave(ng_store *store, const ng_weave_options *options,
                                      ng_weave_report *out);

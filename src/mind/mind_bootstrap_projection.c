@@ -2,7 +2,9 @@
 /* Principal components of the collection's vectors, and coordinates from them.
  *
  * Whether this is needed is read from the state of the store alone: there is no projection, or one
- * with another number of components, or a word with a vector lacks coordinates.
+ * with another number of components, or a word with a vector lacks coordinates. It lacks them if it
+ * is not in the space of the first component: each write here gives a word all its spaces or takes
+ * all, and words may be absent from one of the others because it is anchored.
  *
  * Order of writes. The log keeps a prefix of what was written, so an interruption leaves a state
  * between two writes, and the next load must see that the work is not done:
@@ -26,7 +28,7 @@
 
 typedef struct place_word {
     ng_token_id id;
-    bool lacks; /* coordinates in some space of the projection */
+    bool lacks; /* coordinates by the projection */
 } place_word;
 
 typedef struct place_job {
@@ -59,14 +61,12 @@ static void place_release(place_job *job)
 
 /* --- what is there --------------------------------------------------------------------------- */
 
-static bool place_lacks(const place_job *job, const ng_token *record)
+static bool place_lacks(const ng_token *record)
 {
-    for (unsigned space = 0; space < NG_SPACE_COUNT; space++) {
-        if ((job->spaces >> space & 1) != 0 &&
-            record->coordinates[space][0] == NG_COORDINATE_ABSENT)
-            return true;
-    }
-    return false;
+    ng_space space;
+    unsigned axis;
+    ngi_axes_place(0, &space, &axis);
+    return record->coordinates[space][axis] == NG_COORDINATE_ABSENT;
 }
 
 static ng_status place_collect_one(place_job *job, ng_token_id id)
@@ -78,7 +78,7 @@ static ng_status place_collect_one(place_job *job, ng_token_id id)
     if (status != NG_OK || !info.has_vector)
         return status;
     place_word *word = &job->words[job->count++];
-    *word = (place_word){.id = id, .lacks = place_lacks(job, &info.record)};
+    *word = (place_word){.id = id, .lacks = place_lacks(&info.record)};
     job->lacking_count += word->lacks;
     return NG_OK;
 }
@@ -217,6 +217,16 @@ static void place_project(void *context, const float *rows, size_t first, size_t
                          job->projections + (first + i) * job->components);
 }
 
+static ng_status place_project_all(place_job *job)
+{
+    for (size_t k = 0; k < job->components; k++) {
+        for (size_t i = 0; i < job->dimensions; i++)
+            job->transposed[i * job->components + k] =
+                job->projection.components[k * job->dimensions + i];
+    }
+    return place_scan(job, 2, place_project, job);
+}
+
 static ng_status place_solving(void *context)
 {
     place_job *job = context;
@@ -240,11 +250,7 @@ static ng_status place_components(place_job *job)
     ngi_pca_destroy(mem, pca);
     if (status != NG_OK)
         return status;
-    for (size_t k = 0; k < job->components; k++) {
-        for (size_t i = 0; i < job->dimensions; i++)
-            job->transposed[i * job->components + k] = p->components[k * job->dimensions + i];
-    }
-    return place_scan(job, 2, place_project, job);
+    return place_project_all(job);
 }
 
 /* Scales every axis, and counts what will be clipped. An axis that no component reaches, in a space
@@ -401,5 +407,88 @@ ng_status ngi_load_projection(ngi_load *load)
     ngi_projection_release(load->mem, &stored);
     place_release(&job);
     load->report.projection_seconds = ngi_task_seconds(&load->task, begin_ns);
+    return status;
+}
+
+/* --- the way back from anchors --------------------------------------------------------------- */
+
+/* Coordinates of the stored projection, as the load that stored it has computed them. */
+static ng_status place_again(place_job *job, const ngi_projection *stored)
+{
+    size_t floats = job->dimensions * job->components;
+    ng_status status = ngi_task_begin(&job->load->task, "projection", 3 * job->count);
+    if (status == NG_OK)
+        status = place_alloc(job);
+    if (status != NG_OK)
+        return status;
+    memcpy(job->projection.mean, stored->mean, job->dimensions * sizeof(float));
+    memcpy(job->projection.components, stored->components, floats * sizeof(float));
+    status = place_project_all(job);
+    if (status != NG_OK)
+        return status;
+    place_scale(job);
+    return ngi_task_end(&job->load->task, 3 * job->count, job->count);
+}
+
+static ng_status place_restore_one(place_job *job, size_t index, uint8_t spaces, ngi_places *places)
+{
+    ng_token record;
+    ng_token_fields fields;
+    ng_status status = ngi_store_token_read(job->load->store, job->words[index].id, &record);
+    if (status == NG_E_NOT_FOUND)
+        return NG_OK; /* deleted since it was listed */
+    if (status != NG_OK)
+        return status;
+    place_coordinates(job, index, &fields);
+    fields.spaces_set = job->spaces & spaces;
+    fields.spaces_clear = spaces & (uint8_t)~job->spaces;
+    return ngi_places_add(places, job->words[index].id, &record, &fields);
+}
+
+static ng_status place_restore(place_job *job, uint8_t spaces, uint64_t *changed)
+{
+    ngi_places places = {0};
+    ng_status status = ngi_task_begin(&job->load->task, "coordinates", job->count);
+    if (status == NG_OK)
+        status = ngi_places_init(&places, job->load);
+    for (size_t i = 0; i < job->count && status == NG_OK; i++) {
+        status = place_restore_one(job, i, spaces, &places);
+        if (status == NG_OK && i % PLACE_PAGE == 0)
+            status = ngi_task_progress(&job->load->task, i, job->count, i);
+    }
+    if (status == NG_OK)
+        status = ngi_places_flush(&places);
+    *changed += places.changed_count;
+    ngi_places_release(&places);
+    return status != NG_OK ? status : ngi_task_end(&job->load->task, job->count, job->count);
+}
+
+ng_status ngi_load_restore(ngi_load *load, uint8_t spaces, uint64_t *words, uint64_t *changed)
+{
+    place_job job = {.load = load};
+    ngi_projection stored = {0};
+    ng_status status;
+    NGI_TRY(ngi_store_info(load->store, &job.info));
+    NGI_TRY(place_stored(&job, &stored));
+    if (stored.component_count == 0)
+        NGI_TRY(ngi_fail(NG_E_NOT_FOUND, "the store has no projection: no words were loaded"));
+    load->options.components = stored.component_count;
+    job.dimensions = stored.dimensions;
+    job.components = stored.component_count;
+    job.spaces = ngi_axes_spaces(job.components);
+    NGI_TRY(place_collect(&job));
+    *words = job.count;
+    if (job.count == 0)
+        goto out;
+    if (stored.vector_count == job.count && job.lacking_count == 0) {
+        NGI_TRY(place_again(&job, &stored));
+    } else {
+        NGI_TRY(place_run(&job, 0));
+        *changed = job.count;
+    }
+    NGI_TRY(place_restore(&job, spaces, changed));
+out:
+    ngi_projection_release(load->mem, &stored);
+    place_release(&job);
     return status;
 }

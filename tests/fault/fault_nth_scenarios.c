@@ -742,6 +742,71 @@ static ng_status act_weave(fault_run *run)
     return own_store(run, weave_steps, weave_again);
 }
 
+/* --- anchors --- */
+
+#define ANCHOR_WORDS_PATH "/sim/words.txt"
+#define ANCHOR_RATED_PATH "/sim/rated.tsv"
+#define ANCHOR_WORDS 24
+
+/* Enough words for a regression, of more dimensions than there are anchors. */
+static void prepare_anchor(fault_run *run)
+{
+    char words[ANCHOR_WORDS * 400], rated[ANCHOR_WORDS * 40];
+    size_t used = 0, rated_used = 0;
+    for (int i = 0; i < ANCHOR_WORDS; i++) {
+        used += (size_t)snprintf(words + used, sizeof words - used, "w%d", i);
+        for (int d = 0; d < 26; d++)
+            used +=
+                (size_t)snprintf(words + used, sizeof words - used, " %d", (i * d * 7 + d) % 13);
+        words[used++] = '\n';
+        if (i < ANCHOR_WORDS - 2)
+            rated_used +=
+                (size_t)snprintf(rated + rated_used, sizeof rated - rated_used,
+                                 "emotion,w%d,%g,0.%d,-0.%d\n", i, i / 40.0, i % 7, i % 5);
+    }
+    sim_disk_file_put(run->disk, ANCHOR_WORDS_PATH, words, used);
+    sim_disk_file_put(run->disk, ANCHOR_RATED_PATH, rated, rated_used);
+}
+
+static ng_anchor_options anchor_options(void)
+{
+    return (ng_anchor_options){.struct_size = sizeof(ng_anchor_options),
+                               .modalities = 1u << NG_MODALITY_EMOTION,
+                               .path = ANCHOR_RATED_PATH,
+                               .only_file = true,
+                               .fill = NG_ANCHOR_FILL_ALWAYS,
+                               .lambda = 1};
+}
+
+static ng_status anchor_steps(ng_store *store)
+{
+    const ng_anchor_options options = anchor_options();
+    ng_status status = ng_bootstrap(store, ANCHOR_WORDS_PATH, NULL, NULL);
+    if (status == NG_OK)
+        status = ng_anchor(store, &options, NULL);
+    if (status == NG_OK)
+        status = ng_anchor_remove(store, NULL, NULL);
+    return status;
+}
+
+static void anchor_again(ng_store *store)
+{
+    const ng_anchor_options options = anchor_options();
+    ng_anchor_report report;
+    assert_int_equal(ng_bootstrap(store, ANCHOR_WORDS_PATH, NULL, NULL), NG_OK);
+    if (ng_anchor(store, &options, &report) != NG_OK)
+        fail_msg("%s", ng_last_error());
+    assert_int_equal(report.words, ANCHOR_WORDS);
+    assert_int_equal(report.modalities[NG_MODALITY_EMOTION].predicted_count, 2);
+    assert_int_equal(ng_anchor_remove(store, NULL, &report), NG_OK);
+    assert_int_equal(report.words_changed, ANCHOR_WORDS);
+}
+
+static ng_status act_anchor(fault_run *run)
+{
+    return own_store(run, anchor_steps, anchor_again);
+}
+
 /* --- checkpoints --- */
 
 static ng_status act_checkpoint(fault_run *run)
@@ -843,6 +908,7 @@ const nth_scenario nth_scenarios[] = {
     {.name = "stream with grids", .act = nth_stream, .prepare = prepare_named},
     {.name = "load", .act = act_load, .prepare = prepare_load},
     {.name = "weave", .act = act_weave, .prepare = prepare_load},
+    {.name = "anchor", .act = act_anchor, .prepare = prepare_anchor},
     {.name = "first checkpoint", .act = act_checkpoint},
     {.name = "second checkpoint", .act = act_checkpoint, .has_snapshot = true},
     {.name = "check with a snapshot", .act = act_check, .has_snapshot = true},

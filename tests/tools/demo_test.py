@@ -43,6 +43,10 @@ elif what == "weave":
     print(json.dumps({"words": 5, "without_vector": 1, "connections_created": 3,
         "connections_changed": 0, "connections_unchanged": change.get("woven", 5),
         "total_seconds": 0.5}))
+elif what == "anchor":
+    print(json.dumps({"modalities": [{"modality": "emotion", "space": "emotional", "found": 190,
+        "others": "predicted", "axes": [{"name": "valence", "r2": 0.81}]},
+        {"modality": "sound", "space": "temporal", "found": 3, "others": "left out", "axes": []}]}))
 elif what == "similarity":
     print("coffee", "tea", *change.get("fused", ["0.7", "0.6", "0.8", "0.6", ""]), sep="\\t")
 elif what == "get":
@@ -51,8 +55,9 @@ elif what == "path":
     print(change.get("path", "dog -Hypernym-> canine -Hypernym-> animal"))
 elif what == "neighbors":
     after = "log" in change and "check" in open(os.path.join(place, "log")).read()
+    like = change.get("like", "furious") if "emotional" in rest else "near4"
     for i in range(10):
-        print(i, "other" if after and i == 9 else f"near{i}", sep="\\t")
+        print(i, "other" if after and i == 9 else like if i == 4 else f"near{i}", sep="\\t")
 elif what == "check":
     sys.exit(change.get("check", 0))
 '''
@@ -79,7 +84,8 @@ class Demo(unittest.TestCase):
         self.assertEqual((code, err), (0, ""))
         for text in ("341,479 words in 1.5 s, 227,653 a second; peak memory 1 MiB",
                      "they explain 37.5 % of the variance", "same answers after reopening: yes",
-                     "dog -Hypernym-> canine -Hypernym-> animal", "Set-up and build", "serve"):
+                     "dog -Hypernym-> canine -Hypernym-> animal", "Set-up and build", "serve",
+                     "emotion -> emotional: 190 anchors; of words held out it explains valence 81 %;"):
             self.assertIn(text, out)
 
     def test_fewer_words(self):
@@ -114,6 +120,9 @@ class Demo(unittest.TestCase):
         self.expect_failure("only 7 connections were woven between 4 words", woven=4)
         self.expect_failure("coffee was not woven to any word", get="label coffee")
         self.expect_failure("coffee and tea have no fused similarity", fused=["0.0"])
+
+    def test_nothing_like_angry(self):
+        self.expect_failure("no word like angry", like="near4")
 
     def test_no_path(self):
         self.expect_failure("there is no path from dog to animal", path="dog")
