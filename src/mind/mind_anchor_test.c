@@ -167,12 +167,12 @@ static void test_file_errors(void **state)
     char text[8192] = "emotion\t";
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         refuse(t, files[i][0], NG_E_FORMAT, files[i][1]);
-    memset(text + 8, 'a', NGI_LABEL_BYTES_MAX + 1);
-    strcpy(text + 8 + NGI_LABEL_BYTES_MAX + 1, "\t0\t0\t0\n");
-    refuse(t, text, NG_E_FORMAT, "line 1: the word is longer than 1024 bytes");
-    memset(text + 8, 'a', 6000);
-    strcpy(text + 6008, "\t0\t0\t0\n");
-    refuse(t, text, NG_E_FORMAT, "line 1: the word is longer than 1024 bytes");
+    static const size_t lengths[] = {NGI_LABEL_BYTES_MAX + 1, 6000};
+    for (size_t i = 0; i < 2; i++) {
+        memset(text + 8, 'a', lengths[i]);
+        memcpy(text + 8 + lengths[i], "\t0\t0\t0\n", 8);
+        refuse(t, text, NG_E_FORMAT, "line 1: the word is longer than 1024 bytes");
+    }
     ngi_anchors anchors = {0};
     assert_int_equal(ngi_anchors_read(&t->mem, &t->os, testing_path(t, "absent"), &anchors),
                      NG_E_NOT_FOUND);
