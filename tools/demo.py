@@ -27,6 +27,9 @@ QUESTIONS = (
      ["similarity", "--fused", "coffee", "tea"]),
     ("the neighbours that coffee was woven to",
      ["get", "coffee", "--connections", "--limit", "10"]),
+    ("like a dog in meaning, near it in the abstract space and a kind of it: one list, with reasons",
+     ["query", "dog", "--near", "abstract@dog", "--through", "hypernym,hyponym", "--hops", "2",
+      "--weights", "relation=0.5", "--limit", "10"]),
     ("the words nearest to cat in the abstract space",
      ["neighbors", "cat", "--space", "abstract", "--limit", "10"]),
     ("the words nearest to angry in the emotional space",
@@ -157,6 +160,10 @@ class Demo:
             elif arguments[0] == "get":
                 if not any("coffee -SimilarTo-> " in row for row in rows):
                     raise Failure("coffee was not woven to any word")
+            elif "--through" in arguments:
+                hits = [row for row in rows if not row.startswith(" ")]
+                if len(hits) != 10 or not any("-Hypernym->" in row for row in rows):
+                    raise Failure("no ten answers by meaning, space and relation with a reason")
             elif len(rows) != 10:
                 raise Failure(f"'{' '.join(arguments)}' gave {len(rows)} answers and not 10")
             elif "emotional" in arguments:
@@ -200,9 +207,11 @@ def heading(text):
 def show_rows(answer):
     """Rows with tabs between their cells, as columns."""
     rows = [line.split("\t") for line in answer.decode().splitlines()]
-    widths = [max(map(len, column)) for column in zip(*rows)]
+    full = max(map(len, rows), default=0)
+    widths = [max(map(len, column)) for column in zip(*(r for r in rows if len(r) == full))]
     for row in rows:
-        print("  " + "  ".join(map(str.ljust, row, widths)).rstrip())
+        cells = map(str.ljust, row, widths) if len(row) == full else row
+        print("  " + "  ".join(cells).rstrip())
 
 
 def mebibytes(count):
