@@ -87,6 +87,7 @@ struct cli_context {
 
 extern const cli_command cli_command_load;
 extern const cli_command cli_command_query;
+extern const cli_command cli_command_feedback;
 extern const cli_command cli_command_similarity;
 extern const cli_command cli_command_odd;
 extern const cli_command cli_command_path;

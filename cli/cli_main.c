@@ -20,17 +20,23 @@
 #define MAIN_NEAR_MAX 2 /* edits between what was typed and what is suggested */
 
 const cli_command *const cli_commands[] = {
-    &cli_command_load,       &cli_command_query,      &cli_command_similarity,
-    &cli_command_odd,        &cli_command_path,       &cli_command_get,
-    &cli_command_put,        &cli_command_rm,         &cli_command_link,
-    &cli_command_unlink,     &cli_command_connection, &cli_command_connections,
-    &cli_command_apply,      &cli_command_ls,         &cli_command_count,
-    &cli_command_find,       &cli_command_index,      &cli_command_neighbors,
-    &cli_command_grid,       &cli_command_clusters,   &cli_command_fields,
-    &cli_command_stats,      &cli_command_hash,       &cli_command_check,
-    &cli_command_checkpoint, &cli_command_backup,     &cli_command_restore,
-    &cli_command_follow,     &cli_command_blackbox,   &cli_command_serve,
-    &cli_command_help,       &cli_command_version,    NULL,
+    &cli_command_load,        &cli_command_query,
+    &cli_command_feedback,    &cli_command_similarity,
+    &cli_command_odd,         &cli_command_path,
+    &cli_command_get,         &cli_command_put,
+    &cli_command_rm,          &cli_command_link,
+    &cli_command_unlink,      &cli_command_connection,
+    &cli_command_connections, &cli_command_apply,
+    &cli_command_ls,          &cli_command_count,
+    &cli_command_find,        &cli_command_index,
+    &cli_command_neighbors,   &cli_command_grid,
+    &cli_command_clusters,    &cli_command_fields,
+    &cli_command_stats,       &cli_command_hash,
+    &cli_command_check,       &cli_command_checkpoint,
+    &cli_command_backup,      &cli_command_restore,
+    &cli_command_follow,      &cli_command_blackbox,
+    &cli_command_serve,       &cli_command_help,
+    &cli_command_version,     NULL,
 };
 
 const cli_command *cli_command_named(const char *name)
