@@ -854,8 +854,10 @@ static void test_it_lasts(void **state)
     char path[] = "/tmp/ng_feedback_XXXXXX";
     (void)state;
     assert_non_null(mkdtemp(path));
-    char store_path[64], command[96];
+    char store_path[64], copies[64], restored[64], command[96];
     snprintf(store_path, sizeof store_path, "%s/store", path);
+    snprintf(copies, sizeof copies, "%s/copies", path);
+    snprintf(restored, sizeof restored, "%s/restored", path);
     shop s = {0};
     ASSERT_OK(ng_open(store_path, NULL, &s.store));
     shop_fill(&s);
@@ -884,9 +886,20 @@ static void test_it_lasts(void **state)
     }
     ng_check_report report;
     ASSERT_OK(ng_check(s.store, &report));
+    ASSERT_OK(ng_backup(s.store, copies, NULL, NULL));
     ASSERT_OK(ng_feedback_undo(s.store, 1, NULL, NULL));
     assert_int_equal(best(s.store, "coffee"), s.tea);
     ng_query_result_destroy(asked);
+    ASSERT_OK(ng_close(s.store));
+    ASSERT_OK(ng_restore(copies, restored, NULL, NULL)); /* from before it was taken back */
+    const ng_open_options reading = {.struct_size = sizeof reading, .flags = NG_OPEN_READ_ONLY};
+    ASSERT_OK(ng_open(restored, &reading, &s.store));
+    assert_int_equal(best(s.store, "coffee"), s.milk);
+    assert_int_equal(count_given(s.store), 1);
+    ng_feedback_result *result = NULL;
+    options = plain("coffee", NG_FEEDBACK_NEGATIVE, s.milk);
+    ASSERT_FAILS(ng_feedback(s.store, &options, NULL, &result), NG_E_READ_ONLY, "");
+    ASSERT_FAILS(ng_feedback_undo(s.store, 1, NULL, NULL), NG_E_READ_ONLY, "");
     ASSERT_OK(ng_close(s.store));
     snprintf(command, sizeof command, "rm -rf %s", path);
     assert_int_equal(system(command), 0);
