@@ -91,6 +91,7 @@ extern const cli_command cli_command_load;
 extern const cli_command cli_command_weave;
 extern const cli_command cli_command_anchor;
 extern const cli_command cli_command_query;
+extern const cli_command cli_command_feedback;
 extern const cli_command cli_command_similarity;
 extern const cli_command cli_command_odd;
 extern const cli_command cli_command_path;

@@ -24,6 +24,7 @@ const cli_command *const cli_commands[] = {
     &cli_command_weave,
     &cli_command_anchor,
     &cli_command_query,
+    &cli_command_feedback,
     &cli_command_similarity,
     &cli_command_odd,
     &cli_command_path,

@@ -20,7 +20,7 @@
 
 #define QUERY_REMOVE_MAX 24u
 #define QUERY_SUGGEST_MAX 10u
-#define QUERY_COLUMNS_MAX (5 + NG_SPACE_COUNT)
+#define QUERY_COLUMNS_MAX (6 + NG_SPACE_COUNT)
 
 enum {
     QUERY_REMOVE = CLI_OPTION_FIRST,
@@ -68,6 +68,7 @@ static void query_json_hits(const cli_context *context, cli_json *json,
         cli_json_u64(json, "id", hit->id);
         cli_json_text(json, "label", hit->label);
         cli_json_double(json, "score", hit->score);
+        cli_json_double(json, "prior", hit->prior);
         if (request->options.spaces != 0)
             query_json_coordinates(json, hit);
         if (request->options.why) {
@@ -89,6 +90,7 @@ static void query_json(const cli_context *context, const query_request *request,
     cli_json_begin(&json, stdout);
     cli_json_object(&json, NULL);
     cli_json_text(&json, "query", text);
+    cli_json_text(&json, "signal", result->signal);
     cli_query_json_terms(context, &json, result);
     cli_query_json_spellings(&json, result, request->options.suggest > 0);
     query_json_hits(context, &json, request, result);
@@ -126,6 +128,14 @@ static void query_coordinates(cli_table *table, const query_request *request,
     }
 }
 
+static bool query_has_prior(const ng_query_result *result)
+{
+    for (size_t i = 0; i < result->hit_count; i++)
+        if (result->hits[i].prior < 0 || result->hits[i].prior > 0)
+            return true;
+    return false;
+}
+
 static void query_text(const cli_context *context, const query_request *request, const char *text,
                        const ng_query_result *result)
 {
@@ -133,6 +143,7 @@ static void query_text(const cli_context *context, const query_request *request,
         {"query", false}, {"rank", true}, {"label", false}, {"score", true}, {"id", true}};
     /* In a pipe the rows of many queries are told apart by their first column. */
     bool named = request->many && !context->terminal;
+    bool has_prior = query_has_prior(result);
     cli_column shown[QUERY_COLUMNS_MAX];
     size_t count = named ? 5 : 4;
     cli_table table;
@@ -141,6 +152,8 @@ static void query_text(const cli_context *context, const query_request *request,
     for (unsigned space = 0; space < NG_SPACE_COUNT; space++)
         if ((request->options.spaces & 1u << space) != 0)
             shown[count++] = (cli_column){ng_space_name((ng_space)space), false};
+    if (has_prior)
+        shown[count++] = (cli_column){"prior", true};
     cli_table_init(&table, shown, count);
     for (size_t i = 0; i < result->hit_count; i++) {
         const ng_query_hit *hit = &result->hits[i];
@@ -152,6 +165,8 @@ static void query_text(const cli_context *context, const query_request *request,
         cli_table_cell(&table, "%.4f", hit->score);
         cli_table_cell(&table, "%" PRIu64, hit->id);
         query_coordinates(&table, request, hit);
+        if (has_prior)
+            cli_table_cell(&table, "%+.4f", hit->prior);
         query_why(context, &table, hit);
     }
     if (request->many)

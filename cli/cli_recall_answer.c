@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RECALL_COLUMNS_MAX (6 + NG_RECALL_PART_COUNT + NG_SPACE_COUNT)
+#define RECALL_COLUMNS_MAX (7 + NG_RECALL_PART_COUNT + NG_SPACE_COUNT)
 
 /* What one answer is printed with. */
 typedef struct recall_view {
@@ -19,6 +19,7 @@ typedef struct recall_view {
     const cli_recall *recall;
     const char *text; /* NULL = none */
     bool shows[NG_RECALL_PART_COUNT];
+    bool has_prior; /* of any hit */
     const ng_recall_result *result;
 } recall_view;
 
@@ -48,6 +49,8 @@ static void recall_json_hit(const recall_view *view, cli_json *json, size_t i)
     for (int part = 0; part < NG_RECALL_PART_COUNT; part++)
         if (view->shows[part])
             cli_json_double(json, ng_recall_part_name((ng_recall_part)part), hit->parts[part]);
+    if (view->shows[NG_RECALL_MEANING])
+        cli_json_double(json, "prior", hit->prior);
     if (view->shows[NG_RECALL_SPACE])
         cli_json_double(json, "distance", hit->distance);
     if (hit->spaces != 0) {
@@ -96,6 +99,7 @@ static void recall_json(const recall_view *view)
     cli_json_begin(&json, stdout);
     cli_json_object(&json, NULL);
     cli_json_text(&json, "query", view->text);
+    cli_json_text(&json, "signal", result->signal);
     cli_query_json_terms(view->context, &json, &words);
     cli_query_json_spellings(&json, &words, view->recall->options.suggest > 0);
     cli_json_array(&json, "hits");
@@ -198,6 +202,8 @@ static size_t recall_columns(const recall_view *view, bool named,
     for (unsigned space = 0; space < NG_SPACE_COUNT; space++)
         if ((spaces & 1u << space) != 0)
             columns[count++] = (cli_column){ng_space_name((ng_space)space), false};
+    if (view->has_prior)
+        columns[count++] = (cli_column){"prior", true};
     return count;
 }
 
@@ -227,6 +233,8 @@ static void recall_text(const recall_view *view, bool many)
         for (unsigned space = 0; space < NG_SPACE_COUNT; space++)
             if ((spaces & 1u << space) != 0)
                 recall_place(&table, hit, space);
+        if (view->has_prior)
+            cli_table_cell(&table, "%+.4f", hit->prior);
         recall_path(view, &table, hit);
     }
     if (many)
@@ -276,6 +284,8 @@ int cli_recall_answer(const cli_context *context, const cli_recall *recall, cons
         return cli_fail(context, cli_exit_of(status), "%s%s", where, ng_last_error());
     }
     view.result = result;
+    for (size_t i = 0; i < result->hit_count; i++)
+        view.has_prior |= result->hits[i].prior < 0 || result->hits[i].prior > 0;
     if (context->json)
         recall_json(&view);
     else

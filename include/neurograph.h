@@ -2251,7 +2251,10 @@ typedef struct ng_query_hit {
     size_t why_count;
     uint8_t spaces; /**< of options.spaces, those that `coordinates` has */
     float coordinates[NG_SPACE_COUNT][NG_AXIS_COUNT];
+    double prior; /**< what feedback on this question has added to the score; 0 = none */
 } ng_query_hit;
+
+#define NG_SIGNAL_ROOM 37
 
 typedef struct ng_query_result {
     const ng_query_hit *hits;
@@ -2265,12 +2268,14 @@ typedef struct ng_query_result {
     size_t unknown_count; /**< terms with id 0, or without a vector */
     uint64_t candidates;  /**< vectors compared */
     double seconds;
+    char signal[NG_SIGNAL_ROOM]; /**< names this answer in ng_feedback: a UUID of version 8 */
 } ng_query_result;
 
 /** Answers a text: "cat", "strong coffee", "king - man + woman" (operators stand between blanks),
  *  "2*coffee + tea" (weights), "\"ice cream\" + cold" (a phrase taken whole or not at all).
  *  Words are case-folded; phrases that are labels ("ice cream") are taken whole, longest first.
- *  The score is the cosine with the sum of the normalised vectors of the terms.
+ *  The score is the cosine with the sum of the normalised vectors of the terms, and what ng_feedback
+ *  has added to it for this question, with which a token without a vector may be a hit as well.
  *
  *  When none of the words is known, each is answered from the label whose spelling is nearest, if one
  *  is within a distance of 1 (words of 2 to 4 code points) or 2 (up to 64): of equally near ones
@@ -2407,7 +2412,7 @@ typedef struct ng_recall_options {
 typedef struct ng_recall_hit {
     ng_token_id id;
     const char *label; /**< empty without one */
-    double score;      /**< sum of weight x part / sum of weights, above 0, at most 1 */
+    double score;      /**< sum of weight x part / sum of weights, at most 1, + prior; above 0 */
     double parts[NG_RECALL_PART_COUNT]; /**< NaN where it is not asked for, or the token has none */
     double distance; /**< sqrt(sum of w x distance^2 / sum of w): with one place the distance in the
                           space's units; NaN if the token does not have the part */
@@ -2415,11 +2420,12 @@ typedef struct ng_recall_hit {
     size_t path_count;   /**< 0 without the part, or if one of them was deleted meanwhile */
     uint8_t spaces;      /**< that `coordinates` has */
     float coordinates[NG_SPACE_COUNT][NG_AXIS_COUNT];
+    double prior; /**< what feedback on this text or these examples has added; 0 = none */
 } ng_recall_hit;
 
 /** One step of how the answer was found. */
 typedef struct ng_recall_step {
-    const char *name; /**< "terms", "relation", "plan", "meaning", "space", "score" */
+    const char *name; /**< "terms", "prior", "relation", "plan", "meaning", "space", "score" */
     uint64_t candidates;
     uint64_t microseconds;
     const char *text; /**< one line of English */
@@ -2440,12 +2446,13 @@ typedef struct ng_recall_result {
     uint64_t candidates; /**< tokens whose parts were all measured */
     bool is_exact;       /**< false: max_tokens was reached, or an approximate search was made */
     double seconds;
+    char signal[NG_SIGNAL_ROOM]; /**< as of ng_query_result */
 } ng_recall_result;
 
 /** The tokens with the highest score
- *      sum of weight x part / sum of weights,   over meaning, space and relation,
+ *      sum of weight x part / sum of weights + prior,   over meaning, space and relation,
  *  best first, equal scores by id; a part that a token does not have counts 0, and a token whose
- *  score is 0 is no hit. Exact, unless `effort` or through->max_tokens say otherwise: each part
+ *  score is not above 0 is no hit. The prior is what ng_feedback has learned. Exact, unless `effort` or through->max_tokens say otherwise: each part
  *  yields its best tokens in growing numbers, the other parts of these are looked up, and it ends
  *  when no other token can enter (Fagin, Lotem and Naor 2001, the threshold algorithm); or, where
  *  filter, radius or a required relation leave few tokens, all of those are measured. See
@@ -2465,6 +2472,124 @@ NG_API NG_MUST_USE ng_status ng_recall(const ng_store *store, const ng_recall_op
                                        ng_recall_result **out);
 /** NULL is allowed. */
 NG_API void ng_recall_result_destroy(ng_recall_result *result);
+
+/* ---------------------------------------------------------------------------------------------
+ * Feedback: what was said about an answer changes the next one
+ * ------------------------------------------------------------------------------------------- */
+
+/** What was said: name, value, key, what it does. */
+#define NG_FEEDBACK_TYPE_TABLE(X)                                                                  \
+    X(NG_FEEDBACK_POSITIVE, 1, "positive", "the hit is right: it rises")                           \
+    X(NG_FEEDBACK_NEGATIVE, 2, "negative", "the hit is wrong: it falls")                           \
+    X(NG_FEEDBACK_CORRECTION, 3, "correction", "another token is right: it rises, the hit falls")
+
+typedef enum ng_feedback_type {
+#define NG_FEEDBACK_TYPE_ENUM(name, value, key, text) name = value,
+    NG_FEEDBACK_TYPE_TABLE(NG_FEEDBACK_TYPE_ENUM)
+#undef NG_FEEDBACK_TYPE_ENUM
+} ng_feedback_type;
+
+/** "positive", "negative", "correction"; NULL if it is none. */
+NG_API const char *ng_feedback_type_name(ng_feedback_type type);
+/** Finds a type by its name. Errors: NG_E_INVALID. */
+NG_API NG_MUST_USE ng_status ng_feedback_type_parse(const char *text, ng_feedback_type *out);
+
+/** Feedback on one hit of one answer. Which question is meant, its *cue*, is known by `signal` while
+ *  the answer is among the last 128, or said by `text` or `tokens`, also after a restart; with both
+ *  they must agree. The cue is the set of tokens that were asked for, with their signs and relative
+ *  weights, however they were written: "Dog cat" and "2*cat + 2*dog" are one. */
+typedef struct ng_feedback_options {
+    size_t struct_size;
+    const char *signal; /**< of the answer; NULL = none: feedback on the question as such */
+    const char *text;   /**< as of ng_query */
+    ng_collection_id collection; /**< of its words, as in ng_query_options */
+    bool by_collection;
+    const ng_token_id *tokens; /**< in place of `text`: the examples of a recall, at most 64 */
+    size_t token_count;
+    ng_feedback_type type;
+    ng_token_id hit;     /**< 0 = the first hit of the answer, which must be known by its signal */
+    ng_token_id correct; /**< NG_FEEDBACK_CORRECTION: what the hit should have been */
+    const ng_connection_id *connections; /**< that led to the hit, beside those between it and the
+                                              tokens asked for and those of the answer; at most 32 */
+    size_t connection_count;
+    double strength; /**< above 0, at most 1; 0 = 1 */
+    double limit;    /**< where the prior goes to, in units of score: above 0, at most 1; 0 = 0.2 */
+} ng_feedback_options;
+
+typedef enum ng_feedback_effect_kind {
+    NG_EFFECT_PRIOR = 0,     /**< what is added to the score of `token` */
+    NG_EFFECT_CONNECTION = 1 /**< the confidence of `connection` */
+} ng_feedback_effect_kind;
+
+typedef struct ng_feedback_effect {
+    ng_feedback_effect_kind kind;
+    ng_token_id token;           /**< of a prior */
+    ng_connection_id connection; /**< and its ends and type: */
+    ng_token_id source, target;
+    uint8_t type;
+    double before, after;                     /**< prior -1..1; confidence 0..1 */
+    uint32_t evidence_before, evidence_after; /**< of a connection */
+    bool is_restored; /**< of ng_feedback_undo: `before` holds again; else it was changed since */
+} ng_feedback_effect;
+
+typedef struct ng_feedback_info {
+    uint64_t id; /**< 1, 2, 3, ... in the order in which they were given; 0 = nothing was left to
+                      change, and nothing was written */
+    ng_feedback_type type;
+    char signal[NG_SIGNAL_ROOM];
+    ng_token_id hit, correct;
+    const char *text; /**< the cue, by labels */
+    ng_seq seq;       /**< of its op; 0 = not known, because others wrote all the time */
+    uint64_t time_us; /**< Unix microseconds */
+    uint32_t actor;   /**< of the write */
+    double strength;
+    const ng_feedback_effect *effects;
+    size_t effect_count;
+} ng_feedback_info;
+
+typedef struct ng_feedback_result {
+    const ng_feedback_info *items; /**< one, or a page */
+    size_t count;
+    bool is_repeated; /**< it had been given before, as items[0]: nothing was changed */
+} ng_feedback_result;
+
+/** Says whether a hit was right, and changes what the next answers are, durably, in one op:
+ *
+ *  * the *prior* of the hit for this cue goes half of the way (x strength) to +limit or -limit. It is
+ *    added to the score of this token in every later query or recall with the same cue, and in no
+ *    other. It never leaves -limit..limit, and stays until other feedback or an undo changes it.
+ *  * connections that are the reason of the hit, if they can learn: those between it and the tokens
+ *    that were asked for and not subtracted, those of the path by which a recall reached it, and
+ *    `connections`, 32 at most. The confidence now rises by the learning rate (x strength) and the
+ *    evidence by one, or it falls by half of that. Immutable ones never change.
+ *
+ *  The same feedback (signal, type, hit, correct) again changes nothing; without a signal that is the
+ *  same feedback on the same question. What was given is kept, with its effects, in the collection
+ *  `feedback`, which is made when it is needed: see docs/feedback.md.
+ *
+ *  Owns:    `*out` is the caller's until ng_feedback_result_destroy; it does not need the store.
+ *  Threads: any.
+ *  Errors:  NG_E_INVALID (field, value, range; `signal` and the question do not agree; connection_count),
+ *           NG_E_NOT_FOUND (hit, correct, connection, no word is known; a signal that is not among
+ *           the last 128), NG_E_ABSENT (hit 0 and the answer has none), NG_E_LIMIT (64 priors of a
+ *           cue, 1,000,000 tokens in the collection), NG_E_CONFLICT (write->if_seq; other writers
+ *           changed the same all the time), those of a write.
+ *  Cost:    as of a query by one term, without its pass over the vectors. */
+NG_API NG_MUST_USE ng_status ng_feedback(ng_store *store, const ng_feedback_options *options,
+                                         const ng_write_options *write, ng_feedback_result **out);
+/** Takes feedback back, in one op: every effect whose `after` is still there becomes its `before`, to
+ *  the bit; of the others is_restored is false, and they stay. Afterwards the feedback is gone, and may
+ *  be given again. `out` may be NULL.
+ *  Errors: NG_E_NOT_FOUND, NG_E_CONFLICT as ng_feedback, those of a write. */
+NG_API NG_MUST_USE ng_status ng_feedback_undo(ng_store *store, uint64_t id,
+                                              const ng_write_options *write,
+                                              ng_feedback_result **out);
+/** What was given, newest first: up to `limit` (1..1,000) with ids below `before` (0 = from the
+ *  newest).   Errors: NG_E_INVALID (limit), NG_E_NOMEM.   Cost: O(ids passed over and listed). */
+NG_API NG_MUST_USE ng_status ng_feedback_list(const ng_store *store, uint64_t before, size_t limit,
+                                              ng_feedback_result **out);
+/** NULL is allowed. */
+NG_API void ng_feedback_result_destroy(ng_feedback_result *result);
 
 #ifdef __cplusplus
 }

@@ -54,6 +54,8 @@ static void query_out_rows(ngs_out *out, const ng_store *store, const ngs_query_
             ngs_out_text(out, "null");
         ngs_out_text(out, ",\"score\":");
         ngs_out_float(out, (float)hit->score);
+        ngs_out_text(out, ",\"prior\":");
+        ngs_out_float(out, (float)hit->prior);
         ngs_out_text(out, ",\"entity_type\":");
         ngs_query_out_entity(out, &rows[i].record);
         ngs_out_text(out, ",\"coordinates\":");
@@ -154,12 +156,10 @@ static void query_reply(ngs_request *request, const ngs_query_body *body,
                         const ng_query_result *result, const query_row *rows, uint32_t count)
 {
     const ng_store *store = request->server->store;
-    char uuid[NGS_UUID_CHARS];
     double best = count > 0 ? rows[0].hit->score : 0;
-    ngs_uuid(request->server, uuid);
     ngs_out *out = ngs_reply_data(request, 200);
     ngs_out_text(out, "{\"signal_id\":");
-    ngs_out_string_z(out, uuid);
+    ngs_out_string_z(out, result->signal);
     ngs_out_text(out, ",\"query_text\":");
     ngs_out_string(out, body->text, body->text_bytes);
     ngs_out_text(out, ",\"processing_time_ms\":");

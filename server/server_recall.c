@@ -9,9 +9,8 @@
 
 /* ------------------------------------------------------------------------------------- looking up */
 
-/* The token of a name; false: replied. */
-static bool recall_find(ngs_request *request, ng_collection_id collection,
-                        const ngs_recall_name *name, ng_token_id *out)
+bool ngs_recall_name_find(ngs_request *request, ng_collection_id collection,
+                          const ngs_recall_name *name, ng_token_id *out)
 {
     const ng_store *store = request->server->store;
     bool exists = false;
@@ -32,11 +31,11 @@ static bool recall_find(ngs_request *request, ng_collection_id collection,
     return status == NG_OK;
 }
 
-static bool recall_find_all(ngs_request *request, ng_collection_id collection,
-                            ngs_recall_names *names)
+bool ngs_recall_names_find(ngs_request *request, ng_collection_id collection,
+                           ngs_recall_names *names)
 {
     for (size_t i = 0; i < names->count; i++)
-        if (!recall_find(request, collection, &names->names[i], &names->ids[i]))
+        if (!ngs_recall_name_find(request, collection, &names->names[i], &names->ids[i]))
             return false;
     return true;
 }
@@ -46,13 +45,13 @@ static bool recall_resolve(ngs_request *request, const ngs_query_body *body)
     ngs_recall_body *recall = body->recall;
     ng_collection_id collection =
         body->options.by_collection ? body->options.collection : NG_COLLECTION_SEMANTIC;
-    if (!recall_find_all(request, collection, &recall->tokens) ||
-        !recall_find_all(request, collection, &recall->from))
+    if (!ngs_recall_names_find(request, collection, &recall->tokens) ||
+        !ngs_recall_names_find(request, collection, &recall->from))
         return false;
     for (size_t i = 0; i < recall->options.near_count; i++) {
         const ngs_recall_name *name = &recall->near_names[i];
         if ((name->text != NULL || name->id != 0) &&
-            !recall_find(request, collection, name, &recall->near[i].token))
+            !ngs_recall_name_find(request, collection, name, &recall->near[i].token))
             return false;
     }
     return true;
@@ -123,6 +122,8 @@ static void out_hit(ngs_out *out, const ng_store *store, const ngs_query_body *b
         ngs_out_text(out, "null");
     ngs_out_text(out, ",\"score\":");
     ngs_out_float(out, (float)hit->score);
+    ngs_out_text(out, ",\"prior\":");
+    ngs_out_float(out, (float)hit->prior);
     ngs_out_text(out, ",\"entity_type\":");
     ngs_query_out_entity(out, record);
     ngs_out_text(out, ",\"coordinates\":");
@@ -185,12 +186,10 @@ static void recall_reply(ngs_request *request, const ngs_query_body *body,
 {
     const ng_store *store = request->server->store;
     const ng_query_result words = recall_words(result);
-    char uuid[NGS_UUID_CHARS];
     bool first = true;
-    ngs_uuid(request->server, uuid);
     ngs_out *out = ngs_reply_data(request, 200);
     ngs_out_text(out, "{\"signal_id\":");
-    ngs_out_string_z(out, uuid);
+    ngs_out_string_z(out, result->signal);
     ngs_out_text(out, ",\"query_text\":");
     if (body->text != NULL)
         ngs_out_string(out, body->text, body->text_bytes);
@@ -199,7 +198,7 @@ static void recall_reply(ngs_request *request, const ngs_query_body *body,
     ngs_out_text(out, ",\"processing_time_ms\":");
     ngs_out_fixed3(out, result->seconds * 1e3);
     ngs_out_text(out, ",\"confidence\":");
-    ngs_out_float(out, result->hit_count > 0 ? (float)result->hits[0].score : 0);
+    ngs_out_float(out, result->hit_count > 0 ? (float)fmin(result->hits[0].score, 1) : 0);
     ngs_out_text(out, ",\"interpretation\":\"recall\",\"tokens\":[");
     for (size_t i = 0; i < result->hit_count; i++) {
         ng_token record;

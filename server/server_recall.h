@@ -49,6 +49,17 @@ void ngs_recall_any_collection(ngs_request *request, ngs_query_body *body, ngs_j
 void ngs_recall_explain(ngs_request *request, ngs_query_body *body, ngs_json_value value);
 void ngs_recall_effort(ngs_request *request, ngs_query_body *body, ngs_json_value value);
 
+/** Reads a word or an id, or an array of them. */
+void ngs_recall_name_read(ngs_request *request, ngs_json_value value, const char *field,
+                          ngs_recall_name *out);
+void ngs_recall_names_read(ngs_request *request, ngs_json_value value, const char *field,
+                           ngs_recall_names *out);
+/** The token of a name, or of each; false: replied. */
+bool ngs_recall_name_find(ngs_request *request, ng_collection_id collection,
+                          const ngs_recall_name *name, ng_token_id *out);
+bool ngs_recall_names_find(ngs_request *request, ng_collection_id collection,
+                           ngs_recall_names *names);
+
 /** Answers a query that has one of them, and replies. Its collection was looked up. */
 void ngs_recall(ngs_request *request, ngs_query_body *body);
 

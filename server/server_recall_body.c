@@ -65,8 +65,8 @@ static unsigned recall_members(ngs_request *request, ngs_query_body *body, ngs_j
 
 /* ---------------------------------------------------------------------------- tokens and vectors */
 
-static void recall_name(ngs_request *request, ngs_json_value value, const char *field,
-                        ngs_recall_name *out)
+void ngs_recall_name_read(ngs_request *request, ngs_json_value value, const char *field,
+                          ngs_recall_name *out)
 {
     if (ngs_json_type_of(value) == NGS_JSON_STRING)
         ngs_read_string(request, value, field, &out->text, &out->bytes);
@@ -76,8 +76,8 @@ static void recall_name(ngs_request *request, ngs_json_value value, const char *
         ngs_wrong_type(request, value, field, "a word or an id");
 }
 
-static void recall_names(ngs_request *request, ngs_json_value value, const char *field,
-                         ngs_recall_names *out)
+void ngs_recall_names_read(ngs_request *request, ngs_json_value value, const char *field,
+                           ngs_recall_names *out)
 {
     ngs_json_walk walk;
     ngs_json_value element;
@@ -93,7 +93,7 @@ static void recall_names(ngs_request *request, ngs_json_value value, const char 
             return;
         }
         snprintf(inner, sizeof inner, "%s[%zu]", field, out->count);
-        recall_name(request, element, inner, &out->names[out->count++]);
+        ngs_recall_name_read(request, element, inner, &out->names[out->count++]);
     }
     if (out->count == 0)
         ngs_problem(request, field, "value_error", "the array is empty");
@@ -104,7 +104,7 @@ void ngs_recall_tokens(ngs_request *request, ngs_query_body *body, ngs_json_valu
     ngs_recall_body *recall = recall_of(body);
     if (recall == NULL)
         return;
-    recall_names(request, value, "body.tokens", &recall->tokens);
+    ngs_recall_names_read(request, value, "body.tokens", &recall->tokens);
     recall->options.tokens = recall->tokens.ids;
     recall->options.token_count = recall->tokens.count;
 }
@@ -169,7 +169,7 @@ static void near_at(ngs_request *request, ngs_query_body *body, ngs_json_value v
 static void near_token(ngs_request *request, ngs_query_body *body, ngs_json_value value,
                        const char *field, size_t at)
 {
-    recall_name(request, value, field, &body->recall->near_names[at]);
+    ngs_recall_name_read(request, value, field, &body->recall->near_names[at]);
 }
 
 static void near_scale(ngs_request *request, ngs_query_body *body, ngs_json_value value,
@@ -238,7 +238,7 @@ static void through_from(ngs_request *request, ngs_query_body *body, ngs_json_va
 {
     ngs_recall_names *from = &body->recall->from;
     (void)at;
-    recall_names(request, value, field, from);
+    ngs_recall_names_read(request, value, field, from);
     body->recall->through.from = from->ids;
     body->recall->through.from_count = from->count;
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Loads word vectors and WordNet into a store, asks, reopens the store and compares the answers.
+Then feedback changes an answer, and is taken back.
 
 Everything goes through the command `neurograph`, and each command opens and closes the store. The
 demo ends with 1 if a count is wrong, an answer is missing, or an answer changed after reopening.
@@ -187,6 +188,29 @@ class Demo:
             changed = [" ".join(a) for (_, a), x, y in zip(QUESTIONS, answers, again) if x != y]
             raise Failure("other answers after reopening: " + "; ".join(changed))
 
+    def feedback(self, answers):
+        """The last of ten answers is said to be the right one; then that is taken back."""
+        number, question = next((i, a) for i, (_, a) in enumerate(QUESTIONS) if a[1] == "coffee")
+        labels = [row.split("\t")[1] for row in answers[number].decode().splitlines()]
+        heading(f"\"{labels[-1]}\" should have been the answer to \"coffee\"")
+        began = time.monotonic()
+        given = json.loads(self.run(["feedback", "coffee", labels[0], "--correct", labels[-1],
+                                     "--prior-limit", "1", "--json"]))
+        for effect in given["effects"]:
+            name = effect["token"]["label"] if effect["kind"] == "prior" else effect["type"]
+            print(f"  {name}: {effect['before']:.2f} -> {effect['after']:.2f}")
+        changed = self.run(question)
+        show_rows(changed)
+        self.run(["feedback", "--undo", str(given["id"])])
+        again = self.run(question, show=False)
+        first = changed.decode().split("\t")[1]
+        print(f"  the same answers as before: {'yes' if again == answers[number] else 'no'}")
+        self.times.append(("Feedback", time.monotonic() - began))
+        if first != labels[-1]:
+            raise Failure(f"after feedback the first answer is {first} and not {labels[-1]}")
+        if again != answers[number]:
+            raise Failure("other answers after feedback was taken back")
+
     def finish(self):
         heading("How long it took")
         for title, seconds in self.times:
@@ -244,6 +268,7 @@ def main(arguments=None):
         answers = demo.ask(show=True)
         demo.judge(answers)
         demo.reopen(answers)
+        demo.feedback(answers)
     except Failure as failure:
         print(f"demo: FAILED: {failure}", file=sys.stderr)
         return 1

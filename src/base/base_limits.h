@@ -97,4 +97,16 @@
 #define NGI_RECALL_STEPS_MAX                                                                       \
     64 /* of a plan: a batch of each part in each of 16 rounds, and a few */
 
+/* Of feedback. */
+#define NGI_FEEDBACK_TOKENS_MAX 1000000u /* cues and what was given: each is a token */
+#define NGI_FEEDBACK_PRIORS_MAX 64       /* of one cue: each is measured by every query with it */
+#define NGI_FEEDBACK_LINKS_MAX 32        /* connections that one feedback teaches */
+#define NGI_FEEDBACK_LIMIT_DEFAULT 0.2   /* of a prior, in units of score */
+#define NGI_FEEDBACK_LIMIT_MAX 1.0       /* a score has no more */
+#define NGI_FEEDBACK_RATE 0.5            /* how far one feedback of full strength goes */
+#define NGI_FEEDBACK_LIST_MAX 1000       /* on one page */
+#define NGI_FEEDBACK_ATTEMPTS 64         /* before other writers are too many */
+#define NGI_ANSWERS_MAX 128    /* that a signal alone can name: 190 kB once there is one */
+#define NGI_ANSWER_HITS_MAX 10 /* of each, with their paths: as many as a page has */
+
 #endif

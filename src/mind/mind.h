@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* What api/ may call: real data in (bootstrap), answers by meaning (query), and by
- * meaning, space and relation together (recall). */
+ * meaning, space and relation together (recall), and what was said of them (feedback). */
 #ifndef NGI_MIND_H
 #define NGI_MIND_H
 
@@ -47,5 +47,17 @@ NG_MUST_USE ng_status ngi_mind_recall(const ng_store *store, const ng_recall_opt
                                       ng_recall_result **out);
 /** NULL is allowed. */
 void ngi_mind_recall_result_destroy(ng_recall_result *result);
+
+/** As ng_feedback and its kin; struct sizes and write options are checked. */
+NG_MUST_USE ng_status ngi_mind_feedback(ng_store *store, const ng_feedback_options *options,
+                                        const ng_write_options *write, ng_feedback_result **out);
+/** `out` may be NULL. */
+NG_MUST_USE ng_status ngi_mind_feedback_undo(ng_store *store, uint64_t id,
+                                             const ng_write_options *write,
+                                             ng_feedback_result **out);
+NG_MUST_USE ng_status ngi_mind_feedback_list(const ng_store *store, uint64_t before, size_t limit,
+                                             ng_feedback_result **out);
+/** NULL is allowed. */
+void ngi_mind_feedback_result_destroy(ng_feedback_result *result);
 
 #endif

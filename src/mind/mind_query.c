@@ -8,8 +8,10 @@
 #include "mind/mind_query.h"
 
 #include "mind/mind_text.h"
+#include "store/store_recall.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define QUERY_ATTEMPTS 4
@@ -209,38 +211,116 @@ static ng_status query_sum(query_job *job)
     return status;
 }
 
+/* --- the best -------------------------------------------------------------------------------- */
+
+static int query_by_score(const void *a, const void *b)
+{
+    const ng_score *left = a, *right = b;
+    if (left->score != right->score)
+        return left->score > right->score ? -1 : 1;
+    return left->id < right->id ? -1 : left->id > right->id;
+}
+
+static void query_filter(const query_job *job, ng_filter *filter)
+{
+    *filter = (ng_filter){.struct_size = sizeof *filter};
+    if (job->options.filter != NULL)
+        *filter = *job->options.filter;
+    if (!filter->by_collection && filter->collection_count == 0) {
+        filter->collection = job->options.collection;
+        filter->by_collection = true;
+    }
+    filter->spaces_all |= job->options.spaces;
+}
+
+/* Tokens with a prior, whose scores are not their cosines alone. Returns how many. */
+static size_t query_listed(const query_job *job, ng_token_id out[NGI_FEEDBACK_PRIORS_MAX])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < job->cue.prior_count; i++) {
+        bool is_left_out = false;
+        for (size_t j = 0; j < job->exclude_count && !job->options.include_query_words; j++)
+            is_left_out |= job->exclude[j] == job->cue.priors[i].id;
+        if (!is_left_out)
+            out[count++] = job->cue.priors[i].id;
+    }
+    return count;
+}
+
+/* Scores the tokens with a prior one by one; what lacks a vector counts 0, as in a recall. */
+static ng_status query_rank_listed(query_job *job, const ng_filter *filter, const ng_token_id *ids,
+                                   size_t count)
+{
+    const ngi_recall_spec spec = {.direction = job->has_direction ? job->sum : NULL,
+                                  .remove_components = job->options.remove_components,
+                                  .filter = filter};
+    ngi_recall_parts parts[NGI_FEEDBACK_PRIORS_MAX];
+    ngi_recall_probe *probe = NULL;
+    ng_status status = ngi_store_recall_open(job->store, &spec, &probe);
+    if (status == NG_OK)
+        status = ngi_store_recall_measure(probe, ids, count, parts);
+    ngi_store_recall_close(probe);
+    for (size_t i = 0; i < count && status == NG_OK; i++) {
+        bool has_cosine = parts[i].is_found && !isnan(parts[i].cosine);
+        double prior = NGI_PRIOR_UNIT * ngi_cue_prior_of(&job->cue, ids[i]);
+        job->candidates += has_cosine;
+        if (has_cosine || (parts[i].is_found && prior > 0))
+            job->scores[job->score_count++] =
+                (ng_score){.id = ids[i], .score = (has_cosine ? parts[i].cosine : 0) + prior};
+    }
+    return status;
+}
+
+/* The nearest of the tokens without a prior; `listed` have one. */
+static ng_status query_rank_others(query_job *job, const ng_filter *filter,
+                                   const ng_token_id *listed, size_t listed_count)
+{
+    ng_token_id exclude[sizeof job->exclude / sizeof *job->exclude + NGI_FEEDBACK_PRIORS_MAX];
+    const ng_vector_options options = {.struct_size = sizeof options,
+                                       .remove_components = job->options.remove_components,
+                                       .filter = filter,
+                                       .exclude = exclude,
+                                       .exclude_count =
+                                           listed_count + (job->options.include_query_words
+                                                               ? 0
+                                                               : job->exclude_count)};
+    memcpy(exclude, listed, listed_count * sizeof *exclude);
+    memcpy(exclude + listed_count, job->exclude, job->exclude_count * sizeof *exclude);
+    return ngi_store_vector_nearest_prepared(job->store, job->sum, job->dimensions, &options,
+                                             job->scores, job->options.limit, &job->score_count,
+                                             &job->candidates);
+}
+
+/* A prior changes the scores of a few tokens that are known: these are measured, the others ranked
+ * without them, and so the best of both are the best of all. */
 static ng_status query_rank(query_job *job)
 {
-    ng_filter filter = {.struct_size = sizeof filter};
-    if (job->options.filter != NULL)
-        filter = *job->options.filter;
-    if (!filter.by_collection && filter.collection_count == 0) {
-        filter.collection = job->options.collection;
-        filter.by_collection = true;
-    }
-    filter.spaces_all |= job->options.spaces;
-    ng_vector_options options = {.struct_size = sizeof options,
-                                 .remove_components = job->options.remove_components,
-                                 .filter = &filter};
+    ng_token_id listed[NGI_FEEDBACK_PRIORS_MAX];
+    size_t listed_count = query_listed(job, listed);
+    size_t capacity = job->options.limit + listed_count;
+    ng_filter filter;
     void *block;
-    if (!job->options.include_query_words) {
-        options.exclude = job->exclude;
-        options.exclude_count = job->exclude_count;
-    }
     ng_status status =
-        ngi_alloc(job->mem, job->options.limit * sizeof *job->scores, "hits of a query", &block);
+        ngi_alloc(job->mem, capacity * sizeof *job->scores, "hits of a query", &block);
     if (status != NG_OK)
         return status;
     job->scores = block;
-    if (!job->has_direction)
-        return NG_OK; /* the words are known, but there is nothing to compare */
-    status = ngi_store_vector_nearest_prepared(job->store, job->sum, job->dimensions, &options,
-                                               job->scores, job->options.limit, &job->score_count,
-                                               &job->candidates);
-    while (status == NG_OK && job->options.by_threshold && job->score_count > 0 &&
+    job->score_capacity = capacity;
+    query_filter(job, &filter);
+    if (job->has_direction) /* else the words are known, but there is nothing to compare */
+        status = query_rank_others(job, &filter, listed, listed_count);
+    if (status == NG_OK && listed_count > 0)
+        status = query_rank_listed(job, &filter, listed, listed_count);
+    if (status != NG_OK)
+        return status;
+    if (listed_count > 0 && job->score_count > 0)
+        qsort(job->scores, job->score_count, sizeof *job->scores, query_by_score);
+    if (job->score_count > job->options.limit)
+        job->score_count = job->options.limit;
+    while (job->options.by_threshold && job->score_count > 0 &&
            job->scores[job->score_count - 1].score < job->options.threshold)
         job->score_count--;
-    return status;
+    return NG_OK;
 }
 
 ng_status ngi_query_begin(ngi_query_job *job, const ng_store *store, const char *text,
@@ -254,6 +334,8 @@ ng_status ngi_query_begin(ngi_query_job *job, const ng_store *store, const char 
     job->terms = block;
     NGI_TRY(query_parse(job, text));
     NGI_TRY(query_sum(job));
+    ngi_cue_of_terms(&job->cue, job->terms);
+    NGI_TRY(ngi_cue_load(store, &job->cue, NULL));
 out:
     return status;
 }
@@ -265,12 +347,13 @@ void ngi_query_release(ngi_query_job *job)
     ngi_free(job->mem, job->terms, sizeof *job->terms);
     ngi_free(job->mem, job->spellings, job->spelling_capacity * sizeof *job->spellings);
     ngi_free(job->mem, job->sum, job->dimensions * sizeof(double));
-    ngi_free(job->mem, job->scores, job->options.limit * sizeof *job->scores);
+    ngi_free(job->mem, job->scores, job->score_capacity * sizeof *job->scores);
 }
 
 ng_status ngi_query_result(const ngi_query_job *job, ng_query_result **out)
 {
     const ngi_result_request request = {.terms = job->terms,
+                                        .cue = &job->cue,
                                         .scores = job->scores,
                                         .score_count = job->score_count,
                                         .why = job->options.why,
@@ -290,6 +373,14 @@ ng_status ngi_query_result(const ngi_query_job *job, ng_query_result **out)
     return NG_OK;
 }
 
+static void query_remember(const query_job *job, ng_query_result *result)
+{
+    ngi_answer answer = {0};
+    for (size_t i = 0; i < result->hit_count && i < NGI_ANSWER_HITS_MAX; i++)
+        answer.hits[answer.hit_count++].id = result->hits[i].id;
+    ngi_cue_answered(job->store, &job->cue, &answer, result->signal);
+}
+
 static ng_status query_once(const ng_store *store, const char *text,
                             const ng_query_options *options, ng_query_result **out)
 {
@@ -302,6 +393,7 @@ static ng_status query_once(const ng_store *store, const char *text,
     NGI_TRY(ngi_query_begin(&job, store, text, options));
     NGI_TRY(query_rank(&job));
     NGI_TRY(ngi_query_result(&job, &result));
+    query_remember(&job, result);
     result->seconds = (double)(os->monotonic_ns(os) - begin_ns) * 1e-9;
     *out = result;
 out:

@@ -5,6 +5,7 @@
 
 #include "base/base_limits.h"
 #include "mind/mind.h"
+#include "mind/mind_cue.h"
 #include "mind/mind_result.h"
 #include "mind/mind_spelling.h"
 #include "mind/mind_terms.h"
@@ -26,12 +27,14 @@ typedef struct ngi_query_job {
     bool has_direction;
     ng_token_id exclude[2 * NGI_QUERY_TERMS_MAX * NGI_PHRASE_WORDS_MAX];
     size_t exclude_count;
-    ng_score *scores; /* [options.limit] */
-    size_t score_count;
+    ngi_cue cue;
+    ng_score *scores; /* [score_capacity] */
+    size_t score_count, score_capacity;
     uint64_t candidates;
 } ngi_query_job;
 
-/** Takes `text` apart, finds its words or what is spelled like them, and sums their vectors.
+/** Takes `text` apart, finds its words or what is spelled like them, sums their vectors, and reads what
+ *  feedback has learned.
  *  Errors: those of ng_query. Owns: also when it failed, until ngi_query_release. */
 NG_MUST_USE ng_status ngi_query_begin(ngi_query_job *job, const ng_store *store, const char *text,
                                       const ng_query_options *options);

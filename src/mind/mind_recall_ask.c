@@ -295,6 +295,23 @@ static ng_status ask_meaning(ngi_recall_job *job)
     return job->options->tokens != NULL ? ask_tokens(job) : NG_OK;
 }
 
+/* What feedback has learned about it; that of a text was read with it. */
+static ng_status ask_prior(ngi_recall_job *job)
+{
+    const ng_recall_options *options = job->options;
+    ngi_cue *cue = &job->query.cue;
+    uint64_t begin_ns = ngi_recall_now(job);
+    ng_status status = NG_OK;
+    if (options->tokens != NULL) {
+        ngi_cue_of_tokens(cue, options->tokens, options->token_count);
+        status = ngi_cue_load(job->store, cue, NULL);
+    }
+    if (status == NG_OK && cue->prior_count > 0)
+        ngi_recall_explain(job, "prior", cue->prior_count, ngi_recall_now(job) - begin_ns,
+                           "feedback on this question moves %zu tokens", cue->prior_count);
+    return status;
+}
+
 /* --- space and relation ---------------------------------------------------------------------- */
 
 static ng_status ask_place(ngi_recall_job *job, size_t i)
@@ -394,6 +411,7 @@ ng_status ngi_recall_ask(ngi_recall_job *job)
     ng_status status;
     NGI_TRY(ask_options(job));
     NGI_TRY(ask_meaning(job));
+    NGI_TRY(ask_prior(job));
     for (size_t i = 0; i < job->options->near_count; i++)
         NGI_TRY(ask_place(job, i));
     NGI_TRY(ask_left_out(job));

@@ -13,6 +13,9 @@
  * yielded had; when these fused are below the worst hit kept, nothing unseen can enter. Equal is not
  * below: of equal scores the lowest id counts, and that may still come.
  *
+ * A prior of feedback is added to what is fused. The few tokens that have one are measured before
+ * anything else, so the bound of what is unseen needs none.
+ *
  * Invariants: 1. `seen` holds what is left out and what was measured: nothing is measured twice.
  *             2. best[0] is the worst of the hits kept; a heap of `limit` hits is full. */
 #include "mind/mind_recall.h"
@@ -120,7 +123,8 @@ static ng_status rank_score(ngi_recall_job *job, ng_token_id id, const ngi_recal
     hit.parts[NG_RECALL_MEANING] = parts->cosine < 0 ? 0 : parts->cosine;
     hit.parts[NG_RECALL_SPACE] = parts->space;
     hit.parts[NG_RECALL_RELATION] = step != NULL ? step->score : (double)NAN;
-    hit.score = ngi_recall_fuse(job->weights, hit.parts);
+    hit.score = ngi_recall_fuse(job->weights, hit.parts) +
+                NGI_PRIOR_UNIT * ngi_cue_prior_of(&job->query.cue, id);
     job->measured++;
     return rank_is_hit(job, &hit) ? rank_keep(job, &hit) : NG_OK;
 }
@@ -365,11 +369,19 @@ static ng_status rank_wanted(const ngi_recall_job *job, unsigned round, size_t *
     return NG_OK;
 }
 
+static ng_status rank_listed(ngi_recall_job *job)
+{
+    ng_status status = NG_OK;
+    for (size_t i = 0; i < job->query.cue.prior_count && status == NG_OK; i++)
+        status = rank_offer(job, job->query.cue.priors[i].id);
+    return status == NG_OK ? rank_flush(job) : status;
+}
+
 static ng_status rank_by_threshold(ngi_recall_job *job)
 {
     rank_list lists[NG_RECALL_PART_COUNT] = {0};
     unsigned round = 0;
-    ng_status status = NG_OK;
+    ng_status status = rank_listed(job);
     for (int part = 0; part < NG_RECALL_PART_COUNT; part++)
         lists[part].upper = job->weights[part] > 0 ? 1 : 0;
     if (job->direction == NULL)

@@ -76,7 +76,11 @@ static ng_status result_coordinates(const recall_parts *parts, ng_recall_hit *hi
 /* One hit; nothing if the token was deleted since it was found. */
 static ng_status result_hit(recall_parts *parts, const ngi_recall_scored *scored)
 {
-    ng_recall_hit hit = {.id = scored->id, .score = scored->score, .distance = scored->distance};
+    ng_recall_hit hit = {.id = scored->id,
+                         .score = scored->score,
+                         .distance = scored->distance,
+                         .prior =
+                             NGI_PRIOR_UNIT * ngi_cue_prior_of(&parts->job->query.cue, scored->id)};
     memcpy(hit.parts, scored->parts, sizeof hit.parts);
     ng_status status = result_coordinates(parts, &hit);
     if (status == NG_OK)
@@ -154,6 +158,21 @@ static void result_lay_out(const recall_parts *parts, recall_header *header)
     result_lay_out_query(header);
 }
 
+/* Hits and the connections that led to them, for feedback. */
+static void result_remember(const ngi_recall_job *job, ng_recall_result *result)
+{
+    ngi_answer answer = {0};
+    for (size_t i = 0; i < result->hit_count && i < NGI_ANSWER_HITS_MAX; i++) {
+        const ng_recall_hit *hit = &result->hits[i];
+        ngi_answer_hit *kept = &answer.hits[answer.hit_count++];
+        kept->id = hit->id;
+        kept->path_count = (uint32_t)hit->path_count;
+        for (size_t j = 0; j < hit->path_count; j++)
+            kept->path[j] = (uint32_t)hit->path[j].id;
+    }
+    ngi_cue_answered(job->store, &job->query.cue, &answer, result->signal);
+}
+
 static ng_status result_finish(const recall_parts *parts, ng_recall_result **out)
 {
     ngi_recall_job *job = parts->job;
@@ -176,6 +195,7 @@ static ng_status result_finish(const recall_parts *parts, ng_recall_result **out
     header->bytes = bytes;
     header->query = query;
     result_lay_out(parts, header);
+    result_remember(job, &header->result);
     *out = &header->result;
     return NG_OK;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Recalls on random stores against a twin that knows nothing of indexes: every token's parts are
  * computed from raw data (float64 cosines with the projection, distances from raw coordinates, best
- * paths by relaxing all connections hop by hop), fused, and sorted. */
+ * paths by relaxing all connections hop by hop), fused, moved by the priors of feedback that was given
+ * before some of the questions, and taken back after them, and sorted. */
 #include "mind/mind.h"
 
 #include "base/base_limits.h"
@@ -35,7 +36,10 @@ typedef struct twin {
     twin_token tokens[TOKENS_MAX + 1];
     uint32_t token_count;
     ng_connection links[LINKS_MAX];
+    ng_connection_id link_ids[LINKS_MAX];
     size_t link_count;
+    int32_t priors[TOKENS_MAX + 1]; /* of the question that is asked, in 1e-9 */
+    unsigned moved;                 /* hits that a prior moved */
 } twin;
 
 /* What one recall asks, with room for what it points to. */
@@ -133,6 +137,7 @@ static void make_link(twin *w)
     if (status == NG_E_INVALID || status == NG_E_EXISTS)
         return; /* to itself, or there already */
     assert_ok(status);
+    w->link_ids[w->link_count] = id;
     assert_ok(ngi_store_connection_get(w->store, id, &w->links[w->link_count++]));
 }
 
@@ -175,9 +180,12 @@ static void delete_some(twin *w)
         w->tokens[id].alive = false;
     }
     size_t kept = 0;
-    for (size_t i = 0; i < w->link_count; i++)
-        if (w->tokens[w->links[i].source].alive && w->tokens[w->links[i].target].alive)
-            w->links[kept++] = w->links[i];
+    for (size_t i = 0; i < w->link_count; i++) {
+        if (!w->tokens[w->links[i].source].alive || !w->tokens[w->links[i].target].alive)
+            continue;
+        w->link_ids[kept] = w->link_ids[i];
+        w->links[kept++] = w->links[i];
+    }
     w->link_count = kept;
 }
 
@@ -556,7 +564,7 @@ static size_t twin_answer(twin *w, const question *q, expected *out)
             hit.score += isnan(hit.parts[part]) ? 0 : weight * hit.parts[part];
             has = has && ((o->require >> part & 1) == 0 || !isnan(hit.parts[part]));
         }
-        hit.score /= whole;
+        hit.score = hit.score / whole + 1e-9 * w->priors[id];
         if (has && hit.score > 0 && hit.score >= o->threshold && twin_counts(w, q, id))
             out[count++] = hit;
     }
@@ -622,6 +630,7 @@ static void check_steps(const question *q, const ng_recall_result *result)
 static bool is_twin_of(const twin *w, const expected *a, const expected *b)
 {
     return memcmp(a->parts, b->parts, sizeof a->parts) == 0 &&
+           w->priors[a->id] == w->priors[b->id] &&
            memcmp(w->tokens[a->id].vector, w->tokens[b->id].vector, sizeof w->mean) == 0;
 }
 
@@ -665,6 +674,8 @@ static void check(twin *w, const question *q, const ng_recall_result *result)
         assert_close(hit->score, all[at].score);
         assert_close(hit->score, all[i].score);
         assert_close(hit->distance, all[at].distance);
+        assert_close(hit->prior, 1e-9 * w->priors[hit->id]);
+        w->moved += w->priors[hit->id] != 0;
         for (unsigned part = 0; part < NG_RECALL_PART_COUNT; part++)
             assert_close(hit->parts[part], all[at].parts[part]);
         assert_true(i == 0 || result->hits[i - 1].score > hit->score ||
@@ -696,6 +707,54 @@ static void count_plan(plans *plan, const ng_recall_result *result)
     }
 }
 
+/* --- feedback -------------------------------------------------------------------------------- */
+
+static void reload_links(twin *w)
+{
+    for (size_t i = 0; i < w->link_count; i++)
+        assert_ok(ngi_store_connection_get(w->store, w->link_ids[i], &w->links[i]));
+}
+
+/* Says something about a token as an answer to the question. Returns the number of the feedback. */
+static uint64_t give(twin *w, const question *q)
+{
+    static const double limits[] = {0, 1, 0.5}, strengths[] = {0, 1, 0.25};
+    bool is_right = chance(w, 60);
+    ng_feedback_options options = {.struct_size = sizeof options,
+                                   .tokens = q->options.tokens,
+                                   .token_count = q->options.token_count,
+                                   .hit = some_token(w),
+                                   .type = is_right ? NG_FEEDBACK_POSITIVE : NG_FEEDBACK_NEGATIVE};
+    ng_feedback_result *result = NULL;
+    options.limit = limits[below(w, 3)];
+    options.strength = strengths[below(w, 3)];
+    assert_ok(ngi_mind_feedback(w->store, &options, NULL, &result));
+    uint64_t id = result->items[0].id;
+    if (!result->is_repeated && id != 0) {
+        double limit = options.limit > 0 ? options.limit : 0.2;
+        double step = (options.strength > 0 ? options.strength : 1) / 2 *
+                      ((is_right ? limit : -limit) * 1e9 - w->priors[options.hit]);
+        w->priors[options.hit] += (int32_t)(step < 0 ? floor(step) : ceil(step));
+    }
+    bool is_new = !result->is_repeated;
+    ngi_mind_feedback_result_destroy(result);
+    return is_new ? id : 0;
+}
+
+/* Takes it back: everything is as it was. */
+static void take_back(twin *w, uint64_t id)
+{
+    ng_feedback_result *result = NULL;
+    if (id == 0)
+        return;
+    assert_ok(ngi_mind_feedback_undo(w->store, id, NULL, &result));
+    for (size_t i = 0; i < result->items[0].effect_count; i++)
+        assert_true(result->items[0].effects[i].is_restored);
+    ngi_mind_feedback_result_destroy(result);
+}
+
+enum { GIVEN_MAX = 4 };
+
 static void run(twin *w, unsigned rounds, plans *plan)
 {
     question *q = malloc(sizeof *q);
@@ -703,13 +762,20 @@ static void run(twin *w, unsigned rounds, plans *plan)
     for (unsigned i = 0; i < rounds; i++) {
         ng_recall_result *result = NULL;
         uint64_t before = w->random;
+        uint64_t given[GIVEN_MAX] = {0};
         make_question(w, q);
+        for (size_t k = 0; k < GIVEN_MAX && q->options.tokens != NULL && i % 3 != 0; k++)
+            given[k] = give(w, q);
+        reload_links(w);
         ng_status status = ngi_mind_recall(w->store, &q->options, &result);
         if (status != NG_OK)
             fail_msg("round %u, state %llu: %s", i, (unsigned long long)before, ngi_last_error());
         check(w, q, result);
         count_plan(plan, result);
         ngi_mind_recall_result_destroy(result);
+        for (size_t k = GIVEN_MAX; k-- > 0;)
+            take_back(w, given[k]);
+        memset(w->priors, 0, sizeof w->priors);
     }
     free(q);
 }
@@ -737,6 +803,7 @@ static void test_a_store_too_large_for_every_token(void **state)
     twin *w = twin_create(TOKENS_MAX, LINKS_MAX, testing_seed());
     run(w, 400, &plan);
     assert_true(plan.filter > 0 && plan.radius > 0 && plan.relation > 0 && plan.threshold > 50);
+    assert_true(w->moved > 20);
     twin_destroy(w);
 }
 

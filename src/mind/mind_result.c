@@ -86,7 +86,9 @@ static ng_status result_coordinates(const result_parts *parts, ng_query_hit *hit
 
 static ng_status result_hit(result_parts *parts, const ng_score *score)
 {
-    ng_query_hit hit = {.id = score->id, .score = score->score};
+    ng_query_hit hit = {.id = score->id,
+                        .score = score->score,
+                        .prior = NGI_PRIOR_UNIT * ngi_cue_prior_of(parts->request->cue, score->id)};
     ng_status status = NG_OK;
     if (parts->request->spaces != 0)
         status = result_coordinates(parts, &hit);

@@ -5,6 +5,7 @@
 #define NGI_MIND_RESULT_H
 
 #include "mind/mind.h"
+#include "mind/mind_cue.h"
 #include "mind/mind_spelling.h"
 #include "mind/mind_terms.h"
 
@@ -13,6 +14,7 @@
 /** What an answer is made of. */
 typedef struct ngi_result_request {
     const ngi_terms *terms;
+    const ngi_cue *cue;
     const ng_score *scores;
     size_t score_count;
     bool why;

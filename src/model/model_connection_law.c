@@ -59,3 +59,22 @@ void ngi_connection_activate(ng_connection *record, uint32_t now_s)
     if (record->rigidity < UINT8_MAX)
         record->rigidity++;
 }
+
+bool ngi_connection_learn(ng_connection *record, bool succeeded, double share, uint64_t now_us)
+{
+    double step = record->learning_rate / 255.0 * share;
+    if (record->mutability == NG_IMMUTABLE)
+        return false;
+    double confidence = ng_connection_confidence(record, now_us) + (succeeded ? step : -step / 2);
+    uint8_t next = (uint8_t)rint(255.0 * fmin(fmax(confidence, 0), 1));
+    uint16_t evidence = record->evidence_count;
+    if (succeeded && evidence < UINT16_MAX)
+        evidence++;
+    if (next == record->confidence && evidence == record->evidence_count)
+        return false;
+    record->confidence = next;
+    record->evidence_count = evidence;
+    record->last_update = (uint32_t)(now_us / 1000000);
+    record->flags |= NG_CONNECTION_MODIFIED;
+    return true;
+}

@@ -340,6 +340,40 @@ static void test_mutability_names(void **state)
     assert_int_equal(ng_mutability_parse("learnable", NULL), NG_E_INVALID);
 }
 
+static void test_learn(void **state)
+{
+    (void)state;
+    ng_connection record = sample(NG_LEARNABLE);
+    assert_true(ngi_connection_learn(&record, true, 1, US(THEN + 5)));
+    assert_int_equal(record.confidence, 204 + 32);
+    assert_int_equal(record.evidence_count, 1);
+    assert_int_equal(record.last_update, THEN + 5);
+    assert_true(record.flags & NG_CONNECTION_MODIFIED);
+    assert_true(ngi_connection_learn(&record, true, 1, US(THEN + 6)));
+    assert_int_equal(record.confidence, 255);
+    assert_true(ngi_connection_learn(&record, false, 1, US(THEN + 7)));
+    assert_int_equal(record.confidence, 255 - 16);
+    assert_int_equal(record.evidence_count, 2);
+    assert_true(ngi_connection_learn(&record, true, 0.25, US(THEN + 8)));
+    assert_int_equal(record.confidence, 255 - 16 + 8);
+    record.evidence_count = UINT16_MAX;
+    record.confidence = 255;
+    assert_false(ngi_connection_learn(&record, true, 1, US(THEN + 9)));
+    assert_int_equal(record.last_update, THEN + 8);
+    record.confidence = 3;
+    assert_true(ngi_connection_learn(&record, false, 1, US(THEN + 9)));
+    assert_int_equal(record.confidence, 0);
+    assert_false(ngi_connection_learn(&record, false, 1, US(THEN + 10)));
+    record = sample(NG_HYPOTHESIS); /* learns from what is left of it */
+    assert_true(ngi_connection_learn(&record, true, 1, US(THEN + HOUR)));
+    assert_int_equal(record.confidence, 163 + 32); /* 204 x 204 / 255 = 163.2 */
+    record = sample(NG_IMMUTABLE);
+    const ng_connection before = record;
+    assert_false(ngi_connection_learn(&record, false, 1, US(THEN + 5)));
+    assert_false(ngi_connection_learn(&record, true, 1, US(THEN + 5)));
+    assert_memory_equal(&record, &before, sizeof record);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +382,7 @@ int main(void)
         cmocka_unit_test(test_force),
         cmocka_unit_test(test_force_refused),
         cmocka_unit_test(test_activate),
+        cmocka_unit_test(test_learn),
         cmocka_unit_test(test_update_changes_what_is_named),
         cmocka_unit_test(test_update_refused),
         cmocka_unit_test(test_type_and_mutability),

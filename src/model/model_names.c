@@ -116,6 +116,36 @@ const char *ng_recall_part_name(ng_recall_part part)
     }
 }
 
+const char *ng_feedback_type_name(ng_feedback_type type)
+{
+    switch ((int)type) {
+#define NAMES_FEEDBACK(name, value, key, text)                                                     \
+    case value:                                                                                    \
+        return key;
+        NG_FEEDBACK_TYPE_TABLE(NAMES_FEEDBACK)
+#undef NAMES_FEEDBACK
+    default:
+        return NULL;
+    }
+}
+
+ng_status ng_feedback_type_parse(const char *text, ng_feedback_type *out)
+{
+    if (text == NULL || out == NULL)
+        return ngi_fail(NG_E_INVALID, "feedback type: %s is NULL", text == NULL ? "text" : "out");
+    char folded[NAMES_FOLDED_MAX];
+    names_fold(text, folded);
+    for (int type = NG_FEEDBACK_POSITIVE; type <= NG_FEEDBACK_CORRECTION; type++) {
+        if (strcmp(folded, ng_feedback_type_name((ng_feedback_type)type)) == 0) {
+            *out = (ng_feedback_type)type;
+            return NG_OK;
+        }
+    }
+    return ngi_fail(NG_E_INVALID,
+                    "feedback type \"%.*s\" is not one of positive, negative, correction",
+                    NAMES_SHOWN_MAX, text);
+}
+
 const char *ng_memory_part_name(ng_memory_part part)
 {
     switch ((int)part) {

@@ -79,6 +79,10 @@ NG_MUST_USE ng_status ngi_connection_apply_fields(ng_connection *record,
                                                   const ngi_connection_context *context);
 /** As documented at ng_connection_activate. */
 void ngi_connection_activate(ng_connection *record, uint32_t now_s);
+/** What an outcome teaches a connection: its confidence now rises by the learning rate x `share`, and
+ *  its evidence by one, or it falls by half of that. Returns whether anything changed: of an Immutable
+ *  one nothing does. */
+bool ngi_connection_learn(ng_connection *record, bool succeeded, double share, uint64_t now_us);
 /** Of 255, what the confidence loses an hour: 0 = it does not fade. */
 uint8_t ngi_connection_fading(const ng_connection *record);
 /** A record read from a log: whether its values are ones that could have been stored. */

@@ -399,6 +399,7 @@ static void store_free(ng_store *store)
     ngi_buffer_release(mem, &store->given.returned_slots);
     ngi_buffer_release(mem, &store->given.returned_ids);
     ngi_blackbox_close(store->box);
+    ngi_answers_release(&store->answers, mem);
     if (store->path != NULL)
         ngi_free(mem, store->path, strlen(store->path) + 1);
     ngi_cond_destroy(&store->upkeep.wake);
@@ -629,6 +630,13 @@ static ng_status store_init(ng_store *store, ngi_os *os, ngi_mem *mem)
         }
         if (status != NG_OK)
             ngi_mutex_destroy(&store->upkeep.lock);
+    }
+    if (status == NG_OK) {
+        status = ngi_answers_init(&store->answers);
+        if (status != NG_OK) {
+            ngi_cond_destroy(&store->upkeep.wake);
+            ngi_mutex_destroy(&store->upkeep.lock);
+        }
     }
     if (status != NG_OK)
         ngi_rwlock_destroy(&store->index_lock);

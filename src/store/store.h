@@ -141,7 +141,8 @@ typedef enum ngi_link_verb {
     NGI_LINK_CREATE,
     NGI_LINK_UPDATE,
     NGI_LINK_UPSERT,
-    NGI_LINK_ACTIVATE
+    NGI_LINK_ACTIVATE,
+    NGI_LINK_REPLACE /* inside a transaction, by ngi_txn_connection_replace */
 } ngi_link_verb;
 
 typedef struct ngi_link_request {

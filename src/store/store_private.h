@@ -31,6 +31,7 @@
 #include "model/model_token.h"
 #include "os/os_thread.h"
 #include "store/store.h"
+#include "store/store_answers.h"
 #include "store/store_attributes.h"
 #include "store/store_named.h"
 #include "store/store_vector_field.h"
@@ -219,6 +220,7 @@ struct ng_store {
 
     store_cleanup cleanup;
     store_upkeep upkeep;
+    store_answers answers; /* volatile */
 
     atomic_uint stripes[STORE_STRIPES]; /* odd while what belongs to a token of it is changed */
 };

@@ -26,6 +26,11 @@ NG_MUST_USE ng_status ngi_txn_token_delete(ng_txn *txn, const ng_token_id *ids, 
                                            const ng_write_options *write);
 /** `request->write` and what else it says that is not for transactions are checked. */
 NG_MUST_USE ng_status ngi_txn_connection_write(ng_txn *txn, const ngi_link_request *request);
+/** Replaces a record that the transaction sees as `before`, as `after`, with the same ends and type.
+ *  Errors: NG_E_CONFLICT (it is another one by now), NG_E_NOMEM, NG_E_LIMIT. */
+NG_MUST_USE ng_status ngi_txn_connection_replace(ng_txn *txn, ng_connection_id id,
+                                                 const ng_connection *before,
+                                                 const ng_connection *after);
 NG_MUST_USE ng_status ngi_txn_connection_delete(ng_txn *txn, const ng_connection_id *ids,
                                                 size_t count, const ng_write_options *write);
 

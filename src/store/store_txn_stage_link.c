@@ -19,6 +19,7 @@ typedef struct link_undo {
 typedef struct stage_links {
     ng_txn *txn;
     const ngi_link_request *request;
+    const ng_connection *before, *after; /* of a replacement */
     ngi_connection_context context;
     uint32_t *ids; /* handed out, for those that are created, in order */
     uint32_t id_count;
@@ -174,6 +175,21 @@ static ng_status stage_delete(stage_links *job, ng_connection_id id)
     return NG_OK;
 }
 
+static ng_status stage_replace(stage_links *job, ng_connection_id id)
+{
+    txn_connection *entry;
+    const ng_connection *base = ngi_overlay_connection_record(job->txn, id, &entry);
+    if (base == NULL || memcmp(base, job->before, sizeof *base) != 0)
+        return ngi_fail(NG_E_CONFLICT, "connection %llu was changed by someone else",
+                        (unsigned long long)id);
+    txn_connection next = {.id = (uint32_t)id, .state = TXN_UPDATED, .base = *base};
+    if (entry != NULL)
+        next = *entry;
+    next.record = *job->after;
+    stage_put(job, entry, &next);
+    return NG_OK;
+}
+
 static ng_status stage_item(stage_links *job, size_t index)
 {
     const ngi_link_request *request = job->request;
@@ -191,6 +207,8 @@ static ng_status stage_item(stage_links *job, size_t index)
         return status;
     case NGI_LINK_UPDATE:
         return stage_update(job, request->ids[index], &request->fields[index]);
+    case NGI_LINK_REPLACE:
+        return stage_replace(job, request->ids[index]);
     default:
         return stage_change(job, request->ids[index], NULL);
     }
@@ -211,7 +229,8 @@ static ng_status stage_locked(stage_links *job, const ng_connection_id *deleted)
                                i, request->count);
     if (status != NG_OK)
         stage_take_back(job);
-    else if (deleted == NULL && request->verb != NGI_LINK_ACTIVATE)
+    else if (deleted == NULL && request->verb != NGI_LINK_ACTIVATE &&
+             request->verb != NGI_LINK_REPLACE)
         ngi_stage_note_cdna(txn);
     ngi_store_read_end(txn->store);
     return status;
@@ -277,6 +296,14 @@ ng_status ngi_txn_connection_write(ng_txn *txn, const ngi_link_request *request)
     stage_links job = {.txn = txn,
                        .request = request,
                        .context = {.cdna = &txn->store->cdna, .encoding = &txn->store->encoding}};
+    return stage_links_all(&job, NULL);
+}
+
+ng_status ngi_txn_connection_replace(ng_txn *txn, ng_connection_id id, const ng_connection *before,
+                                     const ng_connection *after)
+{
+    const ngi_link_request request = {.verb = NGI_LINK_REPLACE, .count = 1, .ids = &id};
+    stage_links job = {.txn = txn, .request = &request, .before = before, .after = after};
     return stage_links_all(&job, NULL);
 }
 

@@ -170,6 +170,34 @@ static void test_connection_replaced(void **state)
     assert_int_equal(ngi_store_connection_get(f->store, next, &record), NG_OK);
 }
 
+/* A whole record is replaced only over the one that was read. */
+static void test_record_replaced(void **state)
+{
+    txn_fixture *f = *state;
+    ng_token_id a = txn_create(f, NULL, "a"), b = txn_create(f, NULL, "b");
+    ng_connection_id id = txn_connect(f, NULL, a, b);
+    ng_connection before, after, now;
+    assert_int_equal(ngi_store_connection_get(f->store, id, &before), NG_OK);
+    after = before;
+    after.confidence = 7;
+    after.last_update = 8;
+    ng_txn *txn = txn_begin(f);
+    assert_int_equal(ngi_txn_connection_replace(txn, id, &before, &after), NG_OK);
+    assert_int_equal(ngi_txn_connection_get(txn, id, &now), NG_OK);
+    assert_memory_equal(&now, &after, sizeof now);
+    assert_int_equal(ngi_txn_connection_replace(txn, id, &before, &after), NG_E_CONFLICT);
+    assert_int_equal(ngi_txn_connection_replace(txn, id + 1, &before, &after), NG_E_CONFLICT);
+    assert_int_equal(ngi_store_connection_get(f->store, id, &now), NG_OK);
+    assert_memory_equal(&now, &before, sizeof now);
+    assert_int_equal(ngi_txn_commit(txn, NULL), NG_OK);
+    assert_int_equal(ngi_store_connection_get(f->store, id, &now), NG_OK);
+    assert_memory_equal(&now, &after, sizeof now);
+    txn = txn_begin(f);
+    assert_int_equal(ngi_txn_connection_replace(txn, id, &after, &before), NG_OK);
+    assert_int_equal(txn_disconnect(f, NULL, id), NG_OK);
+    assert_int_equal(ngi_txn_commit(txn, NULL), NG_E_CONFLICT);
+}
+
 static void test_labels_move(void **state)
 {
     txn_fixture *f = *state;
@@ -670,6 +698,7 @@ int main(void)
         T(test_own_writes_are_seen),
         T(test_connections_follow_their_tokens),
         T(test_connection_replaced),
+        T(test_record_replaced),
         T(test_labels_move),
         T(test_rollback_returns_ids),
         T(test_ids_out_of_order),

@@ -76,7 +76,7 @@ class FormatsTest(FormatsBase):
 
     def answers(self):
         answers = [self.json("query", word) for word in ("dog", "coffee", "king - man")]
-        return [{**answer, "seconds": 0} for answer in answers]
+        return [{**answer, "seconds": 0, "signal": ""} for answer in answers]
 
     def test_every_format_leaves_the_store_of_the_text_as_it_is(self):
         self.json("load", self.write("first.txt", text()))

@@ -8,7 +8,7 @@ import unittest
 from cli_support import CliTest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-COMMANDS = ["load", "weave", "anchor", "query", "similarity", "odd", "path", "get", "put", "rm", "link", "unlink", "connection",
+COMMANDS = ["load", "weave", "anchor", "query", "feedback", "similarity", "odd", "path", "get", "put", "rm", "link", "unlink", "connection",
             "connections", "apply", "ls",
             "count", "find", "index", "neighbors", "nearest", "vectors", "grid", "clusters", "fields", "stats", "hash", "check", "checkpoint", "backup", "restore", "follow",
             "blackbox", "serve", "help", "version"]

@@ -645,6 +645,72 @@ static ng_status act_named(fault_run *run)
     return own_store(run, named_steps, NULL);
 }
 
+/* --- feedback --- */
+
+static ng_status feedback_say(ng_store *store, ng_feedback_options *options)
+{
+    ng_seq before = 0, after = 0;
+    ng_query_result *answer = NULL;
+    ng_feedback_result *given = NULL;
+    ng_status status;
+    NGI_TRY(ng_query(store, "cup", NULL, &answer));
+    options->signal = answer->signal;
+    ng_positions(store, &before, NULL);
+    status = ng_feedback(store, options, NULL, &given);
+    ng_positions(store, &after, NULL);
+    if (status != NG_OK) /* nothing but the collection that it needs may have been made */
+        assert_true(given == NULL && after <= before + 1);
+out:
+    options->signal = NULL;
+    ng_feedback_result_destroy(given);
+    ng_query_result_destroy(answer);
+    return status;
+}
+
+/* A correction that moves two priors and teaches a connection, once, twice, listed and taken back. */
+static ng_status feedback_steps(ng_store *store)
+{
+    static const char *const labels[] = {"cup", "tea", "milk"};
+    const float vector[2] = {1, 0.5f};
+    ng_token_fields fields[3];
+    ng_token_id ids[3];
+    ng_connection_id link;
+    ng_feedback_result *list = NULL;
+    ng_status status;
+    for (int i = 0; i < 3; i++)
+        fields[i] = (ng_token_fields){.struct_size = sizeof fields[i],
+                                      .set = NG_FIELD_LABEL | NG_FIELD_VECTOR,
+                                      .collection = NG_COLLECTION_SEMANTIC,
+                                      .label = labels[i],
+                                      .label_bytes = strlen(labels[i]),
+                                      .vector = vector,
+                                      .vector_dimensions = 2};
+    NGI_TRY(ng_token_create_many(store, fields, 3, NULL, ids));
+    const ng_connection_fields joins = {.struct_size = sizeof joins,
+                                        .source = ids[0],
+                                        .target = ids[1]};
+    ng_feedback_options options = {.struct_size = sizeof options,
+                                   .text = "cup",
+                                   .type = NG_FEEDBACK_CORRECTION,
+                                   .hit = ids[1],
+                                   .correct = ids[2]};
+    NGI_TRY(ng_connection_create(store, &joins, NULL, &link));
+    NGI_TRY(feedback_say(store, &options));
+    NGI_TRY(feedback_say(store, &options));
+    NGI_TRY(ng_feedback_list(store, 0, 10, &list));
+    assert_true(list->count == 2 && list->items[0].effect_count == 3);
+    NGI_TRY(ng_feedback_undo(store, 2, NULL, NULL));
+    NGI_TRY(ng_feedback_undo(store, 1, NULL, NULL));
+out:
+    ng_feedback_result_destroy(list);
+    return status;
+}
+
+static ng_status act_feedback(fault_run *run)
+{
+    return own_store(run, feedback_steps, NULL);
+}
+
 /* Tokens in two grids, for faults while they change or go. */
 static void prepare_named(fault_run *run)
 {
@@ -902,6 +968,7 @@ const nth_scenario nth_scenarios[] = {
     {.name = "write under a view", .act = act_write_under_view, .prepare = prepare_view},
     {.name = "transaction", .act = act_transaction},
     {.name = "named grids", .act = act_named},
+    {.name = "feedback", .act = act_feedback},
     {.name = "update a batch of members", .build = build_update_batch, .prepare = prepare_named},
     {.name = "delete members", .build = build_delete_batch, .prepare = prepare_named},
     {.name = "checkpoint with grids", .act = act_checkpoint, .prepare = prepare_named},

@@ -61,7 +61,7 @@ class Answers(QueryTest):
                 "suggestions",
             },
         )
-        self.assertEqual(uuid.UUID(data["signal_id"]).version, 4)
+        self.assertEqual(uuid.UUID(data["signal_id"]).version, 8)
         self.assertEqual(data["query_text"], "cat")
         self.assertGreaterEqual(data["processing_time_ms"], 0)
         self.assertEqual(data["interpretation"], "semantic_query")
@@ -70,7 +70,8 @@ class Answers(QueryTest):
         self.assertEqual((data["corrections"], data["suggestions"]), ([], None))
         self.assertEqual([row["label"] for row in data["tokens"]], ["dog", "lion"])
         first = data["tokens"][0]
-        self.assertEqual(set(first), {"token_id", "label", "score", "entity_type", "coordinates"})
+        self.assertEqual(set(first), {"token_id", "label", "score", "prior",
+                                      "entity_type", "coordinates"})
         self.assertEqual((first["token_id"], first["entity_type"]), (self.ids["dog"], "Concept"))
         self.assertEqual(first["coordinates"]["L2"], [0.5, 0.0, 0.0])
         self.assertEqual(len(first["coordinates"]), 8)

@@ -37,8 +37,12 @@ elif what == "query":
     names = [f"word{i}" for i in range(change.get("rows", 10))]
     if "king" in rest[0]:
         names[change.get("queen", 1)] = "queen"
+    if rest[0] == "coffee" and os.path.exists(os.path.join(place, "given")):
+        names.insert(change.get("first", 0), names.pop())
     for i, name in enumerate(names):
         print(i + 1, name, "0.5", sep="\\t")
+    if "--through" in rest:
+        print(change.get("why", "  dog -Hypernym-> canine"))
 elif what == "weave":
     print(json.dumps({"words": 5, "without_vector": 1, "connections_created": 3,
         "connections_changed": 0, "connections_unchanged": change.get("woven", 5),
@@ -58,6 +62,14 @@ elif what == "neighbors":
     like = change.get("like", "furious") if "emotional" in rest else "near4"
     for i in range(10):
         print(i, "other" if after and i == 9 else like if i == 4 else f"near{i}", sep="\\t")
+elif what == "feedback" and rest[0] == "--undo":
+    if "kept" not in change:
+        os.remove(os.path.join(place, "given"))
+elif what == "feedback":
+    open(os.path.join(place, "given"), "w").close()
+    print(json.dumps({"id": 7, "effects": [
+        {"kind": "prior", "token": {"label": rest[3]}, "before": 0, "after": 0.5},
+        {"kind": "connection", "type": "AssociatedWith", "before": 0.5, "after": 0.625}]}))
 elif what == "check":
     sys.exit(change.get("check", 0))
 '''
@@ -87,6 +99,25 @@ class Demo(unittest.TestCase):
                      "dog -Hypernym-> canine -Hypernym-> animal", "Set-up and build", "serve",
                      "emotion -> emotional: 190 anchors; of words held out it explains valence 81 %;"):
             self.assertIn(text, out)
+
+    def test_feedback(self):
+        code, out, _ = self.run_demo()
+        self.assertEqual(code, 0)
+        for text in ('"word9" should have been the answer to "coffee"', "word9: 0.00 -> 0.50",
+                     "AssociatedWith: 0.50 -> 0.62", "feedback --undo 7",
+                     "the same answers as before: yes"):
+            self.assertIn(text, out)
+        code, _, err = self.run_demo(first=1)
+        self.assertEqual((code, err), (1, "demo: FAILED: after feedback the first answer is word0 "
+                                          "and not word9\n"))
+        code, out, err = self.run_demo(kept=True)
+        self.assertEqual((code, err), (1, "demo: FAILED: other answers after feedback was taken "
+                                          "back\n"))
+
+    def test_no_reason(self):
+        code, _, err = self.run_demo(why="  dog -Hyponym-> pug")
+        self.assertEqual((code, err), (1, "demo: FAILED: no ten answers by meaning, space and "
+                                          "relation with a reason\n"))
 
     def test_fewer_words(self):
         code, out, _ = self.run_demo("--words", "20000")
