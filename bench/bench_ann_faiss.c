@@ -21,7 +21,7 @@ static const bench_ann_way ways[] = {
     {.name = "HNSW32", .efforts = bench_ann_graph_efforts},
     {.name = "IVF4096,Flat", .efforts = probes},
     {.name = "IVF1024,Flat", .efforts = probes},
-    {.name = "IVF1024,SQ8", .efforts = probes},
+    {.name = "IVF1024,SQ8", .is_extra = true, .efforts = probes},
     {.name = "IVF1024,PQ50x4fs,RFlat", .efforts = probes},
     {.name = "HNSW16", .is_extra = true, .efforts = bench_ann_graph_efforts},
     {.name = "IVF4096,SQ8", .is_extra = true, .efforts = probes},

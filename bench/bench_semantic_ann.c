@@ -14,7 +14,8 @@
  *
  * Invariants: 1. what is right is said by a scan in float64 (bench_words.h), for all sides alike.
  *             2. a turn asks every query once; sides take turns.
- *             3. a curve ends where both kinds of queries have found RECALL_ENOUGH. */
+ *             3. a curve ends where both kinds of queries have found RECALL_ENOUGH, or are answered
+ *                more slowly than RATE_LEAST: nobody is waited for who has lost. */
 #include "bench_ann.h"
 #include "bench_words.h"
 
@@ -30,6 +31,7 @@
 #define SIDES_MAX 3
 #define CURVES_MAX 16
 #define RECALL_ENOUGH 0.9985
+#define RATE_LEAST 200 /* queries a second */
 #define ROUNDS_MAX 100
 
 _Static_assert(BENCH_NEAREST == BENCH_ANN_NEAREST && BENCH_ROW_NONE == BENCH_ANN_NONE,
@@ -177,6 +179,17 @@ static bool curve_turn(ann_case *data, ann_curve *curve, size_t kind, size_t eff
     return true;
 }
 
+/** Whether the first round has seen enough of a curve. */
+static bool curve_is_over(const ann_curve *curve, size_t effort)
+{
+    bool is_found = true, is_slow = true;
+    for (size_t kind = 0; kind < KINDS; kind++) {
+        is_found = is_found && curve->points[kind][effort].recall >= RECALL_ENOUGH;
+        is_slow = is_slow && curve->points[kind][effort].rates[0] < RATE_LEAST;
+    }
+    return is_found || is_slow;
+}
+
 /** One effort of one round, of every curve that goes so far. */
 static bool effort_turn(ann_case *data, size_t effort, size_t round)
 {
@@ -191,8 +204,7 @@ static bool effort_turn(ann_case *data, size_t effort, size_t round)
     }
     for (size_t i = 0; round == 0 && i < data->curve_count; i++) {
         ann_curve *curve = &data->curves[i];
-        if (effort < curve->effort_count && curve->points[0][effort].recall >= RECALL_ENOUGH &&
-            curve->points[1][effort].recall >= RECALL_ENOUGH) {
+        if (effort < curve->effort_count && curve_is_over(curve, effort)) {
             curve->effort_count = effort + 1;
         }
     }

@@ -33,6 +33,7 @@
 #define TENTHS 10
 #define POOL_SHARE 10 /* one word in so many is not in the store at first */
 #define ROUNDS_MAX 100
+#define WORDS_LEAST 1000
 
 typedef struct tally {
     uint64_t right, all;
@@ -78,6 +79,9 @@ static bool store_fill(latency_case *data)
     const bench_words_tokens how = {.collection = NG_COLLECTION_SEMANTIC,
                                     .decorate = token_decorate,
                                     .context = labels};
+    if (data->words.count < WORDS_LEAST) {
+        return bench_complain("%zu words are fewer than %d", data->words.count, WORDS_LEAST);
+    }
     data->in_store = data->words.count - data->words.count / POOL_SHARE;
     data->samples = malloc(SAMPLES_MAX * sizeof *data->samples);
     data->ids = malloc(data->words.count * sizeof *data->ids);
@@ -510,7 +514,7 @@ int main(int argc, char **argv)
 {
     static latency_case data = {.settings = {.rounds = 4},
                                 .change_count = 100000,
-                                .query_count = 1000,
+                                .query_count = 500,
                                 .word_limit = BENCH_WORDS_MAX,
                                 .effort = 200,
                                 .rate = 2500,
