@@ -21,22 +21,22 @@ const bench_ann_way WAYS[WAY_COUNT] = {{"16 links, effort 200", false, bench_ann
                                        {"32 links, effort 200", true, bench_ann_graph_efforts}};
 
 struct Index {
-    hnswlib::InnerProductSpace space;
-    hnswlib::HierarchicalNSW<float> graph;
-
-    Index(const bench_ann_vectors &vectors, Setting setting)
-        : space(vectors.dimensions), graph(&space, vectors.count, setting.links, setting.effort)
-    {
-    }
+    std::unique_ptr<hnswlib::InnerProductSpace> space;
+    std::unique_ptr<hnswlib::HierarchicalNSW<float>> graph; // goes before its space
 };
 
 void *build(const bench_ann *, const bench_ann_vectors *vectors, size_t way, double *seconds)
 {
     try {
         double began = bench_clock_seconds();
-        auto index = std::make_unique<Index>(*vectors, SETTINGS[way]);
+        auto index = std::make_unique<Index>();
+        index->space = std::make_unique<hnswlib::InnerProductSpace>(vectors->dimensions);
+        index->graph =
+            std::make_unique<hnswlib::HierarchicalNSW<float>>(index->space.get(), vectors->count,
+                                                              SETTINGS[way].links,
+                                                              SETTINGS[way].effort);
         for (size_t i = 0; i < vectors->count; i++) {
-            index->graph.addPoint(vectors->unit + i * vectors->dimensions, i);
+            index->graph->addPoint(vectors->unit + i * vectors->dimensions, i);
         }
         *seconds = bench_clock_seconds() - began;
         return index.release();
@@ -50,7 +50,7 @@ void *build(const bench_ann *, const bench_ann_vectors *vectors, size_t way, dou
 // another hundred bytes a row in memory, are given to it.
 uint64_t bytes(void *index)
 {
-    const auto &graph = static_cast<Index *>(index)->graph;
+    const auto &graph = *static_cast<Index *>(index)->graph;
     uint64_t sum = graph.cur_element_count * (graph.size_data_per_element_ + sizeof(unsigned));
     for (size_t i = 0; i < graph.cur_element_count; i++) {
         sum += static_cast<size_t>(graph.element_levels_[i]) * graph.size_links_per_element_;
@@ -62,7 +62,7 @@ bool search(void *index, const bench_ann_vectors *queries, size_t effort, uint32
             double *seconds)
 {
     try {
-        auto &graph = static_cast<Index *>(index)->graph;
+        auto &graph = *static_cast<Index *>(index)->graph;
         graph.setEf(effort);
         double began = bench_clock_seconds();
         for (size_t i = 0; i < queries->count; i++) {

@@ -141,7 +141,8 @@ static int sample_compare(const void *left, const void *right)
 static double percentile(uint32_t *samples, size_t count, size_t per_thousand)
 {
     qsort(samples, count, sizeof *samples, sample_compare);
-    return (double)samples[(count - 1) * per_thousand / 1000];
+    size_t place = (count - 1) * per_thousand / 1000;
+    return samples[place];
 }
 
 static void sample_add(latency_case *data, size_t *count, double seconds)

@@ -214,7 +214,10 @@ bool bench_words_create(ng_store *store, const bench_words *words, size_t first,
 {
     ng_token_fields *fields = calloc(BENCH_BATCH, sizeof *fields);
     ng_token_id ids[BENCH_BATCH];
-    bool good = fields != NULL || bench_complain("out of memory");
+    bool good = true;
+    if (fields == NULL) {
+        return bench_complain("out of memory");
+    }
     for (size_t done = 0; good && done < count; done += BENCH_BATCH) {
         size_t batch = count - done < BENCH_BATCH ? count - done : BENCH_BATCH;
         for (size_t i = 0; i < batch; i++) {
