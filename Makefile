@@ -110,8 +110,8 @@ bench-index: ## tokens, search in space, memory: the store at full speed
 	@tools/bench.sh index
 
 .PHONY: bench-semantic
-bench-semantic: ## approximate search by vector
-	@tools/bench.sh semantic
+bench-semantic: ## search by vector: approximate, exact, filtered; DOCS=1 draws docs/img/ann.svg
+	@tools/bench.sh $(if $(DOCS),--docs) semantic
 
 .PHONY: format
 format: ## rewrite all C and C++ with clang-format

@@ -2,95 +2,94 @@
 /* NeuroGraph as a side: a store in memory, a token for each vector, its graph, plain cosine. What is
  * timed of building is ng_vector_graph_build. */
 #include "bench_ann.h"
-#include "bench_tokens.h"
+#include "bench_words.h"
 
 #include <stdlib.h>
 
-#define LIMIT_MAX 100
+const size_t bench_ann_graph_efforts[] = {10,  12,  14,  17,  20,  25,  30,   40,   60, 80,
+                                          120, 160, 240, 320, 480, 700, 1000, 1500, 0};
 
-typedef struct ours_index {
-    ng_store *store;
-    size_t dimensions;
-} ours_index;
+static const bench_ann_way ways[] = {{.name = "as it is", .efforts = bench_ann_graph_efforts}};
 
 static void ours_destroy(void *index)
 {
-    ours_index *self = index;
-    if (self != NULL) {
-        ng_close(self->store);
-        free(self);
-    }
+    ng_close(index);
 }
 
-static bool ours_fill(ng_store *store, const bench_ann_vectors *vectors)
+static void *ours_build(const bench_ann *side, const bench_ann_vectors *vectors, size_t way,
+                        double *seconds)
 {
-    ng_token_fields *fields = calloc(BENCH_BATCH, sizeof *fields);
-    ng_token_id ids[BENCH_BATCH];
-    bool good = fields != NULL || bench_complain("out of memory");
-    for (size_t done = 0; good && done < vectors->count;) {
-        size_t left = vectors->count - done;
-        size_t batch = left < BENCH_BATCH ? left : BENCH_BATCH;
-        for (size_t i = 0; i < batch; i++) {
-            fields[i] =
-                (ng_token_fields){.struct_size = sizeof fields[i],
-                                  .set = NG_FIELD_VECTOR,
-                                  .vector = vectors->unit + (done + i) * vectors->dimensions,
-                                  .vector_dimensions = vectors->dimensions};
-        }
-        good =
-            bench_ok(ng_token_create_many(store, fields, batch, NULL, ids), "ng_token_create_many");
-        done += batch;
-    }
-    free(fields);
-    return good;
-}
-
-static void *ours_build(const bench_ann_vectors *vectors, size_t setting, double *seconds)
-{
-    (void)setting; /* there is one */
+    (void)side;
+    (void)way; /* there is one */
+    const bench_words words = {.unit = (float *)vectors->unit,
+                               .count = vectors->count,
+                               .dimensions = vectors->dimensions};
+    const bench_words_tokens how = {.collection = NG_COLLECTION_RUNTIME};
     const ng_vector_graph_options plain = {.struct_size = sizeof plain,
                                            .remove_components = NG_PLAIN_COSINE};
-    ours_index *self = calloc(1, sizeof *self);
-    if (self == NULL) {
-        bench_complain("out of memory");
-        return NULL;
-    }
-    self->dimensions = vectors->dimensions;
-    bool good =
-        bench_ok(ng_open(NULL, NULL, &self->store), "ng_open") && ours_fill(self->store, vectors);
+    ng_store *store = NULL;
+    bool good = bench_ok(ng_open(NULL, NULL, &store), "ng_open") &&
+                bench_words_create(store, &words, 0, words.count, &how);
     double began = bench_clock_seconds();
-    if (!good || !bench_ok(ng_vector_graph_build(self->store, &plain, NULL, NULL),
-                           "ng_vector_graph_build")) {
-        ours_destroy(self);
+    if (!good ||
+        !bench_ok(ng_vector_graph_build(store, &plain, NULL, NULL), "ng_vector_graph_build")) {
+        ng_close(store);
         return NULL;
     }
     *seconds = bench_clock_seconds() - began;
-    return self;
+    return store;
 }
 
-static bool ours_search(void *index, const float *query, size_t effort, size_t limit, uint32_t *out,
-                        size_t *count)
+/** Vectors with all that searching them needs, and the graph; what tables keep ahead counts. */
+static uint64_t ours_bytes(void *index)
 {
-    const ours_index *self = index;
+    ng_memory memory;
+    if (!bench_ok(ng_store_memory(index, &memory), "ng_store_memory")) {
+        return 0;
+    }
+    return memory.parts[NG_MEMORY_VECTORS].bytes + memory.parts[NG_MEMORY_VECTOR_IMAGES].bytes +
+           memory.parts[NG_MEMORY_VECTOR_ROWS].bytes;
+}
+
+static bool ours_search(void *index, const bench_ann_vectors *queries, size_t effort, uint32_t *out,
+                        double *seconds)
+{
     const ng_vector_options options = {.struct_size = sizeof options,
                                        .remove_components = NG_PLAIN_COSINE,
                                        .effort = (uint32_t)effort};
-    ng_score hits[LIMIT_MAX];
-    if (!bench_ok(ng_vector_nearest(self->store, query, self->dimensions, &options, hits, limit,
-                                    count),
-                  "ng_vector_nearest")) {
-        return false;
+    double began = bench_clock_seconds();
+    for (size_t i = 0; i < queries->count; i++, out += BENCH_ANN_NEAREST) {
+        ng_score hits[BENCH_ANN_NEAREST];
+        size_t count = 0;
+        if (!bench_ok(ng_vector_nearest(index, queries->unit + i * queries->dimensions,
+                                        queries->dimensions, &options, hits, BENCH_ANN_NEAREST,
+                                        &count),
+                      "ng_vector_nearest")) {
+            return false;
+        }
+        for (size_t j = 0; j < BENCH_ANN_NEAREST; j++) {
+            out[j] = j < count ? (uint32_t)hits[j].id - 1 : BENCH_ANN_NONE;
+        }
     }
-    for (size_t i = 0; i < *count; i++) {
-        out[i] = (uint32_t)hits[i].id - 1;
-    }
+    *seconds = bench_clock_seconds() - began;
     return true;
 }
 
-const bench_ann bench_ann_ours = {.name = "ours",
-                                  .version = "neurograph",
-                                  .setting_count = 1,
-                                  .settings = {"as it is"},
-                                  .build = ours_build,
-                                  .search = ours_search,
-                                  .destroy = ours_destroy};
+static void ours_close(bench_ann *side)
+{
+    (void)side; /* keeps nothing */
+}
+
+bool bench_ann_open_ours(bench_ann *out)
+{
+    *out = (bench_ann){.name = "ours",
+                       .version = ng_version(),
+                       .ways = ways,
+                       .way_count = sizeof ways / sizeof ways[0],
+                       .build = ours_build,
+                       .bytes = ours_bytes,
+                       .search = ours_search,
+                       .destroy = ours_destroy,
+                       .close = ours_close};
+    return true;
+}

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
-/* vector_exact: the ten nearest words of a word, exactly, one thread.
+/* vector_exact, vector_exact_int8: the ten nearest words of a word, exactly, one thread.
  *
  * Sides, with the same vectors and the same queries:
  *   ours      ng_vector_nearest with NG_PLAIN_COSINE
  *   openblas  rows normalised beforehand, float32, on huge pages; cblas_sgemv in blocks whose
  *             scores stay in the cache; a selection that touches only scores above the tenth best
+ *   int8_read a byte for each number of the matrix, read once: the floor of any scan of such images
  *
  * Invariants: 1. both leave out the query itself, and nothing else.
  *             2. answers are compared before any row is printed; places that differ must be ties
@@ -12,6 +13,7 @@
  *                the program fails.
  *             3. a turn is a whole number of passes over the same queries. */
 #include "bench_harness.h"
+#include "bench_scan.h"
 #include "neurograph.h"
 
 #include <cblas.h>
@@ -43,6 +45,9 @@ typedef struct vector_case {
     float *scores;       /* [SCAN_ROWS]: the rival's */
     size_t matrix_bytes; /* of vectors and of unit_vectors */
     size_t *queries;     /* [query_count], rows */
+    void *image;         /* [word_count][dimensions] bytes, for the floor */
+    size_t image_bytes;
+    uint64_t word_limit; /* of the file */
 } vector_case;
 
 typedef struct answer {
@@ -66,7 +71,9 @@ static double vector_dot(const float *a, const float *b, size_t dimensions)
 /** Loads the words of an embedding file into the store, as any program would. */
 static bool store_bootstrap(vector_case *data, const char *path)
 {
-    ng_bootstrap_options options = {.struct_size = sizeof options, .format = NG_FORMAT_AUTO};
+    ng_bootstrap_options options = {.struct_size = sizeof options,
+                                    .format = NG_FORMAT_AUTO,
+                                    .max_words = data->word_limit};
     ng_bootstrap_report report;
     if (ng_bootstrap(data->store, path, &options, &report) != NG_OK) {
         return bench_complain("ng_bootstrap: %s", ng_last_error());
@@ -188,6 +195,7 @@ static void case_release(vector_case *data)
     bench_pages_unmap(data->unit_vectors, data->matrix_bytes);
     free(data->scores);
     free(data->queries);
+    bench_pages_unmap(data->image, data->image_bytes);
     ng_close(data->store);
 }
 
@@ -276,6 +284,27 @@ static bool openblas_ask(const vector_case *data, size_t row, answer *out)
         out->ids[i] = data->ids[best.rows[i]];
     }
     return true;
+}
+
+/** No answer: what reading alone takes. */
+static bool floor_ask(const vector_case *data, size_t row, answer *out)
+{
+    (void)row;
+    out->ids[0] = bench_scan_read(data->image, data->word_count * data->dimensions);
+    out->count = 0;
+    return true;
+}
+
+/** Bytes that nothing can foresee, each page touched. */
+static bool image_fill(vector_case *data)
+{
+    uint64_t random = 7;
+    data->image_bytes = data->word_count * data->dimensions;
+    data->image = bench_pages_map(&data->image_bytes);
+    for (size_t i = 0; data->image != NULL && i < data->image_bytes / sizeof random; i++) {
+        ((uint64_t *)data->image)[i] = bench_random(&random);
+    }
+    return data->image != NULL;
 }
 
 /* ---------------------------------------------------------------------------------------------
@@ -381,18 +410,23 @@ static bool side_round(void *context, const bench_settings *settings, double *ou
 
 static bool rounds_run(const vector_case *data, const bench_settings *settings)
 {
-    ask_side contexts[] = {{data, ours_ask}, {data, openblas_ask}};
+    ask_side contexts[] = {{data, ours_ask}, {data, openblas_ask}, {data, floor_ask}};
     bench_side sides[] = {
         {.name = "ours", .round = side_round, .context = &contexts[0]},
         {.name = "openblas", .round = side_round, .context = &contexts[1]},
+        {.name = "int8_read", .round = side_round, .context = &contexts[2]},
     };
     bool good =
-        sides_compare(data) && bench_rounds_run(settings, "vector_exact", "queries/s", sides, 2);
+        sides_compare(data) && bench_rounds_run(settings, "vector_exact", "queries/s", sides, 3);
     if (good) {
-        bench_row_print("vector_exact", "queries/s", BENCH_HIGHER_IS_BETTER, &sides[0], &sides[1],
-                        data->word_count);
+        double ratio = bench_row_print("vector_exact", "queries/s", BENCH_HIGHER_IS_BETTER,
+                                       &sides[0], &sides[1], data->word_count);
+        bench_target_print("vector_exact", sides[1].name, ratio, 2);
+        ratio = bench_row_print("vector_exact_int8", "queries/s", BENCH_HIGHER_IS_BETTER, &sides[0],
+                                &sides[2], data->word_count);
+        bench_target_print("vector_exact_int8", sides[2].name, ratio, 1 / 1.7);
     }
-    bench_sides_release(sides, 2);
+    bench_sides_release(sides, 3);
     return good;
 }
 
@@ -403,7 +437,7 @@ static bool case_fill(vector_case *data, const char *vectors)
     }
     bool loaded = strcmp(vectors, VECTORS_SYNTHETIC) == 0 ? store_synthesise(data)
                                                           : store_bootstrap(data, vectors);
-    if (!loaded || !matrix_fill(data) || !queries_choose(data)) {
+    if (!loaded || !matrix_fill(data) || !queries_choose(data) || !image_fill(data)) {
         return false;
     }
     printf("# %zu vectors of %zu dimensions, %zu queries, %d nearest, plain cosine, one thread\n",
@@ -414,14 +448,15 @@ static bool case_fill(vector_case *data, const char *vectors)
 int main(int argc, char **argv)
 {
     bench_settings settings = {.rounds = 7, .seconds = 0.7};
-    uint64_t queries = 200;
+    uint64_t queries = 200, words = 1000000;
     const char *vectors = access(VECTORS_DEFAULT, R_OK) == 0 ? VECTORS_DEFAULT : VECTORS_SYNTHETIC;
     const bench_option options[] = {
         {"rounds", BENCH_COUNT, &settings.rounds, "rounds, interleaved"},
         {"seconds", BENCH_REAL, &settings.seconds, "shortest turn of a side in a round"},
-        {"only", BENCH_TEXT, &settings.only, "sides to run: ours,openblas"},
+        {"only", BENCH_TEXT, &settings.only, "sides to run: ours,openblas,int8_read"},
         {"vectors", BENCH_TEXT, &vectors,
          "embeddings to load (" VECTORS_DEFAULT " if it is there, otherwise \"synthetic\")"},
+        {"words", BENCH_COUNT, &words, "words of a file at most"},
         {"queries", BENCH_COUNT, &queries, "random words to ask for"},
     };
     bench_parsed parsed = bench_options_parse(argc, argv, "exact nearest vectors, store in memory",
@@ -429,7 +464,7 @@ int main(int argc, char **argv)
     if (parsed != BENCH_PARSED_RUN) {
         return parsed == BENCH_PARSED_HELP ? EXIT_SUCCESS : EXIT_FAILURE;
     }
-    vector_case data = {.query_count = (size_t)queries};
+    vector_case data = {.query_count = (size_t)queries, .word_limit = words};
     openblas_set_num_threads(1);
     bench_machine_print();
     printf("# ours: neurograph %s, ng_vector_nearest\n", ng_version());

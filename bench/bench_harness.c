@@ -236,6 +236,18 @@ void bench_target_print(const char *name, const char *rival_name, double ratio, 
     fflush(stdout);
 }
 
+double bench_pair_print(const bench_pair *pair)
+{
+    double figures[2] = {pair->ours, pair->rival};
+    const bench_side ours = {.name = "ours", .values = &figures[0], .median = pair->ours};
+    const bench_side rival = {.name = pair->rival_name,
+                              .values = &figures[1],
+                              .median = pair->rival};
+    double ratio = bench_row_print(pair->name, pair->unit, pair->better, &ours, &rival, pair->n);
+    bench_target_print(pair->name, pair->rival_name, ratio, pair->target);
+    return ratio;
+}
+
 /* ---------------------------------------------------------------------------------------------
  * Clock and chance
  * ------------------------------------------------------------------------------------------- */

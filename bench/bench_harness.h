@@ -78,6 +78,17 @@ double bench_row_print(const char *name, const char *unit, bench_better better,
 /** A '#' line that says whether the ratio of a row reaches `target`; nothing for a NAN. */
 void bench_target_print(const char *name, const char *rival_name, double ratio, double target);
 
+/** A row of two figures that are no medians of rounds, and its target. */
+typedef struct bench_pair {
+    const char *name, *rival_name, *unit;
+    bench_better better;
+    double ours, rival, target; /* the figures finite and above 0 */
+    uint64_t n;
+} bench_pair;
+
+/** Prints both lines; returns the ratio. */
+double bench_pair_print(const bench_pair *pair);
+
 /** Median of values[0..count), which are sorted in place. */
 double bench_median(double *values, size_t count);
 

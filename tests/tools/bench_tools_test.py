@@ -1,16 +1,23 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""tools/bench_collect.py and bench_readme.py: results go in, are replaced, and reach a page."""
+"""tools/bench_collect.py, bench_readme.py and bench_curve.py: results go in, are replaced, reach a page
+and a picture."""
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import unittest
+from xml.dom import minidom
 
 TOOLS = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
                      "tools")
 ONE = "BENCH name=read ours=37.5 rival=5 rival_name=mutex_map unit=M/s ratio=7.5 n=1000000\n"
+CURVES = ('# words.json: 19000 unit vectors of 100 dimensions, 1000 held out\n'
+          '# curve ann ours "as it is": 10/0.7000/40000.0 14/0.9000/10000.0 20/1.0000/500.0\n'
+          '# curve ann lib "a & b": 10/0.8500/900.0 20/0.9900/300.0\n'
+          '# curve ann lib "c": 10/0.8400/800.0 20/0.9950/350.0\n'
+          '# curve ann_heldout ours "as it is": 10/0.9500/2000.0\n')
 
 
 class Tools(unittest.TestCase):
@@ -91,6 +98,42 @@ class Tools(unittest.TestCase):
             self.assertIn("must stand there once each", done.stderr)
             with open(self.readme, encoding="utf-8") as file:
                 self.assertEqual(file.read(), text)
+
+    def draw(self, text):
+        source, target = self.results + ".log", self.results + ".svg"
+        with open(source, "w", encoding="utf-8") as file:
+            file.write(text)
+        return self.run_tool("bench_curve.py", source, target), target
+
+    def test_curves_become_a_picture_with_a_line_a_side(self):
+        done, target = self.draw("before\n" + CURVES + ONE)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        picture = minidom.parse(target)
+        points = [line.getAttribute("points").split()
+                  for line in picture.getElementsByTagName("polyline")]
+        # Cut off at 0.8; of the rival what its own points beat is left out; one point is a line too.
+        self.assertEqual([len(each) for each in points], [3, 2, 1])
+        words = [node.firstChild.data for node in picture.getElementsByTagName("text")]
+        for word in ("NeuroGraph", "lib", "words of the set", "words held out", "0.99", "10,000",
+                     "recall of the ten nearest", "queries a second, one thread"):
+            self.assertIn(word, words)
+        self.assertTrue(words[-1].endswith(", 19,000 vectors of 100 dimensions"), words[-1])
+
+    def test_curves_go_right_and_down(self):
+        points = minidom.parse(self.draw(CURVES)[1]).getElementsByTagName("polyline")[0]
+        places = [tuple(map(float, each.split(","))) for each in
+                  points.getAttribute("points").split()]
+        self.assertEqual(places, sorted(places))
+        self.assertEqual([y for _, y in places], sorted(y for _, y in places))
+
+    def test_no_picture_without_curves(self):
+        for text, reason in ((ONE, "no '# curve' lines in it"),
+                             (CURVES.splitlines()[1].split(" 14/")[0] + "\n",
+                              "no point reaches a recall of 0.8")):
+            done, target = self.draw(text)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(reason, done.stderr)
+            self.assertFalse(os.path.exists(target))
 
 
 if __name__ == "__main__":

