@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#define TESTS_MAX 64
+#define TESTS_MAX 96
 #define FAULTS_MAX 3000 /* a scenario that never gets through is an endless retry */
 
 typedef enum fault_kind {
@@ -191,8 +191,10 @@ static int nth_release(void **state)
 int main(void)
 {
     static struct CMUnitTest tests[TESTS_MAX];
-    if (nth_scenario_count > TESTS_MAX)
+    if (nth_scenario_count > TESTS_MAX) {
+        print_error("%zu scenarios are more than %d\n", nth_scenario_count, TESTS_MAX);
         return 1;
+    }
     for (size_t i = 0; i < nth_scenario_count; i++)
         tests[i] = (struct CMUnitTest){.name = nth_scenarios[i].name,
                                        .test_func = test_every_fault,
