@@ -271,19 +271,23 @@ static ng_status vectors_plan(vectors_call *call, store_source *source, bool *by
     if (status == NG_OK)
         status = ngi_source_begin(source, searched->store, call->filter.filter, 1);
     if (status == NG_OK) {
-        double share = plan_share(call), rows = (double)ngi_vectors_count(searched->vectors);
+        double rows = (double)ngi_vectors_count(searched->vectors);
         double effort = call->effort > call->capacity ? call->effort : (double)call->capacity;
-        double breadth = effort / share, asked = 5 * (double)call->capacity / share;
-        double scan = rows * PLAN_SCANNED_NS + (asked < rows ? asked : rows) * PLAN_CANDIDATE_NS;
-        double walk = breadth * PLAN_FOLLOWED_NS;
-        bool can_walk = call->effort > 0 && breadth <= NG_VECTOR_EFFORT_MAX &&
-                        ngi_vectors_graph_serves(searched->vectors, searched->select);
-        double least = can_walk && walk < scan ? walk : scan;
-        *by_source = (double)ngi_source_bound(source) * PLAN_CANDIDATE_NS < least;
-        if (!can_walk || walk > scan)
+        double listed = (double)ngi_source_bound(source) * PLAN_CANDIDATE_NS;
+        double scan = rows * PLAN_SCANNED_NS, walk = effort * PLAN_FOLLOWED_NS;
+        bool can_walk =
+            call->effort > 0 && ngi_vectors_graph_serves(searched->vectors, searched->select);
+        *by_source = listed < (can_walk && walk < scan ? walk : scan);
+        if (!*by_source) { /* that is what they cost if every row counts */
+            double share = plan_share(call), asked = 5 * (double)call->capacity / share;
+            scan += (asked < rows ? asked : rows) * PLAN_CANDIDATE_NS;
+            walk /= share;
+            can_walk = can_walk && effort / share <= NG_VECTOR_EFFORT_MAX;
+            *by_source = listed < (can_walk && walk < scan ? walk : scan);
+            call->breadth = can_walk && walk < scan ? (uint32_t)(effort / share) : 0;
+        }
+        if (call->breadth == 0)
             call->effort = 0;
-        else
-            call->breadth = (uint32_t)breadth;
     }
     ngi_store_read_end(searched->store);
 out:
