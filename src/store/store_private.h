@@ -197,9 +197,10 @@ struct ng_store {
     uint32_t collection_capacity;
     uint64_t collection_epoch; /* counts collections made since opening */
     ng_cdna cdna;
-    uint64_t cdna_version;       /* counts changes since opening */
-    ngi_buffer projection;       /* body of the last PROJECTION_PUT; empty = none */
-    uint64_t projection_version; /* counts what changes the scores of the default field: them, and swaps */
+    uint64_t cdna_version; /* counts changes since opening */
+    ngi_buffer projection; /* body of the last PROJECTION_PUT; empty = none */
+    uint64_t
+        projection_version; /* counts what changes the scores of the default field: them, and swaps */
     store_groups token_groups, connection_groups;
     uint64_t token_count;
     uint64_t active_token_count;

@@ -225,8 +225,8 @@ ng_status ngi_store_vector_nearest_prepared(const ng_store *store, const double 
 {
     *count = 0;
     store_searched searched;
-    ng_status status = ngi_searched_begin(
-        store, 0, options != NULL ? options->remove_components : 0, &searched);
+    ng_status status =
+        ngi_searched_begin(store, 0, options != NULL ? options->remove_components : 0, &searched);
     if (status == NG_OK)
         status = vectors_check(&searched, dimensions, options);
     if (status == NG_OK)

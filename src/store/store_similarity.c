@@ -84,8 +84,7 @@ static size_t similarity_bytes(const similarity *call, bool matrix)
 /* Holds the default field, if it has dimensions. */
 static ng_status similarity_hold(similarity *call)
 {
-    ng_status status =
-        ngi_searched_begin(call->store, 0, call->remove_components, &call->searched);
+    ng_status status = ngi_searched_begin(call->store, 0, call->remove_components, &call->searched);
     if (status == NG_OK)
         status = ngi_searched_read_begin(&call->searched);
     if (status == NG_OK) {

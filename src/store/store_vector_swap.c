@@ -191,9 +191,9 @@ ng_status ngi_store_vector_field_swap(ng_store *store, ng_vector_field_id id, co
                                       const ng_write_options *write)
 {
     size_t bytes = strnlen(name, NGI_VECTOR_FIELD_NAME_MAX + 1), padded = swap_padded(bytes);
-    size_t rest = projection != NULL ? ngi_op_projection_bytes(projection->dimensions,
-                                                               projection->component_count)
-                                     : 0;
+    size_t rest = projection != NULL
+                      ? ngi_op_projection_bytes(projection->dimensions, projection->component_count)
+                      : 0;
     ng_status status = ngi_vector_field_check_name(name, bytes);
     if (status == NG_OK)
         status = ngi_store_write_begin(store, STORE_SWAP_FIXED + padded + rest, write);
