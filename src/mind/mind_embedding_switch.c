@@ -257,8 +257,12 @@ static ng_status switch_run(switch_job *job)
     job->load.options.collection = job->options.collection;
     job->exchange.keep_as = job->options.keep_as;
     job->exchange.keep_coordinates = job->options.keep_coordinates;
-    if (!again)
+    if (!again) {
+        /* Before anything is written. */
+        NGI_TRY(ngi_store_vector_field_may_swap(job->load.store, job->exchange.field,
+                                                job->options.keep_as));
         NGI_TRY(switch_words(job));
+    }
     NGI_TRY(switch_place(job, again));
 out:
     return status;

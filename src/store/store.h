@@ -315,7 +315,10 @@ typedef struct ngi_projection {
 /** The default field and field `id`, of cosines, exchange their vectors in one op; `name` (1..64 bytes) is
  *  that of the field afterwards. `projection` is for the new default field, NULL = it has none.
  *  Errors: NG_E_NOT_FOUND (field, or one of the two has no vectors), NG_E_INVALID (name, metric, dimensions
- *  of the projection, or not those that the store was opened for), NG_E_EXISTS (name). */
+ *  of the projection, or not those that the store was opened for), NG_E_EXISTS (name); of the first what
+ *  the second would say now. */
+NG_MUST_USE ng_status ngi_store_vector_field_may_swap(const ng_store *store, ng_vector_field_id id,
+                                                      const char *name);
 NG_MUST_USE ng_status ngi_store_vector_field_swap(ng_store *store, ng_vector_field_id id,
                                                   const char *name,
                                                   const ngi_projection *projection,

@@ -161,7 +161,7 @@ void ngi_vector_swap_apply(ng_store *store, const ngi_op *op)
 
 /* --- the call -------------------------------------------------------------------------------- */
 
-/* With the log's lock held. */
+/* With a lock held. */
 static ng_status swap_may(const ng_store *store, ng_vector_field_id id, const char *name,
                           const ngi_projection *projection)
 {
@@ -184,6 +184,20 @@ static ng_status swap_may(const ng_store *store, ng_vector_field_id id, const ch
         return ngi_fail(NG_E_INVALID, "the projection has %u dimensions, field '%s' has %u",
                         projection->dimensions, field->spec.name, field->spec.dimensions);
     return NG_OK;
+}
+
+ng_status ngi_store_vector_field_may_swap(const ng_store *store, ng_vector_field_id id,
+                                          const char *name)
+{
+    ng_status status =
+        ngi_vector_field_check_name(name, strnlen(name, NGI_VECTOR_FIELD_NAME_MAX + 1));
+    if (status == NG_OK)
+        status = ngi_store_read_begin(store);
+    if (status != NG_OK)
+        return status;
+    status = swap_may(store, id, name, NULL);
+    ngi_store_read_end(store);
+    return status;
 }
 
 ng_status ngi_store_vector_field_swap(ng_store *store, ng_vector_field_id id, const char *name,

@@ -13,8 +13,8 @@
 #define OLD_ONLY 6 /* the last words; the first GAINED have a new vector alone */
 #define GAINED 4
 #define OLD_SIZE 12
-#define NEW_SIZE 9
-#define MOST 12
+#define NEW_SIZE 14
+#define MOST 14
 
 typedef struct fixture {
     char *root;
@@ -35,7 +35,8 @@ static float number(int word, int k)
 
 static float new_number(int word, int k)
 {
-    return k == NEW_SIZE - 1 ? 0.01f * (float)(word % 3) : -number(word, k * 5 % OLD_SIZE);
+    float noise = 0.2f * (number(word, k + 50) - number(word, k + 55));
+    return k >= OLD_SIZE ? noise : noise - number(word, k * 5 % OLD_SIZE);
 }
 
 /* A file of GloVe of words [first, end). */
@@ -220,18 +221,42 @@ static void test_there_and_back(void **state)
     api_assert_clean(f->store);
 }
 
-/* Without a projection the op is all: the state of before, bit for bit. */
+/* Vectors of ten tokens in both fields, as bytes. */
+typedef struct plain_picture {
+    float values[10][2][5];
+    size_t counts[10][2];
+    ng_token records[10];
+    uint64_t others[10][4]; /* whether it has vectors, in which fields, version, time */
+} plain_picture;
+
+static void take_plain(ng_store *store, plain_picture *out)
+{
+    memset(out, 0, sizeof *out);
+    for (uint32_t i = 0; i < 10; i++) {
+        for (uint32_t field = 0; field < 2; field++)
+            ASSERT_OK(ng_token_vector_in(store, i + 1, field, out->values[i][field], 5,
+                                         &out->counts[i][field]));
+        ng_token_info info;
+        ASSERT_OK(ng_token_get(store, i + 1, &info));
+        const uint64_t others[4] = {info.has_vector, info.vector_fields, info.version,
+                                    info.updated_us};
+        out->records[i] = info.record;
+        memcpy(out->others[i], others, sizeof others);
+    }
+}
+
+/* Without a projection the op is all: what was before, bit for bit, with versions and times. */
 static void test_back_is_the_same_state(void **state)
 {
     fixture *f = *state;
-    uint64_t before, between, after;
+    plain_picture before, after;
+    uint64_t between;
+    make_field(f, "b", 5);
     for (int i = 0; i < 10; i++) {
         float a[3] = {1, (float)i, -2}, b[5] = {0, 1, 2, (float)i, 4};
         ng_field_vector other = {.field = 1, .values = b, .dimensions = 5};
         ng_token_fields fields = api_fields();
-        if (i == 0)
-            make_field(f, "b", 5);
-        fields.set = NG_FIELD_VECTOR | (i % 3 != 0 ? NG_FIELD_VECTORS : 0);
+        fields.set = NG_FIELD_VECTOR | (i % 3 != 0 ? (uint32_t)NG_FIELD_VECTORS : 0);
         fields.vector = a;
         fields.vector_dimensions = i % 4 != 0 ? 3 : 0;
         fields.vectors = &other;
@@ -239,18 +264,23 @@ static void test_back_is_the_same_state(void **state)
         ng_token_id id;
         ASSERT_OK(ng_token_create(f->store, &fields, NULL, &id));
     }
-    before = api_hash(f->store);
+    take_plain(f->store, &before);
+    ng_seq seq = api_seq(f->store);
+    switch_to(f->store, "b", "a");
+    assert_int_equal(api_seq(f->store), seq + 1);
+    switch_to(f->store, "a", "b");
+    take_plain(f->store, &after);
+    assert_memory_equal(&before, &after, sizeof before);
     switch_to(f->store, "b", "a");
     between = api_hash(f->store);
     api_assert_clean(f->store);
     ASSERT_OK(ng_checkpoint(f->store, NULL, NULL, NULL));
     ASSERT_OK(ng_close(f->store));
     f->store = api_disk_store(f->path); /* by the snapshot */
-    assert_true(api_hash(f->store) == between && between != before);
+    assert_true(api_hash(f->store) == between);
     switch_to(f->store, "a", "b");
-    after = api_hash(f->store);
-    assert_true(after == before);
     switch_to(f->store, "b", "a");
+    between = api_hash(f->store);
     ASSERT_OK(ng_close(f->store));
     f->store = api_disk_store(f->path); /* by the log */
     assert_true(api_hash(f->store) == between);
@@ -274,7 +304,7 @@ static void test_searches(void **state)
     for (int k = 0; k < MOST; k++)
         vector[k] = number(20, k);
     ASSERT_FAILS(ng_vector_nearest(f->store, vector, OLD_SIZE, &options, &hit, 1, &count),
-                 NG_E_INVALID, "12", "9");
+                 NG_E_INVALID, "12", "14");
     options.field = f->field;
     ASSERT_OK(ng_vector_nearest(f->store, vector, OLD_SIZE, &options, &hit, 1, &count));
     assert_true(count == 1 && hit.id == word(f->store, 20));
@@ -332,7 +362,7 @@ static void test_aligns_what_is_missing(void **state)
             xx += (double)values[k] * (double)values[k];
             yy += (double)new_number(i, k) * (double)new_number(i, k);
         }
-        assert_true(dot / sqrt(xx * yy) > 0.98); /* where the new model would have put it */
+        assert_true(dot / sqrt(xx * yy) > 0.9); /* where the new model would have put it */
     }
     switch_to(f->store, "old", "new");
     take_picture(f->store, &after);
@@ -664,7 +694,7 @@ static void test_load_into_a_field(void **state)
     assert_int_equal(report.words_skipped, WORDS - OLD_ONLY);
     assert_int_equal(report.words_created + report.words_updated, 0);
     ASSERT_FAILS(ng_bootstrap(f->store, f->old_path, &load, NULL), NG_E_FORMAT, "old.txt", "12",
-                 "'new' has 9");
+                 "'new' has 14");
     load.field = 9;
     ASSERT_FAILS(ng_bootstrap(f->store, f->new_path, &load, NULL), NG_E_NOT_FOUND, "9");
     load.field = f->field;
@@ -684,7 +714,7 @@ static void test_dimensions_of_the_store(void **state)
     ASSERT_OK(ng_close(f->store));
     f->store = NULL;
     ASSERT_OK(ng_open(f->path, &options, &f->store));
-    ASSERT_FAILS(ng_embedding_switch(f->store, &there, NULL), NG_E_INVALID, "9", "12");
+    ASSERT_FAILS(ng_embedding_switch(f->store, &there, NULL), NG_E_INVALID, "14", "12");
     assert_vectors(f->store, 0, f->field);
 }
 
