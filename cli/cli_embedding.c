@@ -204,8 +204,6 @@ static int embedding_ask(const cli_context *context, const embedding_request *re
 
     if (request->yes)
         return CLI_OK;
-    if (isatty(STDIN_FILENO) != 1)
-        return cli_fail(context, CLI_USAGE, "to switch without being asked, add --yes");
     fprintf(stderr, "switch to '%s' and keep the old vectors as '%s'? [y/N] ",
             request->change.field, request->change.keep_as);
     answer = getchar();
@@ -353,6 +351,8 @@ static int embedding_check(const cli_args *args, embedding_request *request)
                         "compare changes nothing: it goes without"
                         " --keep-as, --align, --keep-coordinates,"
                         " --components and --yes");
+    if (request->action == EMBEDDING_SWITCH && !request->yes && isatty(STDIN_FILENO) != 1)
+        return cli_fail(args->context, CLI_USAGE, "nobody can be asked here: add --yes");
     if (request->action == EMBEDDING_BACK) {
         if (change->field == NULL)
             change->field = EMBEDDING_OLD;

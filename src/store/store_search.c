@@ -301,9 +301,9 @@ ng_status ngi_store_vector_direction(const ng_store *store, const float *vector,
     return status;
 }
 
-ng_status ngi_store_vector_nearest(const ng_store *store, const float *vector, size_t dimensions,
-                                   const ng_vector_options *options, ng_score *out, size_t capacity,
-                                   size_t *count)
+static ng_status vectors_nearest_once(const ng_store *store, const float *vector, size_t dimensions,
+                                      const ng_vector_options *options, ng_score *out,
+                                      size_t capacity, size_t *count)
 {
     store_searched searched;
     *count = 0;
@@ -318,6 +318,16 @@ ng_status ngi_store_vector_nearest(const ng_store *store, const float *vector, s
     if (status == NG_OK)
         status = vectors_nearest_of(&searched, vector, dimensions, options, out, capacity, count);
     ngi_searched_end(&searched);
+    return status;
+}
+
+ng_status ngi_store_vector_nearest(const ng_store *store, const float *vector, size_t dimensions,
+                                   const ng_vector_options *options, ng_score *out, size_t capacity,
+                                   size_t *count)
+{
+    ng_status status = NG_E_CANCELLED;
+    for (int i = 0; i < SEARCH_RETRIES && status == NG_E_CANCELLED; i++)
+        status = vectors_nearest_once(store, vector, dimensions, options, out, capacity, count);
     return status;
 }
 

@@ -131,7 +131,7 @@ NG_MUST_USE ng_status ngi_searched_begin(const ng_store *store, ng_vector_field_
                                          int32_t remove_components, store_searched *out);
 void ngi_searched_end(const store_searched *searched);
 /** As ngi_store_read_begin; NG_E_NOT_FOUND if the field was dropped since. What was the default field and
- *  has become a named one is searched to the end. */
+ *  has become a named one is searched to the end; NG_E_CANCELLED if it was dropped then. */
 NG_MUST_USE ng_status ngi_searched_read_begin(const store_searched *searched);
 /** Derives what the search uses, in slices. */
 NG_MUST_USE ng_status ngi_searched_prepare(const store_searched *searched);

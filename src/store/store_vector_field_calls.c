@@ -190,7 +190,9 @@ ng_status ngi_searched_read_begin(const store_searched *searched)
     if (status != NG_OK || !searched->held->is_dropped)
         return status;
     ngi_store_read_end(searched->store);
-    return ngi_fail(NG_E_NOT_FOUND, "vector field '%s' was dropped", searched->held->spec.name);
+    if (searched->field == NULL)
+        return ngi_fail(NG_E_CANCELLED, "the vectors have been exchanged for others, and dropped");
+    return ngi_fail(NG_E_NOT_FOUND, "vector field '%s' was dropped", searched->field->spec.name);
 }
 
 uint64_t ngi_searched_version(const store_searched *searched)

@@ -25,7 +25,7 @@ typedef struct shared_state {
 /* Whose vector it is can be told from any one of its numbers; so can which embedding. */
 static float number(int embedding, int word, int k)
 {
-    return (float)(embedding * 1000 + word + 1) *
+    return (float)(embedding * 1000 + word + 1 + k * k) *
            ((word * 31 + k * 17 + embedding) % 7 < 3 ? -1 : 1);
 }
 
