@@ -84,9 +84,11 @@ static ng_status place_collect_one(place_job *job, ng_token_id id)
     if (status != NG_OK)
         return status;
     const ngi_exchange *exchange = job->load->exchange;
-    if (exchange != NULL && info.has_vector && !(info.vector_fields >> exchange->field & 1u))
+    if (exchange != NULL && info.has_vector &&
+        !((unsigned)info.vector_fields >> exchange->field & 1u))
         job->words[job->capacity - ++job->left_count].id = id;
-    if (exchange == NULL ? !info.has_vector : !(info.vector_fields >> exchange->field & 1u))
+    if (exchange == NULL ? !info.has_vector
+                         : !((unsigned)info.vector_fields >> exchange->field & 1u))
         return NG_OK;
     place_word *word = &job->words[job->count++];
     *word = (place_word){.id = id, .lacks = place_lacks(job, &info.record)};

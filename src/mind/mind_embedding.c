@@ -51,7 +51,7 @@ static ng_status embedding_collect_one(ngi_embedding *e, ng_token_id id)
     if (status != NG_OK)
         return status == NG_E_NOT_FOUND ? NG_OK : status; /* deleted since it was listed */
     unsigned has = info.has_vector ? NGI_EMBEDDING_OLD : 0;
-    if (info.vector_fields >> e->field & 1u)
+    if ((unsigned)info.vector_fields >> e->field & 1u)
         has |= NGI_EMBEDDING_NEW;
     e->counts[has]++;
     if (has != 0)
