@@ -238,8 +238,8 @@ static bool embedding_is_half_done(const cli_context *context, const embedding_r
 
 static int embedding_steps(const cli_context *context, embedding_request *request, cli_json *json)
 {
-    ng_embedding_report compared;
-    ng_embedding_switch_report switched;
+    ng_embedding_report compared = {0};
+    ng_embedding_switch_report switched = {0};
     int code = CLI_OK;
 
     if (request->action != EMBEDDING_BACK && !embedding_is_half_done(context, request)) {

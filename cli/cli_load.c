@@ -323,7 +323,7 @@ static ng_status load_field(const cli_context *context, load_request *request)
 {
     ng_vector_field_options made = {.struct_size = sizeof made};
     ng_bootstrap_options first = request->options;
-    ng_bootstrap_report report;
+    ng_bootstrap_report report = {0};
     ng_store *store = NULL;
     ng_status status =
         ng_vector_field_find(context->store, request->field, &request->options.field);

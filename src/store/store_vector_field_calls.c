@@ -166,10 +166,10 @@ ng_status ngi_searched_begin(const ng_store *store, ng_vector_field_id id,
     else if (remove_components > 0)
         status = ngi_fail(NG_E_INVALID, "remove_components %d: field '%s' has no components",
                           remove_components, field->spec.name);
-    if (status == NG_OK && id != 0) {
+    else
         out->held = out->field = field;
-        out->select = ngi_vector_field_select(field->spec.metric);
-    }
+    if (status == NG_OK && out->field != NULL)
+        out->select = ngi_vector_field_select(out->field->spec.metric);
     if (status == NG_OK) {
         ngi_vector_field_hold(out->held);
         out->vectors = out->held->vectors;
