@@ -325,6 +325,7 @@ static ng_status load_field(const cli_context *context, load_request *request)
     ng_bootstrap_options first = request->options;
     ng_bootstrap_report report = {0};
     ng_store *store = NULL;
+    ng_status closed;
     ng_status status =
         ng_vector_field_find(context->store, request->field, &request->options.field);
 
@@ -332,13 +333,15 @@ static ng_status load_field(const cli_context *context, load_request *request)
         return status;
     status = ng_open(NULL, NULL, &store);
     first.max_words = 1;
-    first.by_collection = first.existing_only = false;
+    first.existing_only = true; /* what has no words is refused */
+    first.by_collection = false;
     first.collection = 0;
     first.progress = NULL;
     if (status == NG_OK)
         status = ng_bootstrap(store, request->path, &first, &report);
+    closed = ng_close(store); /* the message of a failure before stays */
     if (status == NG_OK)
-        status = ng_close(store);
+        status = closed;
     made.dimensions = report.dimensions;
     if (status == NG_OK)
         status = ng_vector_field_create(context->store, request->field, &made, NULL,

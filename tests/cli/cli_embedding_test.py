@@ -32,6 +32,9 @@ class EmbeddingTest(CliTest):
         report = self.json("load", more, "--field", "new", "--existing")
         self.assertEqual((report["words_skipped"], report["words_created"]), (1, 0))
         self.fails(6, "'new' has 10", "load", self.path("words.txt"), "--field", "new")
+        broken = write_glove(self.path("broken.txt"), ["one 1 2 x"])
+        self.fails(6, "broken.txt line 1", "load", broken, "--field", "never")
+        self.assertEqual(sorted(self.fields()), ["", "new"])
         self.fails(2, "--weave", "load", self.new, "--field", "new", "--weave")
 
     def test_compare_switch_and_back(self):
