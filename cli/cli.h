@@ -107,6 +107,7 @@ extern const cli_command cli_command_count;
 extern const cli_command cli_command_find;
 extern const cli_command cli_command_index;
 extern const cli_command cli_command_vectors;
+extern const cli_command cli_command_embedding;
 extern const cli_command cli_command_nearest;
 extern const cli_command cli_command_neighbors;
 extern const cli_command cli_command_grid;

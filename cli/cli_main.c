@@ -41,6 +41,7 @@ const cli_command *const cli_commands[] = {
     &cli_command_find,
     &cli_command_index,
     &cli_command_vectors,
+    &cli_command_embedding,
     &cli_command_nearest,
     &cli_command_neighbors,
     &cli_command_grid,

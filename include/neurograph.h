@@ -1829,6 +1829,10 @@ typedef struct ng_bootstrap_options {
     /** For NG_FORMAT_NPY alone: file with a word a line, in the order of the rows. NULL = for X.npy
      *  the first that is there of X.vocab, X.txt and vocab.txt in the same directory. */
     const char *vocabulary;
+    /** Named field that words get their vectors in, of the dimensions of the file; 0 = the default one.
+     *  Of a named field there are no principal components and no coordinates. */
+    ng_vector_field_id field;
+    bool existing_only; /**< words that have no token yet are passed over; not with WordNet */
 } ng_bootstrap_options;
 
 typedef struct ng_bootstrap_report {
@@ -1841,6 +1845,7 @@ typedef struct ng_bootstrap_report {
     double explained_variance; /**< sum over the components */
     uint64_t clipped_count;
     double parse_seconds, projection_seconds, total_seconds;
+    uint64_t words_skipped; /**< for `existing_only` */
 } ng_bootstrap_report;
 
 /** Loads embeddings or WordNet from `path`. A file of embeddings, and a vocabulary, may be compressed
@@ -1848,12 +1853,124 @@ typedef struct ng_bootstrap_report {
  *  a load that was interrupted is completed by running it again. The input is read once to check
  *  it before anything is written, so bad input changes nothing. Durable when it returns; when
  *  stopped or failed later, everything up to the last batch is, and the store is valid.
- *  Errors: NG_E_FORMAT ("FILE line N: expected 100 numbers, got 99"), NG_E_INVALID (`vocabulary` for
- *  another format), NG_E_NOT_FOUND, NG_E_IO, NG_E_CANCELLED, and those of ng_token_create. `out` may
+ *  Errors: NG_E_FORMAT ("FILE line N: expected 100 numbers, got 99"), NG_E_INVALID (`vocabulary`, `field`
+ *  or `existing_only` for another format), NG_E_NOT_FOUND (also `field`), NG_E_IO, NG_E_CANCELLED, and those of ng_token_create. `out` may
  *  be NULL, and is filled on failure as well. */
 NG_API NG_MUST_USE ng_status ng_bootstrap(ng_store *store, const char *path,
                                           const ng_bootstrap_options *options,
                                           ng_bootstrap_report *out);
+
+/* ---------------------------------------------------------------------------------------------
+ * Another embedding in place of the one that is there
+ * ------------------------------------------------------------------------------------------- */
+
+#define NG_EMBEDDING_WORST 16
+
+typedef struct ng_embedding_compare_options {
+    size_t struct_size;
+    ng_vector_field_id field; /**< that of the new vectors, 1..15, compared by cosine */
+    uint32_t sample;          /**< words whose neighbours are compared, 1..100000; 0 = 1000 */
+    uint32_t k;               /**< neighbours of a word, 1..100; 0 = 10 */
+    uint64_t seed; /**< 0: the first words by id, which are the most frequent ones of a file in
+                                   that order; else as many drawn at random, the same for one seed */
+    ng_collection_id
+        collection;     /**< of the words and their neighbours; NG_COLLECTION_SEMANTIC if 0 and
+                                      not by_collection */
+    bool by_collection; /**< `collection` is meant, also when it is 0 */
+    ng_progress_fn progress;
+    void *progress_context;
+} ng_embedding_compare_options;
+
+/** A word whose neighbours change much. */
+typedef struct ng_embedding_change {
+    ng_token_id id;
+    uint32_t kept; /**< of its k old neighbours, that are among the k new ones */
+} ng_embedding_change;
+
+typedef struct ng_embedding_report {
+    uint64_t shared; /**< words of the collection with a vector in both */
+    uint64_t lost;   /**< with an old one alone */
+    uint64_t gained; /**< with a new one alone */
+    uint32_t old_dimensions, new_dimensions;
+    uint64_t fitted,
+        held_out;           /**< words that the rotation was made of, and others it was tried on */
+    double fitted_cosine;   /**< mean between the old vector, rotated, and the new one; NaN: none */
+    double held_out_cosine; /**< likewise: what to expect of `align_missing` */
+    uint32_t k;
+    uint64_t sampled; /**< words whose neighbours were compared */
+    double
+        recall; /**< mean part of the k old neighbours that are among the k new ones; NaN: none */
+    double jaccard; /**< mean of what both lists have by what either has */
+    ng_embedding_change
+        worst[NG_EMBEDDING_WORST]; /**< those that keep least; of equal ones by id */
+    uint32_t worst_count;
+    double seconds;
+} ng_embedding_report;
+
+/** Compares the vectors of a named field (the new ones) with those of the default field (the old ones) by
+ *  the words that have both: how far an orthogonal map (Schoenemann 1966; Xing et al. 2015) takes the old
+ *  vectors, each of unit length, to the new ones, and how many of a word's nearest neighbours by the plain
+ *  cosine stay. The map is made of every second word and tried on the others, 20,000 of each at most. With
+ *  different dimensions the shorter vectors count as filled up with zeroes. Writes nothing.
+ *
+ *  Owns:    nothing.   Threads: any.
+ *  Errors:  NG_E_INVALID (options, a field that is not of cosines), NG_E_NOT_FOUND (field, collection, a
+ *           field without vectors), NG_E_CANCELLED, NG_E_NOMEM.
+ *  Cost:    O(fitted * d^2 + d^3) for the map (seconds with 300 dimensions, minutes with 4096, and 24 d^2
+ *           bytes), two searches for each word of the sample. */
+NG_API NG_MUST_USE ng_status ng_embedding_compare(const ng_store *store,
+                                                  const ng_embedding_compare_options *options,
+                                                  ng_embedding_report *out);
+
+typedef struct ng_embedding_switch_options {
+    size_t struct_size;
+    const char *field;   /**< name of the field with the new vectors */
+    const char *keep_as; /**< name of the field with the old ones afterwards; NULL = "previous" */
+    bool
+        align_missing; /**< words of the collection without a new vector get their old one, rotated as by
+                              ng_embedding_compare, with the length of the old one */
+    bool keep_coordinates; /**< leave them where the old vectors have put them */
+    uint32_t
+        components; /**< that become coordinates, 1..24; 0 = as many as there are now. Not counted
+                                beyond the dimensions */
+    ng_collection_id
+        collection;     /**< whose words are aligned and placed; NG_COLLECTION_SEMANTIC if 0 and
+                                      not by_collection */
+    bool by_collection; /**< `collection` is meant, also when it is 0 */
+    ng_progress_fn progress;
+    void *progress_context;
+} ng_embedding_switch_options;
+
+typedef struct ng_embedding_switch_report {
+    bool was_switched;       /**< by a call before, which this one completed */
+    ng_vector_field_id kept; /**< number of the field with the old vectors */
+    uint64_t aligned;        /**< words that got their old vector, rotated */
+    uint64_t left;           /**< words that lost their vector, and with it their coordinates */
+    uint32_t dimensions, components;
+    double explained_variance; /**< sum over the components */
+    double seconds;
+} ng_embedding_switch_report;
+
+/** Makes the vectors of a named field, of cosines, those of the default field, and keeps the old ones in the
+ *  named field under another name. That is one op, which moves no vector: every read and search before it
+ *  sees the old vectors, every one after it the new ones, and one that runs meanwhile ends with those that it
+ *  began with. If the store has a projection, the same op brings that of the new vectors, and then the
+ *  words of the collection are placed by it, in batches, as ng_bootstrap does; a word that lost its vector
+ *  loses the coordinates of the projection. Without a projection there is none afterwards.
+ *
+ *  Switching back is the same call with the two names exchanged: all vectors are then what they were.
+ *  Durable when it returns. Interrupted, the same call completes it: it finds `field` gone and `keep_as`
+ *  there. A transaction that has staged a vector in either field fails with NG_E_CONFLICT.
+ *
+ *  Owns:    nothing.   Threads: any.
+ *  Errors:  NG_E_INVALID (options, a field that is not of cosines, dimensions other than those the store was
+ *           opened for; align_missing with fewer shared words than dimensions), NG_E_NOT_FOUND (field, or
+ *           one of the two without vectors), NG_E_EXISTS (keep_as), NG_E_CANCELLED, those of a write.
+ *  Cost:    the op: O(tokens) under the writer's lock, some ns each. All else is what the projection costs,
+ *           and aligning. */
+NG_API NG_MUST_USE ng_status ng_embedding_switch(ng_store *store,
+                                                 const ng_embedding_switch_options *options,
+                                                 ng_embedding_switch_report *out);
 
 typedef struct ng_weave_options {
     size_t struct_size;

@@ -346,6 +346,8 @@ void ngs_odd(ngs_request *request);
 void ngs_field_list(ngs_request *request);
 void ngs_field_create(ngs_request *request);
 void ngs_field_drop(ngs_request *request);
+void ngs_embedding_compare(ngs_request *request);
+void ngs_embedding_switch(ngs_request *request);
 void ngs_nearest(ngs_request *request);
 void ngs_graph_build(ngs_request *request);
 void ngs_graph_get(ngs_request *request);

@@ -54,7 +54,10 @@
 #define NGI_ODD_MAX 1000 /* tokens of which one is odd: each is compared with each */
 #define NGI_FUSED_LINKED_MAX                                                                       \
     4096u /* words that a vector is moved towards: more are one direction */
-#define NGI_WEAVE_NEIGHBORS_MAX 100 /* of a word: beyond it nearness says little */
+#define NGI_WEAVE_NEIGHBORS_MAX 100      /* of a word: beyond it nearness says little */
+#define NGI_EMBEDDING_SAMPLE_MAX 100000u /* words of a comparison: two searches each */
+#define NGI_EMBEDDING_NEIGHBORS_MAX 100  /* as of weaving */
+#define NGI_EMBEDDING_FIT_MAX 20000u     /* words that a rotation is made of: more change little */
 #define NGI_PATH_HOPS_MAX 1024
 #define NGI_DECAY_PERIOD_S 3600 /* decay rates are an hour: the least that the original waited */
 #define NGI_INTERVAL_MS_DEFAULT 100u /* what a crash may cost that was not promised to be kept */

@@ -38,18 +38,42 @@ static void vectors_release_rows(ngi_vectors *vectors)
     ngi_table_release(&vectors->errors);
 }
 
-void ngi_vectors_destroy(ngi_vectors *vectors)
+static void vectors_release_derived(ngi_vectors *vectors)
 {
-    if (vectors == NULL)
-        return;
-    vectors_release_rows(vectors);
+    ngi_table_release(&vectors->row_infos);
+    ngi_table_release(&vectors->panels);
+    ngi_table_release(&vectors->errors);
     ngi_vectors_graph_drop(vectors);
     for (uint32_t i = 0; i < VECTORS_SETTING_COUNT; i++) {
         ngi_table_release(&vectors->settings[i].bounds);
         ngi_table_release(&vectors->settings[i].inverses);
     }
     ngi_free(vectors->mem, vectors->projection, vectors->projection_capacity * sizeof(float));
+    vectors->projection = NULL;
+    vectors->projection_capacity = 0;
+    vectors->component_count = 0;
+}
+
+void ngi_vectors_destroy(ngi_vectors *vectors)
+{
+    if (vectors == NULL)
+        return;
+    vectors_release_derived(vectors);
+    ngi_table_release(&vectors->rows);
+    ngi_table_release(&vectors->slot_rows);
     ngi_free(vectors->mem, vectors, sizeof *vectors);
+}
+
+void ngi_vectors_retire(ngi_vectors *vectors)
+{
+    vectors_release_derived(vectors);
+    if (vectors->dimensions == 0)
+        return;
+    ngi_table_empty(&vectors->slot_rows);
+    ngi_table_empty(&vectors->rows);
+    vectors->count = 0;
+    vectors->row_end = 0;
+    vectors->free_row = VECTORS_NO_ROW;
 }
 
 uint32_t ngi_vectors_dimensions(const ngi_vectors *vectors)
@@ -348,6 +372,11 @@ ng_status ngi_vectors_reserve_projection(ngi_vectors *vectors, uint32_t dimensio
     }
     /* A projection may come before the first vector; both fix the dimensions. */
     return ngi_vectors_reserve(vectors, dimensions, 0, 0);
+}
+
+uint64_t ngi_vectors_projection_version(const ngi_vectors *vectors)
+{
+    return vectors->projection_version;
 }
 
 void ngi_vectors_set_projection(ngi_vectors *vectors, const uint8_t *little_endian_mean,

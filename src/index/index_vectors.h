@@ -26,6 +26,10 @@ NG_MUST_USE ng_status ngi_vectors_create(ngi_os *os, ngi_mem *mem, uint32_t max_
                                          ngi_vectors **out);
 void ngi_vectors_destroy(ngi_vectors *vectors);
 
+/** Gives back what the vectors take up, but for the address range in which readers without a lock may
+ *  still look; they find no vector. Nobody else uses it any more: what is left is to destroy it. */
+void ngi_vectors_retire(ngi_vectors *vectors);
+
 /** 0 until the first reserve fixes it. */
 uint32_t ngi_vectors_dimensions(const ngi_vectors *vectors);
 uint64_t ngi_vectors_count(const ngi_vectors *vectors);
@@ -57,6 +61,8 @@ ngi_table *ngi_vectors_row_table(ngi_vectors *vectors);
 /** Rows from this one on have never been used. */
 uint32_t ngi_vectors_row_end(const ngi_vectors *vectors);
 
+/** Counts installations of a projection. */
+uint64_t ngi_vectors_projection_version(const ngi_vectors *vectors);
 /** Installs mean [dimensions] and components [component_count][dimensions] (copied; NULL mean
  *  removes them) after ngi_vectors_reserve_projection. Norms are derived anew by prepare. */
 NG_MUST_USE ng_status ngi_vectors_reserve_projection(ngi_vectors *vectors, uint32_t dimensions,

@@ -18,6 +18,14 @@ NG_MUST_USE ng_status ngi_mind_anchor(ng_store *store, const ng_anchor_options *
 NG_MUST_USE ng_status ngi_mind_anchor_remove(ng_store *store, const ng_anchor_options *options,
                                              ng_anchor_report *out);
 
+/** As ng_embedding_compare and ng_embedding_switch. */
+NG_MUST_USE ng_status ngi_mind_embedding_compare(const ng_store *store,
+                                                 const ng_embedding_compare_options *options,
+                                                 ng_embedding_report *out);
+NG_MUST_USE ng_status ngi_mind_embedding_switch(ng_store *store,
+                                                const ng_embedding_switch_options *options,
+                                                ng_embedding_switch_report *out);
+
 /** As ng_weave and ng_unweave. `options` and `out` may be NULL. */
 NG_MUST_USE ng_status ngi_mind_weave(ng_store *store, const ng_weave_options *options,
                                      ng_weave_report *out);

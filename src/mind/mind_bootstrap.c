@@ -52,7 +52,17 @@ static ng_status load_options(ngi_load *load, const ng_bootstrap_options *option
                         NG_FORMAT_NPY);
     if (*load->path == 0)
         return ngi_fail(NG_E_INVALID, "path is empty");
-    return ngi_store_collection_get(load->store, load->options.collection, NULL, NULL);
+    ng_vector_field_info info;
+    ng_status status = ngi_store_vector_field_get(load->store, load->options.field, &info);
+    return status != NG_OK
+               ? status
+               : ngi_store_collection_get(load->store, load->options.collection, NULL, NULL);
+}
+
+/* Whether no option asks for what only files of vectors have. */
+static bool load_is_plain(const ngi_load *load)
+{
+    return load->options.field == 0 && !load->options.existing_only;
 }
 
 static ng_status load_run(ngi_load *load, const ng_bootstrap_options *options)
@@ -65,10 +75,13 @@ static ng_status load_run(ngi_load *load, const ng_bootstrap_options *options)
     if (load->options.vocabulary != NULL && load->report.format != NG_FORMAT_NPY)
         return ngi_fail(NG_E_INVALID, "vocabulary: %s is no .npy file, its words are in it",
                         load->path);
+    if (load->report.format == NG_FORMAT_WORDNET && !load_is_plain(load))
+        return ngi_fail(NG_E_INVALID, "%s: WordNet has no vectors: no field, no existing_only",
+                        load->path);
     if (load->report.format == NG_FORMAT_WORDNET)
         return ngi_load_lexicon(load);
     status = ngi_load_words(load);
-    return status != NG_OK ? status : ngi_load_projection(load);
+    return status != NG_OK || load->options.field != 0 ? status : ngi_load_projection(load);
 }
 
 ng_status ngi_mind_bootstrap(ng_store *store, const char *path, const ng_bootstrap_options *options,

@@ -15,7 +15,11 @@
  *     5. the coordinates of the words that lacked them, the mark included.
  * Up to the last write of step 5 some word lacks coordinates, so the next load starts over. Were
  * the projection written last, words moved by step 4 would stand among others that were not, and
- * after an interruption nothing would tell. Before step 3 the old number of components tells. */
+ * after an interruption nothing would tell. Before step 3 the old number of components tells.
+ *
+ * With an exchange the vectors are those of a named field, and step 3 makes them the default ones by the
+ * same op that stores their projection. Words that lose their vector by it leave the spaces of both
+ * projections in step 1, so that up to the end some word lacks coordinates here as well. */
 #include "mind/mind_private.h"
 
 #include "mind/mind_axes.h"
@@ -35,8 +39,10 @@ typedef struct place_job {
     ngi_load *load;
     place_word *words; /* [capacity]: the collection's tokens with a vector, ids ascending */
     size_t capacity, count, lacking_count;
+    size_t left_count; /* at the end of `words`: they lose their vector */
     size_t dimensions, components;
     uint8_t spaces;            /* that the components fill */
+    uint8_t old_spaces;        /* that those of the stored projection do */
     float *page;               /* [PLACE_PAGE][dimensions] */
     float *projections;        /* [count][components] */
     double *transposed;        /* [dimensions][components] */
@@ -75,12 +81,24 @@ static ng_status place_collect_one(place_job *job, ng_token_id id)
     ng_status status = ngi_store_token_get(job->load->store, id, &info);
     if (status == NG_E_NOT_FOUND)
         return NG_OK; /* deleted since it was listed */
-    if (status != NG_OK || !info.has_vector)
+    if (status != NG_OK)
         return status;
+    const ngi_exchange *exchange = job->load->exchange;
+    if (exchange != NULL && info.has_vector &&
+        !((unsigned)info.vector_fields >> exchange->field & 1u))
+        job->words[job->capacity - ++job->left_count].id = id;
+    if (exchange == NULL ? !info.has_vector
+                         : !((unsigned)info.vector_fields >> exchange->field & 1u))
+        return NG_OK;
     place_word *word = &job->words[job->count++];
     *word = (place_word){.id = id, .lacks = place_lacks(&info.record)};
     job->lacking_count += word->lacks;
     return NG_OK;
+}
+
+static bool place_has_room(const place_job *job)
+{
+    return job->count + job->left_count < job->capacity;
 }
 
 /* Tokens that come meanwhile and find no room lack coordinates, so the next load sees them. */
@@ -104,11 +122,11 @@ static ng_status place_collect(place_job *job)
     while (status == NG_OK && listed == PLACE_PAGE) {
         status = ngi_store_token_list(load->store, load->options.collection, after, page,
                                       PLACE_PAGE, &listed);
-        for (size_t i = 0; i < listed && status == NG_OK && job->count < job->capacity; i++) {
+        for (size_t i = 0; i < listed && status == NG_OK && place_has_room(job); i++) {
             status = place_collect_one(job, page[i]);
             after = page[i];
         }
-        if (job->count == job->capacity)
+        if (!place_has_room(job))
             break;
     }
     return status;
@@ -167,7 +185,9 @@ static ng_status place_vector(const place_job *job, size_t index, float *out)
 {
     size_t count = 0;
     ng_token_id id = job->words[index].id;
-    ng_status status = ngi_store_token_vector(job->load->store, id, out, job->dimensions, &count);
+    ng_vector_field_id field = job->load->exchange != NULL ? job->load->exchange->field : 0;
+    ng_status status =
+        ngi_store_token_vector_in(job->load->store, id, field, out, job->dimensions, &count);
     if (status == NG_OK && count != job->dimensions)
         return ngi_fail(NG_E_NOT_FOUND,
                         "token %llu lost its vector while the words were placed; load again",
@@ -290,14 +310,14 @@ static ng_status place_put(place_job *job, size_t count)
     return status != NG_OK ? status : ngi_task_committed(&job->load->task, seq);
 }
 
-/* The first `count` words leave `spaces`. */
-static ng_status place_clear(place_job *job, uint8_t spaces, size_t count)
+/* So many words from `words` on leave `spaces`. */
+static ng_status place_clear(place_job *job, const place_word *words, uint8_t spaces, size_t count)
 {
     ng_status status = NG_OK;
     for (size_t first = 0; status == NG_OK && first < count; first += NGI_BATCH_MAX) {
         size_t n = count - first < NGI_BATCH_MAX ? count - first : NGI_BATCH_MAX;
         for (size_t i = 0; i < n; i++) {
-            job->batch[i] = job->words[first + i].id;
+            job->batch[i] = words[first + i].id;
             job->fields[i] =
                 (ng_token_fields){.struct_size = sizeof(ng_token_fields), .spaces_clear = spaces};
         }
@@ -347,9 +367,12 @@ static ng_status place_write(place_job *job, bool lacking, uint64_t *done)
 
 static ng_status place_mark(place_job *job, uint8_t surplus)
 {
-    ng_status status = surplus == 0 ? NG_OK : place_clear(job, surplus, job->count);
+    ng_status status = surplus == 0 ? NG_OK : place_clear(job, job->words, surplus, job->count);
+    if (status == NG_OK)
+        status = place_clear(job, job->words + job->capacity - job->left_count,
+                             job->old_spaces | job->spaces, job->left_count);
     if (status == NG_OK && job->lacking_count == 0) {
-        status = place_clear(job, job->spaces, 1);
+        status = place_clear(job, job->words, job->spaces, 1);
         job->words[0].lacks = true;
     }
     return status;
@@ -359,12 +382,20 @@ static ng_status place_store(place_job *job)
 {
     ng_seq seq;
     ng_write_options write = ngi_task_write(&seq);
-    ng_status status = ngi_store_projection_set(job->load->store, &job->projection, &write);
+    ngi_exchange *exchange = job->load->exchange;
+    ng_status status =
+        exchange == NULL ? ngi_store_projection_set(job->load->store, &job->projection, &write)
+                         : ngi_store_vector_field_swap(job->load->store, exchange->field,
+                                                       exchange->keep_as, &job->projection, &write);
+    if (status == NG_OK && exchange != NULL)
+        exchange->is_done = true;
     return status != NG_OK ? status : ngi_task_committed(&job->load->task, seq);
 }
 
 static ng_status place_run(place_job *job, uint8_t surplus)
 {
+    const ngi_exchange *exchange = job->load->exchange;
+    bool places = exchange == NULL || !exchange->keep_coordinates;
     uint64_t done = 0;
     ng_status status;
     NGI_TRY(ngi_task_begin(&job->load->task, "projection", 3 * job->count));
@@ -374,10 +405,13 @@ static ng_status place_run(place_job *job, uint8_t surplus)
     NGI_TRY(ngi_task_end(&job->load->task, 3 * job->count, job->count));
 
     NGI_TRY(ngi_task_begin(&job->load->task, "coordinates", job->count));
-    NGI_TRY(place_mark(job, surplus));
+    if (places)
+        NGI_TRY(place_mark(job, surplus));
     NGI_TRY(place_store(job));
-    NGI_TRY(place_write(job, false, &done));
-    NGI_TRY(place_write(job, true, &done));
+    if (places) {
+        NGI_TRY(place_write(job, false, &done));
+        NGI_TRY(place_write(job, true, &done));
+    }
     place_report(job->load, &job->projection);
     NGI_TRY(ngi_task_end(&job->load->task, job->count, job->count));
 out:
@@ -399,10 +433,11 @@ ng_status ngi_load_projection(ngi_load *load)
     if (status == NG_OK)
         status = place_stored(&job, &stored);
     if (status == NG_OK && job.count > 0) {
-        unsigned old_spaces = ngi_axes_spaces(stored.component_count);
+        job.old_spaces = ngi_axes_spaces(stored.component_count);
         place_report(load, &stored);
-        if (job.lacking_count > 0 || stored.component_count != job.components)
-            status = place_run(&job, (uint8_t)(old_spaces & ~(unsigned)job.spaces));
+        if (load->exchange != NULL || job.lacking_count > 0 ||
+            stored.component_count != job.components)
+            status = place_run(&job, (uint8_t)(job.old_spaces & ~(unsigned)job.spaces));
     }
     ngi_projection_release(load->mem, &stored);
     place_release(&job);

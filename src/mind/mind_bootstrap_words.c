@@ -36,6 +36,7 @@ typedef struct words_job {
     ng_token_fields *fields; /* [capacity] */
     ng_token_id *ids;        /* [capacity]; 0 = create */
     float *vectors;          /* [capacity + 1][dimensions]; the last one is scratch */
+    ng_field_vector *placed; /* [capacity]: of a named field; or NULL */
     char *labels;
     size_t label_bytes;
     ngi_strings created; /* labels this batch creates */
@@ -63,6 +64,7 @@ static void words_release(words_job *job)
     ngi_free(mem, job->fields, job->capacity * sizeof *job->fields);
     ngi_free(mem, job->ids, job->capacity * sizeof *job->ids);
     ngi_free(mem, job->vectors, (job->capacity + 1) * job->dimensions * sizeof(float));
+    ngi_free(mem, job->placed, job->capacity * sizeof *job->placed);
     ngi_free(mem, job->labels, WORDS_LABEL_BYTES);
     ngi_strings_release(mem, &job->created);
     ngi_free(mem, job->seen, job->seen_count * sizeof *job->seen);
@@ -81,7 +83,7 @@ static ng_status words_size_batch(words_job *job)
     job->capacity = fitting < WORDS_BATCH_MAX ? fitting : WORDS_BATCH_MAX;
     if (load->options.components > job->dimensions)
         load->options.components = (uint32_t)job->dimensions;
-    job->spaces = ngi_axes_spaces(load->options.components);
+    job->spaces = load->options.field == 0 ? ngi_axes_spaces(load->options.components) : 0;
     load->report.dimensions = (uint32_t)job->dimensions;
 
     NGI_TRY(ngi_alloc(mem, job->capacity * sizeof *job->fields, "word batch", &block));
@@ -91,6 +93,10 @@ static ng_status words_size_batch(words_job *job)
     NGI_TRY(ngi_alloc(mem, (job->capacity + 1) * job->dimensions * sizeof(float), "word batch",
                       &block));
     job->vectors = block;
+    if (load->options.field != 0) {
+        NGI_TRY(ngi_alloc(mem, job->capacity * sizeof *job->placed, "word batch", &block));
+        job->placed = block;
+    }
     NGI_TRY(ngi_alloc(mem, WORDS_LABEL_BYTES, "word batch", &block));
     job->labels = block;
 out:
@@ -142,6 +148,23 @@ static ng_status words_flush(words_job *job)
     return status != NG_OK ? status : ngi_task_committed(&load->task, seq);
 }
 
+static void words_vector(const words_job *job, ng_token_fields *fields, const float *vector)
+{
+    if (job->placed == NULL) {
+        fields->set = NG_FIELD_VECTOR;
+        fields->vector = vector;
+        fields->vector_dimensions = job->dimensions;
+        return;
+    }
+    ng_field_vector *placed = &job->placed[job->count];
+    *placed = (ng_field_vector){.field = job->load->options.field,
+                                .values = vector,
+                                .dimensions = job->dimensions};
+    fields->set = NG_FIELD_VECTORS;
+    fields->vectors = placed;
+    fields->vector_count = 1;
+}
+
 /* The next free entry of the batch, with a copy of the vector. */
 static ng_token_fields *words_append(words_job *job, ng_token_id id, const float *vector)
 {
@@ -149,10 +172,8 @@ static ng_token_fields *words_append(words_job *job, ng_token_id id, const float
     memcpy(copy, vector, job->dimensions * sizeof *copy);
     ng_token_fields *fields = &job->fields[job->count];
     *fields = (ng_token_fields){.struct_size = sizeof *fields,
-                                .set = NG_FIELD_VECTOR,
-                                .collection = job->load->options.collection,
-                                .vector = copy,
-                                .vector_dimensions = job->dimensions};
+                                .collection = job->load->options.collection};
+    words_vector(job, fields, copy);
     job->ids[job->count++] = id;
     return fields;
 }
@@ -184,7 +205,8 @@ static ng_status words_existing(words_job *job, ng_token_id id, const float *vec
         load->report.duplicates++;
         return NG_OK;
     }
-    status = ngi_store_token_vector(load->store, id, stored, job->dimensions, &count);
+    status = ngi_store_token_vector_in(load->store, id, load->options.field, stored,
+                                       job->dimensions, &count);
     if (status != NG_OK)
         return status;
     if (count == job->dimensions && memcmp(stored, vector, count * sizeof *vector) == 0) {
@@ -224,6 +246,10 @@ static ng_status words_add(words_job *job, const ngi_word *word)
         return words_existing(job, id, word->vector);
     if (status != NG_E_NOT_FOUND)
         return status;
+    if (load->options.existing_only) {
+        load->report.words_skipped++;
+        return NG_OK;
+    }
     uint32_t number;
     bool is_new;
     status = ngi_strings_add(load->mem, &job->created, label, bytes, &number, &is_new);
@@ -266,16 +292,20 @@ static ng_status words_batch(words_job *job, bool *end)
     return status != NG_OK ? status : words_flush(job);
 }
 
-/* A store has vectors of one length; found out here, so that the error names the file. */
+/* A field has vectors of one length; found out here, so that the error names the file. */
 static ng_status words_check_dimensions(const words_job *job)
 {
-    ng_info info;
-    ng_status status = ngi_store_info(job->load->store, &info);
-    if (status == NG_OK && info.dimensions != 0 &&
-        info.dimensions != ngi_words_dimensions(&job->input))
-        return ngi_fail(NG_E_FORMAT, "%s: vectors of %" PRIu32 " dimensions, this store has %u",
-                        job->load->path, ngi_words_dimensions(&job->input), info.dimensions);
-    return status;
+    ng_vector_field_info info;
+    const ngi_load *load = job->load;
+    uint32_t dimensions = ngi_words_dimensions(&job->input);
+    ng_status status = ngi_store_vector_field_get(load->store, load->options.field, &info);
+    if (status != NG_OK || info.dimensions == 0 || info.dimensions == dimensions)
+        return status;
+    if (info.id != 0)
+        return ngi_fail(NG_E_FORMAT, "%s: vectors of %" PRIu32 " dimensions, field '%s' has %u",
+                        load->path, dimensions, info.name, info.dimensions);
+    return ngi_fail(NG_E_FORMAT, "%s: vectors of %" PRIu32 " dimensions, this store has %u",
+                    load->path, dimensions, info.dimensions);
 }
 
 /* Reads the whole input and writes nothing, so that bad input changes nothing. It costs a third of

@@ -218,7 +218,9 @@ static ng_status fused_pair(fused_job *job, ng_token_id a, ng_token_id b, ng_fus
         ng_status status = fused_vectors(job, a, b, out);
         if (status == NG_OK)
             status = fused_links(job, a, b, out);
-        if (status == NG_E_ABSENT) /* a vector went meanwhile */
+        /* A vector went meanwhile, or all of them were exchanged for others. */
+        if (status == NG_E_ABSENT ||
+            (status != NG_OK && ngi_store_projection_version(job->store) != version))
             continue;
         if (status != NG_OK) {
             *out = fused_none();

@@ -9,6 +9,14 @@
 
 #define NGI_MIND_ORIGIN_BOOTSTRAP 2u /* ng_connection.origin */
 
+/** What puts the vectors of a named field in place of the default one's, once they have a projection. */
+typedef struct ngi_exchange {
+    ng_vector_field_id field;
+    const char *keep_as;
+    bool keep_coordinates;
+    bool is_done; /* set by the phase: the fields have exchanged their vectors */
+} ngi_exchange;
+
 typedef struct ngi_load {
     ng_store *store;
     ngi_mem *mem;
@@ -17,6 +25,7 @@ typedef struct ngi_load {
     ng_bootstrap_options options; /* defaults filled in */
     ng_bootstrap_report report;
     ngi_task task;
+    ngi_exchange *exchange; /* NULL but for ng_embedding_switch */
 } ngi_load;
 
 /** The phases; each checks the state of the store first and does only what is missing. */

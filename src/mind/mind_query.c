@@ -409,8 +409,10 @@ ng_status ngi_mind_query(const ng_store *store, const char *text, const ng_query
     for (int i = 0; i < QUERY_ATTEMPTS; i++) {
         uint64_t version = ngi_store_projection_version(store);
         ng_status status = query_once(store, text, options, out);
-        if (status != NG_OK || ngi_store_projection_version(store) == version)
+        if (ngi_store_projection_version(store) == version)
             return status;
+        if (status != NG_OK) /* perhaps because the vectors have been exchanged for others */
+            continue;
         ngi_mind_query_result_destroy(*out);
         *out = NULL;
     }

@@ -106,8 +106,10 @@ ng_status ngi_mind_recall(const ng_store *store, const ng_recall_options *option
     for (int i = 0; i < RECALL_ATTEMPTS; i++) {
         uint64_t version = ngi_store_projection_version(store);
         ng_status status = recall_once(store, options, begin_ns, out);
-        if (status != NG_OK || ngi_store_projection_version(store) == version)
+        if (ngi_store_projection_version(store) == version)
             return status;
+        if (status != NG_OK) /* perhaps because the vectors have been exchanged for others */
+            continue;
         ngi_mind_recall_result_destroy(*out);
         *out = NULL;
     }

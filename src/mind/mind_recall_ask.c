@@ -417,6 +417,7 @@ ng_status ngi_recall_ask(ngi_recall_job *job)
     NGI_TRY(ask_left_out(job));
     ask_filter(job);
     const ngi_recall_spec spec = {.direction = job->direction,
+                                  .dimensions = job->direction_dimensions,
                                   .remove_components = job->options->remove_components,
                                   .places = job->places,
                                   .place_count = job->place_count,

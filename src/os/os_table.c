@@ -133,6 +133,18 @@ bool ngi_table_is_hole(const ngi_table *table, size_t element)
            hole_has(table, element * table->element_bytes / PAGE_BYTES);
 }
 
+void ngi_table_empty(ngi_table *table)
+{
+    size_t committed = table->committed_bytes;
+    ngi_mem_uncharge(table->mem, committed - table->hole_count * PAGE_BYTES);
+    ngi_free(table->mem, table->holes, table->hole_words * sizeof(uint64_t));
+    table->holes = NULL;
+    table->hole_words = table->hole_count = 0;
+    atomic_store_explicit(&table->committed_bytes, 0, memory_order_release);
+    if (committed > 0)
+        table->os->memory_discard(table->os, table->base, committed);
+}
+
 void ngi_table_release(ngi_table *table)
 {
     if (table->base != NULL) {

@@ -70,6 +70,9 @@ static inline bool ngi_table_covers(const ngi_table *table, size_t element)
            atomic_load_explicit(&table->committed_bytes, memory_order_acquire);
 }
 
+/** Gives the memory of all elements back, however they are; the address range stays, and reads as zero:
+ *  a reader without a lock may still be in it. No mirror may be attached. */
+void ngi_table_empty(ngi_table *table);
 /** A table that is all zero bytes is allowed. */
 void ngi_table_release(ngi_table *table);
 

@@ -348,7 +348,6 @@ static ng_status store_init_tables(ng_store *store)
     NGI_TRY(ngi_grid_create(os, &accounts[STORE_GRID],
                             2 * (uint64_t)store->max_tokens * NG_SPACE_COUNT, &store->grid));
     NGI_TRY(ngi_named_init(store));
-    NGI_TRY(ngi_vectors_create(os, &accounts[STORE_VECTORS], store->max_tokens, &store->vectors));
     NGI_TRY(ngi_vector_fields_init(store));
     NGI_TRY(ngi_attributes_init(&store->attributes, os, &accounts[STORE_ATTRIBUTES],
                                 store->max_tokens));
@@ -370,8 +369,6 @@ static void store_release_tables(ng_store *store)
     store->grid = NULL;
     memset(store->spaces, 0, sizeof store->spaces);
     ngi_vector_fields_release(store);
-    ngi_vectors_destroy(store->vectors);
-    store->vectors = NULL;
     ngi_attributes_release(&store->attributes);
     ngi_buffer_release(store->mem, &store->projection);
     ngi_free(store_account_of(store, STORE_COLLECTIONS), store->collections,

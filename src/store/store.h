@@ -313,6 +313,19 @@ typedef struct ngi_projection {
 } ngi_projection;
 
 /** Stores a projection as an op; the arrays are copied. */
+/** The default field and field `id`, of cosines, exchange their vectors in one op; `name` (1..64 bytes) is
+ *  that of the field afterwards. `projection` is for the new default field, NULL = it has none.
+ *  Errors: NG_E_NOT_FOUND (field, or one of the two has no vectors), NG_E_INVALID (name, metric, dimensions
+ *  of the projection, or not those that the store was opened for), NG_E_EXISTS (name); of the first what
+ *  the second would say now. */
+NG_MUST_USE ng_status ngi_store_vector_field_may_swap(const ng_store *store, ng_vector_field_id id,
+                                                      const char *name);
+NG_MUST_USE ng_status ngi_store_vector_field_swap(ng_store *store, ng_vector_field_id id,
+                                                  const char *name,
+                                                  const ngi_projection *projection,
+                                                  const ng_write_options *write);
+/** The body of PROJECTION_PUT, ngi_op_projection_bytes. */
+void ngi_projection_encode(const ngi_projection *projection, uint8_t *body);
 NG_MUST_USE ng_status ngi_store_projection_set(ng_store *store, const ngi_projection *projection,
                                                const ng_write_options *write);
 /** Copies the projection; its arrays come from the store's memory hook and are released with

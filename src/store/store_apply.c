@@ -371,6 +371,7 @@ static ng_status apply_one(ng_store *store, const ngi_op *op)
         return ngi_named_apply(store, op);
     case NGI_OP_VECTOR_FIELD_PUT:
     case NGI_OP_VECTOR_FIELD_DROP:
+    case NGI_OP_VECTOR_FIELD_SWAP:
         ngi_vector_field_apply(store, op);
         return NG_OK;
     case NGI_OP_CDNA_PUT:

@@ -681,7 +681,8 @@ static ng_status prepare_op(ng_store *store, const ngi_op *op, bool foreign)
         return ngi_named_prepare(store, op);
     case NGI_OP_VECTOR_FIELD_PUT:
     case NGI_OP_VECTOR_FIELD_DROP:
-        return ngi_vector_field_prepare(store, op);
+    case NGI_OP_VECTOR_FIELD_SWAP:
+        return ngi_vector_field_prepare(store, op, foreign);
     case NGI_OP_CDNA_PUT:
         return prepare_cdna_put(op);
     case NGI_OP_PROJECTION_PUT:

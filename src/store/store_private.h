@@ -191,7 +191,7 @@ struct ng_store {
     ngi_rwlock index_lock; /* guards everything below */
     ngi_labels labels;
     ngi_graph graph;
-    ngi_vectors *vectors; /* the default field */
+    ngi_vectors *_Atomic vectors; /* of vector_fields.main; also read inside a look */
     store_vector_fields vector_fields;
     store_attributes attributes;
     store_named named;
@@ -200,9 +200,10 @@ struct ng_store {
     uint32_t collection_capacity;
     uint64_t collection_epoch; /* counts collections made since opening */
     ng_cdna cdna;
-    uint64_t cdna_version;       /* counts changes since opening */
-    ngi_buffer projection;       /* body of the last PROJECTION_PUT; empty = none */
-    uint64_t projection_version; /* counts them, so that a search sees that its norms changed */
+    uint64_t cdna_version; /* counts changes since opening */
+    ngi_buffer projection; /* body of the last PROJECTION_PUT; empty = none */
+    uint64_t
+        projection_version; /* counts what changes the scores of the default field: them, and swaps */
     store_groups token_groups, connection_groups;
     uint64_t token_count;
     uint64_t active_token_count;

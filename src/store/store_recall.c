@@ -14,6 +14,7 @@ struct ngi_recall_probe {
     const ng_store *store;
     ngi_recall_spec spec;
     store_filter filter;
+    store_searched searched;   /* with a direction */
     ngi_vector_search *search; /* NULL = no direction */
     ng_multi_query query;      /* spaces and centers */
     int16_t centers[NG_SPACE_COUNT][NG_AXIS_COUNT];
@@ -56,6 +57,25 @@ static ng_status probe_places(ngi_recall_probe *probe)
     return status;
 }
 
+/* Holds the default field. It may be another one than that by which the direction was made. */
+static ng_status probe_vectors(ngi_recall_probe *probe)
+{
+    const ngi_recall_spec *spec = &probe->spec;
+    ng_status status =
+        ngi_searched_begin(probe->store, 0, spec->remove_components, &probe->searched);
+    if (status == NG_OK)
+        status = ngi_searched_prepare(&probe->searched);
+    if (status == NG_OK)
+        status = ngi_searched_read_begin(&probe->searched);
+    if (status != NG_OK)
+        return status;
+    if (ngi_vectors_dimensions(probe->searched.vectors) != spec->dimensions)
+        status = ngi_fail(NG_E_INVALID, "vector has %zu dimensions, this store has %u",
+                          spec->dimensions, ngi_vectors_dimensions(probe->searched.vectors));
+    ngi_store_read_end(probe->store);
+    return status;
+}
+
 static ng_status probe_begin(ngi_recall_probe *probe)
 {
     const ng_store *store = probe->store;
@@ -63,7 +83,7 @@ static ng_status probe_begin(ngi_recall_probe *probe)
     if (status == NG_OK)
         status = probe_places(probe);
     if (status == NG_OK && probe->spec.direction != NULL)
-        status = ngi_store_prepare_search(store, probe->spec.remove_components);
+        status = probe_vectors(probe);
     if (status == NG_OK)
         status = ngi_store_read_begin(store);
     if (status != NG_OK)
@@ -71,7 +91,7 @@ static ng_status probe_begin(ngi_recall_probe *probe)
     status = ngi_filter_resolve(store, probe->spec.filter);
     if (status == NG_OK && probe->spec.direction != NULL)
         status =
-            ngi_vector_search_begin(store->vectors, probe->spec.direction,
+            ngi_vector_search_begin(probe->searched.vectors, probe->spec.direction,
                                     probe->spec.remove_components, 1, NULL, NULL, &probe->search);
     ngi_store_read_end(store);
     return status;
@@ -103,6 +123,7 @@ void ngi_store_recall_close(ngi_recall_probe *probe)
     if (probe == NULL)
         return;
     ngi_vector_search_destroy(probe->search);
+    ngi_searched_end(&probe->searched);
     ngi_free(probe->store->mem, probe, sizeof *probe);
 }
 

@@ -19,6 +19,7 @@ typedef struct ngi_recall_place {
 /** What candidates are measured by; values are checked. It and what it points to outlive the probe. */
 typedef struct ngi_recall_spec {
     const double *direction; /* as of ngi_store_vector_nearest_prepared; NULL = none */
+    size_t dimensions;       /* of it */
     int32_t remove_components;
     const ngi_recall_place *places; /* each in another space */
     size_t place_count;

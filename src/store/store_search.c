@@ -40,12 +40,19 @@ static ng_status search_prepare(const store_searched *searched)
     }
 }
 
+ng_status ngi_searched_prepare(const store_searched *searched)
+{
+    return search_prepare(searched);
+}
+
 ng_status ngi_store_prepare_search(const ng_store *store, int32_t remove_components)
 {
-    const store_searched searched = {.store = store,
-                                     .vectors = store->vectors,
-                                     .select = remove_components};
-    return search_prepare(&searched);
+    store_searched searched;
+    ng_status status = ngi_searched_begin(store, 0, remove_components, &searched);
+    if (status == NG_OK)
+        status = search_prepare(&searched);
+    ngi_searched_end(&searched);
+    return status;
 }
 
 /* Likewise the graph of approximate search, if there is one. `*prepared` = nothing is missing in it:
@@ -357,13 +364,15 @@ ng_status ngi_store_vector_nearest_prepared(const ng_store *store, const double 
                                             uint64_t *compared)
 {
     *count = 0;
-    const store_searched searched = {.store = store,
-                                     .vectors = store->vectors,
-                                     .select = options != NULL ? options->remove_components : 0};
-    ng_status status = vectors_check(&searched, dimensions, options);
-    if (status != NG_OK)
-        return status;
-    return vectors_nearest(&searched, vector, options, out, capacity, count, compared);
+    store_searched searched;
+    ng_status status =
+        ngi_searched_begin(store, 0, options != NULL ? options->remove_components : 0, &searched);
+    if (status == NG_OK)
+        status = vectors_check(&searched, dimensions, options);
+    if (status == NG_OK)
+        status = vectors_nearest(&searched, vector, options, out, capacity, count, compared);
+    ngi_searched_end(&searched);
+    return status;
 }
 
 /* What the index compares with: of a cosine the direction, of other metrics the vector as it is. */
@@ -420,18 +429,21 @@ static ng_status vectors_check_finite(const float *vector, size_t dimensions)
 ng_status ngi_store_vector_direction(const ng_store *store, const float *vector, size_t dimensions,
                                      int32_t remove_components, double *dst, uint64_t *version)
 {
-    const store_searched searched = {.store = store,
-                                     .vectors = store->vectors,
-                                     .select = remove_components};
-    ng_status status = vectors_check(&searched, dimensions, NULL);
+    store_searched searched;
+    ng_status status = ngi_searched_begin(store, 0, remove_components, &searched);
+    if (status == NG_OK)
+        status = vectors_check(&searched, dimensions, NULL);
     if (status == NG_OK)
         status = vectors_check_finite(vector, dimensions);
-    return status != NG_OK ? status : vectors_query(&searched, vector, dimensions, dst, version);
+    if (status == NG_OK)
+        status = vectors_query(&searched, vector, dimensions, dst, version);
+    ngi_searched_end(&searched);
+    return status;
 }
 
-ng_status ngi_store_vector_nearest(const ng_store *store, const float *vector, size_t dimensions,
-                                   const ng_vector_options *options, ng_score *out, size_t capacity,
-                                   size_t *count)
+static ng_status vectors_nearest_once(const ng_store *store, const float *vector, size_t dimensions,
+                                      const ng_vector_options *options, ng_score *out,
+                                      size_t capacity, size_t *count)
 {
     store_searched searched;
     *count = 0;
@@ -449,6 +461,16 @@ ng_status ngi_store_vector_nearest(const ng_store *store, const float *vector, s
     return status;
 }
 
+ng_status ngi_store_vector_nearest(const ng_store *store, const float *vector, size_t dimensions,
+                                   const ng_vector_options *options, ng_score *out, size_t capacity,
+                                   size_t *count)
+{
+    ng_status status = NG_E_CANCELLED;
+    for (int i = 0; i < SEARCH_RETRIES && status == NG_E_CANCELLED; i++)
+        status = vectors_nearest_once(store, vector, dimensions, options, out, capacity, count);
+    return status;
+}
+
 uint64_t ngi_store_projection_version(const ng_store *store)
 {
     ngi_rwlock_read(&store_mutable(store)->index_lock);
@@ -457,26 +479,37 @@ uint64_t ngi_store_projection_version(const ng_store *store)
     return version;
 }
 
+/* The default field, prepared and locked for reading; nothing is held if it fails. */
+static ng_status searched_ready(const ng_store *store, int32_t remove_components, size_t dimensions,
+                                store_searched *out)
+{
+    ng_status status = ngi_searched_begin(store, 0, remove_components, out);
+    if (status == NG_OK)
+        status = vectors_check(out, dimensions, NULL);
+    if (status == NG_OK)
+        status = search_prepare(out);
+    if (status == NG_OK)
+        status = ngi_searched_read_begin(out);
+    if (status != NG_OK)
+        ngi_searched_end(out);
+    return status;
+}
+
 ng_status ngi_store_vector_accumulate(const ng_store *store, ng_token_id id, double sign,
                                       int32_t remove_components, double *dst, size_t dimensions)
 {
-    const store_searched searched = {.store = store,
-                                     .vectors = store->vectors,
-                                     .select = remove_components};
-    ng_status status = vectors_check(&searched, dimensions, NULL);
-    if (status == NG_OK)
-        status = search_prepare(&searched);
-    if (status == NG_OK)
-        status = ngi_store_read_begin(store);
+    store_searched searched;
+    ng_status status = searched_ready(store, remove_components, dimensions, &searched);
     if (status != NG_OK)
         return status;
     uint32_t slot;
     status = ngi_store_slot(store, id, &slot);
     if (status == NG_OK &&
-        !ngi_vectors_accumulate(store->vectors, slot, NULL, sign, remove_components, dst))
+        !ngi_vectors_accumulate(searched.vectors, slot, NULL, sign, remove_components, dst))
         status = ngi_fail(NG_E_ABSENT, "token %llu has no vector with a direction",
                           (unsigned long long)id);
     ngi_store_read_end(store);
+    ngi_searched_end(&searched);
     return status;
 }
 
@@ -484,24 +517,19 @@ ng_status ngi_store_vector_sum(const ng_store *store, const ng_token_id *ids, si
                                int32_t remove_components, double *dst, size_t dimensions,
                                size_t *added)
 {
-    const store_searched searched = {.store = store,
-                                     .vectors = store->vectors,
-                                     .select = remove_components};
+    store_searched searched;
     *added = 0;
-    ng_status status = vectors_check(&searched, dimensions, NULL);
-    if (status == NG_OK)
-        status = search_prepare(&searched);
-    if (status == NG_OK)
-        status = ngi_store_read_begin(store);
+    ng_status status = searched_ready(store, remove_components, dimensions, &searched);
     if (status != NG_OK)
         return status;
     for (size_t i = 0; i < count; i++) {
         uint32_t slot = store_live_slot(store, ids[i]);
         if (slot != 0 &&
-            ngi_vectors_accumulate(store->vectors, slot, NULL, 1.0, remove_components, dst))
+            ngi_vectors_accumulate(searched.vectors, slot, NULL, 1.0, remove_components, dst))
             ++*added;
     }
     ngi_store_read_end(store);
+    ngi_searched_end(&searched);
     return NG_OK;
 }
 
@@ -544,6 +572,25 @@ out:
     return status;
 }
 
+void ngi_projection_encode(const ngi_projection *projection, uint8_t *body)
+{
+    ngi_put_u32(body, projection->dimensions);
+    ngi_put_u32(body + 4, projection->component_count);
+    ngi_put_u64(body + 8, projection->vector_count);
+    ngi_put_u64(body + 16, projection->clipped_count);
+    for (int i = 0; i < 24; i++) {
+        uint64_t bits;
+        memcpy(&bits, &projection->explained[i], sizeof bits);
+        ngi_put_u64(body + 24 + 8 * i, bits);
+    }
+    uint8_t *at = body + NGI_OP_PROJECTION_HEADER;
+    for (size_t i = 0; i < projection->dimensions; i++, at += 4)
+        ngi_put_f32(at, projection->mean[i]);
+    size_t floats = (size_t)projection->dimensions * projection->component_count;
+    for (size_t i = 0; i < floats; i++, at += 4)
+        ngi_put_f32(at, projection->components[i]);
+}
+
 ng_status ngi_store_projection_set(ng_store *store, const ngi_projection *projection,
                                    const ng_write_options *write)
 {
@@ -560,21 +607,6 @@ ng_status ngi_store_projection_set(ng_store *store, const ngi_projection *projec
     ng_status status = ngi_store_write_begin(store, bytes, write);
     if (status != NG_OK)
         return status;
-    uint8_t *body = ngi_wal_body(store->wal);
-    ngi_put_u32(body, projection->dimensions);
-    ngi_put_u32(body + 4, projection->component_count);
-    ngi_put_u64(body + 8, projection->vector_count);
-    ngi_put_u64(body + 16, projection->clipped_count);
-    for (int i = 0; i < 24; i++) {
-        uint64_t bits;
-        memcpy(&bits, &projection->explained[i], sizeof bits);
-        ngi_put_u64(body + 24 + 8 * i, bits);
-    }
-    uint8_t *at = body + NGI_OP_PROJECTION_HEADER;
-    for (size_t i = 0; i < projection->dimensions; i++, at += 4)
-        ngi_put_f32(at, projection->mean[i]);
-    size_t floats = (size_t)projection->dimensions * projection->component_count;
-    for (size_t i = 0; i < floats; i++, at += 4)
-        ngi_put_f32(at, projection->components[i]);
+    ngi_projection_encode(projection, ngi_wal_body(store->wal));
     return ngi_store_write_commit(store, NGI_OP_PROJECTION_PUT, bytes, write);
 }

@@ -26,6 +26,7 @@ _Static_assert(2 * PAIR_BLOCK <= BLOCK_MAX, "the same room serves pairs and matr
 /* One call. */
 typedef struct similarity {
     const ng_store *store;
+    store_searched searched; /* the default field, held */
     int32_t remove_components;
     size_t dimensions;
     double *units;       /* [BLOCK_MAX][dimensions] */
@@ -55,17 +56,17 @@ static ng_status similarity_units(similarity *call, const ng_token_id *ids, size
     uint32_t slots[BLOCK_MAX];
     for (size_t i = 0; i < count; i++)
         slots[i] = store_live_slot(call->store, ids[i]);
-    return ngi_vectors_units(call->store->vectors, slots, count, call->remove_components,
+    return ngi_vectors_units(call->searched.vectors, slots, count, call->remove_components,
                              call->units + at * call->dimensions, call->has + at);
 }
 
 /* Begins a block: the lock, and whether the projection is still the one. NG_E_CANCELLED: it is not. */
 static ng_status similarity_begin(const similarity *call)
 {
-    ng_status status = ngi_store_read_begin(call->store);
+    ng_status status = ngi_searched_read_begin(&call->searched);
     if (status != NG_OK)
         return status;
-    if (call->store->projection_version == call->version)
+    if (ngi_searched_version(&call->searched) == call->version)
         return NG_OK;
     ngi_store_read_end(call->store);
     return ngi_fail(NG_E_CANCELLED, "the projection changed during every attempt");
@@ -80,19 +81,40 @@ static size_t similarity_bytes(const similarity *call, bool matrix)
     return (BLOCK_MAX + (matrix ? COLUMN_BLOCK : 0)) * call->dimensions * sizeof(double);
 }
 
+/* Holds the default field, if it has dimensions. */
+static ng_status similarity_hold(similarity *call)
+{
+    ng_status status = ngi_searched_begin(call->store, 0, call->remove_components, &call->searched);
+    if (status == NG_OK)
+        status = ngi_searched_read_begin(&call->searched);
+    if (status == NG_OK) {
+        call->dimensions = ngi_vectors_dimensions(call->searched.vectors);
+        ngi_store_read_end(call->store);
+    }
+    if (status != NG_OK || call->dimensions == 0)
+        ngi_searched_end(&call->searched);
+    return status;
+}
+
+static uint64_t similarity_version(const similarity *call)
+{
+    ngi_rwlock_read(&store_mutable(call->store)->index_lock);
+    uint64_t version = ngi_searched_version(&call->searched);
+    ngi_store_read_end(call->store);
+    return version;
+}
+
 static ng_status similarity_open(similarity *call, bool matrix)
 {
     void *block;
-    ng_status status = ngi_store_read_begin(call->store);
-    if (status != NG_OK)
-        return status;
-    call->dimensions = ngi_vectors_dimensions(call->store->vectors);
-    ngi_store_read_end(call->store);
-    if (call->dimensions == 0)
-        return NG_OK; /* nothing to compare, and nothing to close */
+    ng_status status = similarity_hold(call);
+    if (status != NG_OK || call->dimensions == 0)
+        return status; /* nothing to compare, and nothing to close */
     status = ngi_alloc(call->store->mem, similarity_bytes(call, matrix), "similarities", &block);
-    if (status != NG_OK)
+    if (status != NG_OK) {
+        ngi_searched_end(&call->searched);
         return status;
+    }
     call->units = block;
     call->lanes = matrix ? call->units + BLOCK_MAX * call->dimensions : NULL;
     return NG_OK;
@@ -101,6 +123,7 @@ static ng_status similarity_open(similarity *call, bool matrix)
 static void similarity_close(similarity *call)
 {
     ngi_free(call->store->mem, call->units, similarity_bytes(call, call->lanes != NULL));
+    ngi_searched_end(&call->searched);
 }
 
 /* A store without vectors: nothing is similar to anything. */
@@ -157,7 +180,7 @@ static ng_status similarity_pairs_once(similarity *call, const ng_token_id (*pai
                                        size_t count, double *out)
 {
     ng_status status = NG_OK;
-    call->version = ngi_store_projection_version(call->store);
+    call->version = similarity_version(call);
     call->found = 0;
     for (size_t at = 0; at < count && status == NG_OK; at += PAIR_BLOCK)
         status = similarity_pairs(call, pairs + at,
@@ -189,20 +212,16 @@ ng_status ngi_store_similarity(const ng_store *store, ng_token_id a, ng_token_id
 {
     similarity call = {.store = store, .remove_components = remove_components};
     const ng_token_id ids[2] = {a, b};
-    ng_status status = ngi_store_read_begin(store);
+    ng_status status = similarity_hold(&call);
     if (status != NG_OK)
         return status;
-    call.dimensions = ngi_vectors_dimensions(store->vectors);
-    ngi_store_read_end(store);
     if (call.dimensions == 0)
         return ngi_fail(NG_E_ABSENT, "the store has no vectors");
-    void *block;
-    status = ngi_alloc(store->mem, 2 * call.dimensions * sizeof(double), "similarity", &block);
-    if (status != NG_OK)
-        return status;
+    void *block = NULL;
+    NGI_TRY(ngi_alloc(store->mem, 2 * call.dimensions * sizeof(double), "similarity", &block));
     call.units = block;
     /* Both vectors under one hold of the lock, so that one projection serves both. */
-    NGI_TRY(ngi_store_read_begin(store));
+    NGI_TRY(ngi_searched_read_begin(&call.searched));
     for (int i = 0; i < 2 && status == NG_OK; i++) {
         uint32_t slot;
         status = ngi_store_slot(store, ids[i], &slot);
@@ -219,6 +238,7 @@ ng_status ngi_store_similarity(const ng_store *store, ng_token_id a, ng_token_id
         *out = similarity_of(call.units, call.units + call.dimensions, call.dimensions);
 out:
     ngi_free(store->mem, call.units, 2 * call.dimensions * sizeof(double));
+    ngi_searched_end(&call.searched);
     return status;
 }
 
@@ -357,7 +377,7 @@ static ng_status matrix_columns(similarity *call, const similarity_matrix *matri
 static ng_status matrix_once(similarity *call, const similarity_matrix *matrix)
 {
     ng_status status = NG_OK;
-    call->version = ngi_store_projection_version(call->store);
+    call->version = similarity_version(call);
     call->found = 0;
     for (size_t column = 0; column < matrix->b_count && status == NG_OK; column += COLUMN_BLOCK)
         status = matrix_columns(call, matrix, column);

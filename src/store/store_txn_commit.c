@@ -95,12 +95,15 @@ static ng_status verify_collection(const ng_txn *txn, const txn_token *entry)
 
 ng_status ngi_txn_check_field(const ng_txn *txn, ng_vector_field_id id)
 {
-    const store_vector_field *field = ngi_vector_field(txn->store, id);
+    const store_vector_field *field =
+        id == 0 ? txn->store->vector_fields.main : ngi_vector_field(txn->store, id);
     if (txn->field_epochs[id] == 0 || (field != NULL && field->epoch == txn->field_epochs[id]))
         return NG_OK;
     ng_conflict conflict = {.kind = NG_CONFLICT_ABSENT};
     return ngi_store_fail_conflict(txn->store, &conflict, 0,
-                                   "vector field %u is not there any more", id);
+                                   id == 0 ? "the default field of vectors has others now"
+                                           : "vector field %u is not there any more",
+                                   id);
 }
 
 static ng_status verify_vectors(const ng_txn *txn, const txn_token *entry)
@@ -124,6 +127,8 @@ static ng_status verify_token(const ng_txn *txn, const txn_token *entry)
         status = verify_collection(txn, entry);
     if (status == NG_OK && entry->vectors != NULL)
         status = verify_vectors(txn, entry);
+    if (status == NG_OK && entry->vector == NGI_VECTOR_SET)
+        status = ngi_txn_check_field(txn, 0);
     if (status != NG_OK || entry->label == NULL)
         return status;
     uint32_t holder =

@@ -203,6 +203,9 @@ static ng_status stage_token_vector(stage_job *job, const ng_token_fields *field
     next->vector = fields->vector_dimensions == 0 ? NGI_VECTOR_NONE : NGI_VECTOR_SET;
     if (next->vector == NGI_VECTOR_NONE)
         return NG_OK;
+    ng_status status = ngi_txn_check_field(txn, 0);
+    if (status != NG_OK)
+        return status;
     uint32_t wanted = ngi_vectors_dimensions(txn->store->vectors);
     if (wanted == 0)
         wanted = txn->store->dimensions_wanted;
@@ -213,7 +216,7 @@ static ng_status stage_token_vector(stage_job *job, const ng_token_fields *field
                         fields->vector_dimensions, wanted);
     size_t bytes = fields->vector_dimensions * sizeof(float);
     void *block;
-    ng_status status =
+    status =
         ngi_alloc(store_account_of(txn->store, STORE_TRANSACTIONS), bytes, "transaction", &block);
     if (status != NG_OK)
         return status;
@@ -341,8 +344,10 @@ static ng_status stage_token(stage_job *job, size_t index)
     }
     if (next.label != base.label)
         ngi_overlay_index_label(txn, entry);
-    if (next.vector == NGI_VECTOR_SET)
+    if (next.vector == NGI_VECTOR_SET) {
         txn->dimensions = next.dimensions;
+        txn->field_epochs[0] = txn->store->vector_fields.main->epoch;
+    }
     if (ngi_fields_have_vectors(fields))
         stage_note_fields(txn, fields);
 out:

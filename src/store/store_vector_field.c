@@ -3,6 +3,7 @@
 #include "store/store_vector_field.h"
 
 #include "store/store_private.h"
+#include "store/store_vector_swap.h"
 
 #include <string.h>
 
@@ -19,41 +20,12 @@ static ng_status field_refuse(const char *what, uint64_t value)
 
 /* --- life ------------------------------------------------------------------------------------ */
 
-ng_status ngi_vector_fields_init(ng_store *store)
-{
-    return ngi_table_init(&store->vector_fields.sets, store->os,
-                          store_account_of(store, STORE_VECTORS), sizeof(uint32_t),
-                          (size_t)store->max_tokens + 1, "fields of vectors");
-}
-
 static void field_destroy(const ng_store *store, store_vector_field *field)
 {
     if (field == NULL)
         return;
     ngi_vectors_destroy(field->vectors);
     ngi_free(store_account_of(store, STORE_VECTORS), field, sizeof *field);
-}
-
-void ngi_vector_fields_release(ng_store *store)
-{
-    store_vector_fields *all = &store->vector_fields;
-    for (uint32_t i = 1; i <= NGI_VECTOR_FIELDS_MAX; i++)
-        if (all->fields[i] != NULL)
-            ngi_vector_field_let_go(store, all->fields[i]);
-    field_destroy(store, all->pending);
-    ngi_table_release(&all->sets);
-    memset(all, 0, sizeof *all);
-}
-
-void ngi_vector_field_hold(store_vector_field *field)
-{
-    atomic_fetch_add_explicit(&field->holders, 1, memory_order_relaxed);
-}
-
-void ngi_vector_field_let_go(const ng_store *store, store_vector_field *field)
-{
-    if (atomic_fetch_sub_explicit(&field->holders, 1, memory_order_acq_rel) == 1)
-        field_destroy(store, field);
 }
 
 static ng_status field_create(const ng_store *store, const store_vector_spec *spec,
@@ -68,13 +40,65 @@ static ng_status field_create(const ng_store *store, const store_vector_spec *sp
     *field = (store_vector_field){.spec = *spec};
     atomic_init(&field->holders, 1);
     status = ngi_vectors_create(store->os, mem, store->max_tokens, &field->vectors);
-    if (status == NG_OK)
+    if (status == NG_OK && spec->dimensions != 0)
         status = ngi_vectors_reserve(field->vectors, spec->dimensions, 0, 0);
     if (status == NG_OK)
         *out = field;
     else
         field_destroy(store, field);
     return status;
+}
+
+ng_status ngi_vector_fields_init(ng_store *store)
+{
+    const store_vector_spec spec = {.metric = NG_VECTOR_COSINE};
+    ng_status status = field_create(store, &spec, &store->vector_fields.main);
+    if (status != NG_OK)
+        return status;
+    store->vector_fields.main->was_main = true;
+    store->vector_fields.main->epoch = UINT64_MAX; /* as none that is counted */
+    store->vectors = store->vector_fields.main->vectors;
+    return ngi_table_init(&store->vector_fields.sets, store->os,
+                          store_account_of(store, STORE_VECTORS), sizeof(uint32_t),
+                          (size_t)store->max_tokens + 1, "fields of vectors");
+}
+
+void ngi_vector_fields_release(ng_store *store)
+{
+    store_vector_fields *all = &store->vector_fields;
+    for (uint32_t i = 1; i <= NGI_VECTOR_FIELDS_MAX; i++)
+        if (all->fields[i] != NULL)
+            ngi_vector_field_let_go(store, all->fields[i]);
+    if (all->main != NULL)
+        ngi_vector_field_let_go(store, all->main);
+    store->vectors = NULL;
+    for (store_vector_field *field = all->retired, *next; field != NULL; field = next) {
+        next = field->next_retired;
+        field_destroy(store, field);
+    }
+    field_destroy(store, all->pending);
+    ngi_table_release(&all->sets);
+    memset(all, 0, sizeof *all);
+}
+
+void ngi_vector_field_hold(store_vector_field *field)
+{
+    atomic_fetch_add_explicit(&field->holders, 1, memory_order_relaxed);
+}
+
+void ngi_vector_field_let_go(const ng_store *store, store_vector_field *field)
+{
+    if (atomic_fetch_sub_explicit(&field->holders, 1, memory_order_acq_rel) != 1)
+        return;
+    if (!field->was_main) {
+        field_destroy(store, field);
+        return;
+    }
+    ngi_vectors_retire(field->vectors);
+    store_vector_field *_Atomic *retired = &store_mutable(store)->vector_fields.retired;
+    field->next_retired = *retired;
+    while (!atomic_compare_exchange_weak(retired, &field->next_retired, field)) {
+    }
 }
 
 static void field_install(ng_store *store, ng_vector_field_id id, store_vector_field *field)
@@ -166,7 +190,7 @@ ng_status ngi_vector_fields_reserve(ng_store *store, const store_vectors_need *n
     return status;
 }
 
-static void field_change_set(ng_store *store, uint32_t slot, uint32_t set)
+void ngi_vector_fields_set(ng_store *store, uint32_t slot, uint32_t set)
 {
     store_vector_fields *all = &store->vector_fields;
     if (!ngi_table_covers(&all->sets, slot) || *field_set(store, slot) == set)
@@ -190,20 +214,20 @@ void ngi_vector_fields_put(ng_store *store, const ngi_op_vectors *item)
             ngi_vectors_remove(vectors, item->slot);
         set = vector->dimensions > 0 ? set | bit : set & ~bit;
     }
-    field_change_set(store, item->slot, set);
+    ngi_vector_fields_set(store, item->slot, set);
 }
 
 void ngi_vector_fields_remove(ng_store *store, uint32_t slot)
 {
     for (uint32_t left = ngi_vector_fields_of(store, slot); left != 0; left &= left - 1)
         ngi_vectors_remove(store->vector_fields.fields[__builtin_ctz(left)]->vectors, slot);
-    field_change_set(store, slot, 0);
+    ngi_vector_fields_set(store, slot, 0);
 }
 
 /* --- ops ------------------------------------------------------------------------------------- */
 
 /* By the bits of the exponent: what is not finite has all of them. */
-static bool field_is_finite(const uint8_t *floats, size_t count)
+bool ngi_vector_floats_are_finite(const uint8_t *floats, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         if ((ngi_get_u32(floats + 4 * i) & 0x7F800000u) == 0x7F800000u)
@@ -220,7 +244,7 @@ ng_status ngi_vector_fields_verify(const ng_store *store, const ngi_op_vectors *
             return field_refuse("vector field", vector->field);
         if (vector->dimensions != 0 && vector->dimensions != field->spec.dimensions)
             return field_refuse("dimensions", vector->dimensions);
-        if (deep && !field_is_finite(vector->floats, vector->dimensions))
+        if (deep && !ngi_vector_floats_are_finite(vector->floats, vector->dimensions))
             return field_refuse("a number that is not finite in vector field", vector->field);
     }
     return NG_OK;
@@ -253,8 +277,10 @@ static ng_status prepare_put(ng_store *store, const ngi_op *op)
     return field_create(store, &spec, &all->pending);
 }
 
-ng_status ngi_vector_field_prepare(ng_store *store, const ngi_op *op)
+ng_status ngi_vector_field_prepare(ng_store *store, const ngi_op *op, bool foreign)
 {
+    if (op->kind == NGI_OP_VECTOR_FIELD_SWAP)
+        return ngi_vector_swap_prepare(store, op, foreign);
     if (op->kind == NGI_OP_VECTOR_FIELD_PUT)
         return prepare_put(store, op);
     if (op->body_bytes != 8 || ngi_get_u32(op->body + 4) != 0)
@@ -273,7 +299,7 @@ static void apply_drop(ng_store *store, ng_vector_field_id id)
         uint32_t set = *field_set(store, slot);
         if ((set & bit) != 0) {
             bool begun = ngi_change_begin(store_stripe(store, slot));
-            field_change_set(store, slot, set & ~bit);
+            ngi_vector_fields_set(store, slot, set & ~bit);
             ngi_change_end(store_stripe(store, slot), begun);
         }
         if ((set & ~bit) != 0)
@@ -288,6 +314,10 @@ static void apply_drop(ng_store *store, ng_vector_field_id id)
 
 void ngi_vector_field_apply(ng_store *store, const ngi_op *op)
 {
+    if (op->kind == NGI_OP_VECTOR_FIELD_SWAP) {
+        ngi_vector_swap_apply(store, op);
+        return;
+    }
     if (op->kind == NGI_OP_VECTOR_FIELD_DROP) {
         apply_drop(store, ngi_get_u32(op->body));
         return;
@@ -360,7 +390,7 @@ ng_status ngi_vector_field_load_rows(ng_store *store, ng_vector_field_id id, con
     for (uint32_t i = 0; i < count && status == NG_OK; i++) {
         uint32_t slot = ngi_get_u32(slots + 4 * (size_t)i);
         ngi_vectors_put(field->vectors, slot, rows + i * row_bytes);
-        field_change_set(store, slot, ngi_vector_fields_of(store, slot) | 1u << id);
+        ngi_vector_fields_set(store, slot, ngi_vector_fields_of(store, slot) | 1u << id);
     }
     return status;
 }
@@ -430,6 +460,8 @@ void ngi_vector_fields_memory(const ng_store *store, ng_memory_use *floats, ng_m
         memory_add(rows, &parts[2]);
         rows->used_bytes += sizeof *field;
     }
+    rows->bytes += sizeof(store_vector_field); /* the default one; its index is counted already */
+    rows->used_bytes += sizeof(store_vector_field);
     rows->used_bytes += store->vector_fields.set_end * sizeof(uint32_t);
     if (store->vector_fields.epoch == 0)
         return;

@@ -12,8 +12,14 @@
  *     token, and field n is there. No slot from set_end on has a bit.
  *  2. The index of a field has the field's dimensions from the begin; no two fields have one name.
  *
+ * The default field is one as well, with number 0, no name and dimensions that the first vector fixes. It
+ * exchanges its vectors with a named field in one op (0033), which moves none: the two structs change
+ * places, and who holds one goes on with it as it was.
+ *
  * A field that is dropped lives on, out of reach, for as long as somebody holds it: a view, a search, a
- * graph that is being built. `is_dropped` tells them.
+ * graph that is being built. `is_dropped` tells them. Readers without a lock hold nothing: what has ever
+ * been the default field gives its memory back when nobody holds it, and its struct and address range when
+ * the store closes.
  *
  * Threads: changed by the holder of both locks, read by the holder of either; `sets` also without one,
  * inside a look (store_look.h). What a field is does not change; its index needs index_lock, as
@@ -35,13 +41,17 @@ typedef struct store_vector_spec {
     uint64_t vector_count; /* in images alone: the index of a field knows */
 } store_vector_spec;
 
-typedef struct store_vector_field {
+typedef struct store_vector_field store_vector_field;
+
+struct store_vector_field {
     store_vector_spec spec;
     uint64_t epoch; /* tells it from one that had its number before; not stored */
     ngi_vectors *vectors;
     atomic_uint holders; /* the store is one */
     bool is_dropped;     /* guard: index_lock */
-} store_vector_field;
+    bool was_main;       /* it has been the default field; likewise */
+    store_vector_field *next_retired;
+};
 
 typedef struct store_vector_fields {
     uint32_t count;   /* that are there */
@@ -49,7 +59,9 @@ typedef struct store_vector_fields {
     uint64_t epoch;   /* counts fields made since opening */
     ngi_table sets;   /* uint32_t by slot */
     store_vector_field *fields[NGI_VECTOR_FIELDS_MAX + 1]; /* [0] is not used */
+    store_vector_field *main;                              /* the default one */
     store_vector_field *pending;                           /* made by prepare, for apply; or NULL */
+    store_vector_field *_Atomic retired;                   /* emptied, see above */
 } store_vector_fields;
 
 /** What some changes take at most. Zeroed = nothing. */
@@ -71,6 +83,8 @@ void ngi_vector_fields_measure(const ngi_op_vectors *item, store_vectors_need *n
 NG_MUST_USE ng_status ngi_vector_fields_reserve(ng_store *store, const store_vectors_need *need);
 /** Puts and removes what the item says. */
 void ngi_vector_fields_put(ng_store *store, const ngi_op_vectors *item);
+/** Sets the bits of a slot, of which there is room. */
+void ngi_vector_fields_set(ng_store *store, uint32_t slot, uint32_t set);
 /** Removes every vector in named fields of a slot below set_end. */
 void ngi_vector_fields_remove(ng_store *store, uint32_t slot);
 
@@ -78,8 +92,10 @@ void ngi_vector_fields_remove(ng_store *store, uint32_t slot);
  *  numbers are finite. */
 NG_MUST_USE ng_status ngi_vector_fields_verify(const ng_store *store, const ngi_op_vectors *item,
                                                bool deep);
-/** VECTOR_FIELD_PUT, VECTOR_FIELD_DROP. */
-NG_MUST_USE ng_status ngi_vector_field_prepare(ng_store *store, const ngi_op *op);
+/** Whether little-endian floats are finite: by their bits. */
+bool ngi_vector_floats_are_finite(const uint8_t *floats, size_t count);
+/** VECTOR_FIELD_PUT, VECTOR_FIELD_DROP, VECTOR_FIELD_SWAP. */
+NG_MUST_USE ng_status ngi_vector_field_prepare(ng_store *store, const ngi_op *op, bool foreign);
 void ngi_vector_field_apply(ng_store *store, const ngi_op *op);
 
 /** The field, or NULL; 0 and numbers beyond the last are none. */
@@ -105,7 +121,8 @@ void ngi_vector_field_let_go(const ng_store *store, store_vector_field *field);
 typedef struct store_searched {
     const ng_store *store;
     ngi_vectors *vectors;
-    store_vector_field *field; /* NULL: the default one */
+    store_vector_field *held;
+    store_vector_field *field; /* the same, or NULL: it was the default one when the search began */
     int32_t select;            /* `remove_components` of the index, which says its metric as well */
 } store_searched;
 
@@ -113,8 +130,11 @@ typedef struct store_searched {
 NG_MUST_USE ng_status ngi_searched_begin(const ng_store *store, ng_vector_field_id id,
                                          int32_t remove_components, store_searched *out);
 void ngi_searched_end(const store_searched *searched);
-/** As ngi_store_read_begin; NG_E_NOT_FOUND if the field was dropped since. */
+/** As ngi_store_read_begin; NG_E_NOT_FOUND if the field was dropped since. What was the default field and
+ *  has become a named one is searched to the end; NG_E_CANCELLED if it was dropped then. */
 NG_MUST_USE ng_status ngi_searched_read_begin(const store_searched *searched);
+/** Derives what the search uses, in slices. */
+NG_MUST_USE ng_status ngi_searched_prepare(const store_searched *searched);
 /** Changes when scores of before and after are not of one kind. With index_lock held. */
 uint64_t ngi_searched_version(const store_searched *searched);
 

@@ -154,24 +154,25 @@ int32_t ngi_vector_field_select(ng_vector_metric metric)
 ng_status ngi_searched_begin(const ng_store *store, ng_vector_field_id id,
                              int32_t remove_components, store_searched *out)
 {
-    *out = (store_searched){.store = store, .vectors = store->vectors, .select = remove_components};
-    if (id == 0)
-        return NG_OK;
+    *out = (store_searched){.store = store, .select = remove_components};
     ng_status status = ngi_store_read_begin(store);
     if (status != NG_OK)
         return status;
     store_vector_field *field = ngi_vector_field(store, id);
-    if (field == NULL)
+    if (id == 0)
+        out->held = store->vector_fields.main;
+    else if (field == NULL)
         status = ngi_vector_field_fail(id);
     else if (remove_components > 0)
         status = ngi_fail(NG_E_INVALID, "remove_components %d: field '%s' has no components",
                           remove_components, field->spec.name);
+    else
+        out->held = out->field = field;
+    if (status == NG_OK && out->field != NULL)
+        out->select = ngi_vector_field_select(out->field->spec.metric);
     if (status == NG_OK) {
-        ngi_vector_field_hold(field);
-        *out = (store_searched){.store = store,
-                                .vectors = field->vectors,
-                                .field = field,
-                                .select = ngi_vector_field_select(field->spec.metric)};
+        ngi_vector_field_hold(out->held);
+        out->vectors = out->held->vectors;
     }
     ngi_store_read_end(store);
     return status;
@@ -179,20 +180,22 @@ ng_status ngi_searched_begin(const ng_store *store, ng_vector_field_id id,
 
 void ngi_searched_end(const store_searched *searched)
 {
-    if (searched->field != NULL)
-        ngi_vector_field_let_go(searched->store, searched->field);
+    if (searched->held != NULL)
+        ngi_vector_field_let_go(searched->store, searched->held);
 }
 
 ng_status ngi_searched_read_begin(const store_searched *searched)
 {
     ng_status status = ngi_store_read_begin(searched->store);
-    if (status != NG_OK || searched->field == NULL || !searched->field->is_dropped)
+    if (status != NG_OK || !searched->held->is_dropped)
         return status;
     ngi_store_read_end(searched->store);
+    if (searched->field == NULL)
+        return ngi_fail(NG_E_CANCELLED, "the vectors have been exchanged for others, and dropped");
     return ngi_fail(NG_E_NOT_FOUND, "vector field '%s' was dropped", searched->field->spec.name);
 }
 
 uint64_t ngi_searched_version(const store_searched *searched)
 {
-    return searched->field == NULL ? searched->store->projection_version : 0;
+    return searched->field == NULL ? ngi_vectors_projection_version(searched->vectors) : 0;
 }

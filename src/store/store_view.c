@@ -115,7 +115,7 @@ static void view_free_pages(ng_store *store, store_view_pages *pages)
         return;
     for (int i = 0; i < VIEW_MIRROR_COUNT; i++)
         ngi_mirror_destroy(&pages->mirrors[i]);
-    for (uint32_t i = 1; i <= NGI_VECTOR_FIELDS_MAX; i++)
+    for (uint32_t i = 0; i <= NGI_VECTOR_FIELDS_MAX; i++)
         if (pages->fields[i] != NULL)
             ngi_vector_field_let_go(store, pages->fields[i]);
     ngi_free(store_account_of(store, STORE_VIEWS), pages, sizeof *pages);
@@ -290,6 +290,8 @@ static ng_status view_hold_fields(ng_view *view)
     const store_vector_fields *all = &view->store->vector_fields;
     void *block;
     size_t bytes = (NGI_VECTOR_FIELDS_MAX + 1) * sizeof *view->fields;
+    ngi_vector_field_hold(all->main);
+    view->pages->fields[0] = all->main;
     if (all->count == 0)
         return NG_OK;
     ng_status status = ngi_alloc(store_account_of(view->store, STORE_VIEWS), bytes, "view", &block);

@@ -47,7 +47,8 @@ typedef enum store_view_table {
 typedef struct store_view_pages {
     ngi_mirror_group group;
     ngi_mirror mirrors[VIEW_MIRROR_COUNT];
-    store_vector_field *fields[NGI_VECTOR_FIELDS_MAX + 1]; /* that are held, by number, or NULL */
+    store_vector_field *fields[NGI_VECTOR_FIELDS_MAX +
+                               1]; /* that are held, by number, or NULL; [0] the default one */
 } store_view_pages;
 
 struct ng_view {

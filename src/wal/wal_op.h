@@ -41,6 +41,10 @@
  *                       u32 slot, u32 vectors, then each, by ascending field: u16 field,
  *                       u16 dimensions (0 = it is removed), dimensions x f32; then zeroes up to a
  *                       multiple of 8
+ *   VECTOR_FIELD_SWAP   u32 number, u32 name_bytes, u32 projection_bytes, u32 0, name padded to a
+ *                       multiple of 8, a body of PROJECTION_PUT or nothing: the default field and
+ *                       field `number` exchange their vectors, the field gets the name, and the
+ *                       default field the projection (nothing: it has none)
  *
  * Padding is zero, so the same effects are the same bytes. */
 #ifndef NGI_WAL_OP_H
@@ -69,7 +73,8 @@ typedef enum ngi_op_kind {
     NGI_OP_INDEX_DELETE = 15,
     NGI_OP_VECTOR_FIELD_PUT = 16,
     NGI_OP_VECTOR_FIELD_DROP = 17,
-    NGI_OP_VECTORS_PUT = 18
+    NGI_OP_VECTORS_PUT = 18,
+    NGI_OP_VECTOR_FIELD_SWAP = 19
 } ngi_op_kind;
 
 #define NGI_OP_LIST_HEADER 8u

@@ -9,9 +9,10 @@
 #define MOST 12u /* dimensions */
 #define FIELDS 4u
 
-/* Field 1 is "image" of 5 dimensions, 2 "sound" of 12, 3 "taste" of 2; 0 is the default one, of 4. */
-static const char *const names[FIELDS] = {"", "image", "sound", "taste"};
-static const uint32_t sizes[FIELDS] = {4, 5, 12, 2};
+/* Field 1 is "image" of 5 dimensions, 2 "sound" of 12, 3 "taste" of 2; 0 is the default one, of 4. Where 0
+ * and 1 have exchanged their vectors, field 1 is "kept". */
+static const char *names[FIELDS] = {"", "image", "sound", "taste"};
+static uint32_t sizes[FIELDS] = {4, 5, 12, 2};
 static const ng_vector_metric metrics[FIELDS] = {NG_VECTOR_COSINE, NG_VECTOR_COSINE, NG_VECTOR_DOT,
                                                  NG_VECTOR_L2};
 
@@ -50,6 +51,9 @@ static int set_up(void **state)
     test_path(f->copy, sizeof f->copy, f->root, "copy");
     f->store = api_disk_store(f->path);
     f->random.state = test_environment("NG_TEST_SEED", 77);
+    names[1] = "image";
+    sizes[0] = 4;
+    sizes[1] = 5;
     for (uint32_t i = 1; i < FIELDS; i++)
         assert_int_equal(make_field(f->store, names[i], sizes[i], metrics[i]), i);
     *state = f;
@@ -139,13 +143,34 @@ static void delete_one(fixture *f, ng_token_id id, const ng_write_options *write
     memset(f->vectors[id], 0, sizeof f->vectors[id]);
 }
 
+static void exchange(fixture *f)
+{
+    const char *keep_as = strcmp(names[1], "image") == 0 ? "kept" : "image";
+    const ng_embedding_switch_options options = {.struct_size = sizeof options,
+                                                 .field = names[1],
+                                                 .keep_as = keep_as};
+    uint32_t size = sizes[0];
+    ASSERT_OK(ng_embedding_switch(f->store, &options, NULL));
+    names[1] = keep_as;
+    sizes[0] = sizes[1];
+    sizes[1] = size;
+    for (uint32_t id = 1; id <= f->tokens; id++) {
+        kept one = f->vectors[id][0];
+        f->vectors[id][0] = f->vectors[id][1];
+        f->vectors[id][1] = one;
+    }
+}
+
 static void fill(fixture *f)
 {
     create_some(f, 16, NULL);
     create_some(f, 1, NULL);
     create_some(f, 13, NULL);
     change_some(f, 20, NULL);
+    exchange(f);
+    change_some(f, 10, NULL);
     delete_one(f, 4, NULL);
+    exchange(f);
     delete_one(f, 17, NULL);
 }
 
@@ -279,6 +304,7 @@ static void test_kept_by_log_snapshot_stream_and_copy(void **state)
     assert_true(api_hash(follower) == hash);
     /* What comes after, as ops of another store. */
     create_some(f, 9, NULL);
+    exchange(f);
     change_some(f, 25, NULL);
     delete_one(f, 2, NULL);
     assert_true(api_hash(f->store) != hash);

@@ -10,7 +10,7 @@ from cli_support import CliTest
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 COMMANDS = ["load", "weave", "anchor", "query", "feedback", "similarity", "odd", "path", "get", "put", "rm", "link", "unlink", "connection",
             "connections", "apply", "ls",
-            "count", "find", "index", "neighbors", "nearest", "vectors", "grid", "clusters", "fields", "stats", "hash", "check", "checkpoint", "backup", "restore", "follow",
+            "count", "find", "index", "neighbors", "nearest", "vectors", "embedding", "grid", "clusters", "fields", "stats", "hash", "check", "checkpoint", "backup", "restore", "follow",
             "blackbox", "serve", "help", "version"]
 EXIT_CODES = ["0", "1", "2", "3", "4", "5", "6", "7", "130"]
 

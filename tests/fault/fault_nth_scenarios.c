@@ -873,6 +873,64 @@ static ng_status act_anchor(fault_run *run)
     return own_store(run, anchor_steps, anchor_again);
 }
 
+/* A second embedding of the same words, compared, aligned where it has none, switched to. */
+static ng_status switch_steps(ng_store *store)
+{
+    const ng_vector_field_options plain = {.struct_size = sizeof plain, .dimensions = 2};
+    ng_bootstrap_options load = {.struct_size = sizeof load, .max_words = 2};
+    ng_embedding_compare_options compare = {.struct_size = sizeof compare, .k = 1};
+    const ng_embedding_switch_options there = {.struct_size = sizeof there,
+                                               .field = "new",
+                                               .keep_as = "old",
+                                               .align_missing = true};
+    ng_embedding_report report;
+    ng_status status = ng_bootstrap(store, LOADED_PATH, NULL, NULL);
+    if (status == NG_OK)
+        status = ng_vector_field_create(store, "new", &plain, NULL, &load.field);
+    if (status == NG_OK)
+        status = ng_bootstrap(store, LOADED_PATH, &load, NULL);
+    compare.field = load.field;
+    if (status == NG_OK)
+        status = ng_embedding_compare(store, &compare, &report);
+    return status == NG_OK ? ng_embedding_switch(store, &there, NULL) : status;
+}
+
+/* The same after the failure, from wherever it has come to, and back. */
+static void switch_again(ng_store *store)
+{
+    const ng_embedding_switch_options there = {.struct_size = sizeof there,
+                                               .field = "new",
+                                               .keep_as = "old",
+                                               .align_missing = true};
+    const ng_embedding_switch_options back = {.struct_size = sizeof back,
+                                              .field = "old",
+                                              .keep_as = "new"};
+    const ng_vector_field_options plain = {.struct_size = sizeof plain, .dimensions = 2};
+    ng_bootstrap_options load = {.struct_size = sizeof load, .max_words = 2};
+    ng_vector_field_id kept;
+    ng_info info;
+    if (ng_vector_field_find(store, "old", &kept) != NG_OK) {
+        load_again(store);
+        if (ng_vector_field_find(store, "new", &load.field) != NG_OK)
+            assert_int_equal(ng_vector_field_create(store, "new", &plain, NULL, &load.field),
+                             NG_OK);
+        assert_int_equal(ng_bootstrap(store, LOADED_PATH, &load, NULL), NG_OK);
+    }
+    if (ng_embedding_switch(store, &there, NULL) != NG_OK)
+        fail_msg("%s", ng_last_error());
+    assert_int_equal(ng_store_info(store, &info), NG_OK);
+    assert_int_equal(info.vector_count, 3);
+    assert_int_equal(info.component_count, 2);
+    if (ng_embedding_switch(store, &back, NULL) != NG_OK)
+        fail_msg("%s", ng_last_error());
+    load_again(store);
+}
+
+static ng_status act_switch(fault_run *run)
+{
+    return own_store(run, switch_steps, switch_again);
+}
+
 /* --- checkpoints --- */
 
 static ng_status act_checkpoint(fault_run *run)
@@ -976,6 +1034,7 @@ const nth_scenario nth_scenarios[] = {
     {.name = "load", .act = act_load, .prepare = prepare_load},
     {.name = "weave", .act = act_weave, .prepare = prepare_load},
     {.name = "anchor", .act = act_anchor, .prepare = prepare_anchor},
+    {.name = "switch", .act = act_switch, .prepare = prepare_load},
     {.name = "first checkpoint", .act = act_checkpoint},
     {.name = "second checkpoint", .act = act_checkpoint, .has_snapshot = true},
     {.name = "check with a snapshot", .act = act_check, .has_snapshot = true},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: AGPL-3.0-or-later */
 /* Bodies of ops as another store might have made them, applied one after the other.
  *
- * Input: items of u8 kind (of a real op: 1 to 18), u16 bytes, body. An op is refused as a whole or
+ * Input: items of u8 kind (of a real op: 1 to 19), u16 bytes, body. An op is refused as a whole or
  * leaves a consistent store. */
 #include "fuzz_image.h"
 

@@ -95,6 +95,27 @@ static void write_fields(ng_store *store, const sample_state *sample)
     require(ngi_store_vector_field_drop(store, 2, NULL) == NG_OK, "drop");
 }
 
+/* The default field and "image" exchange their vectors, with a projection and without, and get others. */
+static void exchange_fields(ng_store *store, const sample_state *sample)
+{
+    float mean[5] = {0.5f, -1, 2, 0, 0.25f}, component[5] = {0, 0, 1, 0, 0};
+    const ngi_projection projection = {.dimensions = 5,
+                                       .component_count = 1,
+                                       .vector_count = 1,
+                                       .explained = {0.75},
+                                       .mean = mean,
+                                       .components = component};
+    const ng_token_fields fields = {.struct_size = sizeof fields,
+                                    .set = NG_FIELD_VECTOR,
+                                    .vector = golden_values + 1,
+                                    .vector_dimensions = 5};
+    put_vectors(store, sample->tokens[1], (const ng_field_vector[]){{1, golden_values, 5}}, 1);
+    require(ngi_store_vector_field_swap(store, 1, "words", &projection, NULL) == NG_OK, "there");
+    require(ngi_store_token_put(store, &sample->tokens[0], &fields, 1, NULL, NULL) == NG_OK, "put");
+    require(ngi_store_vector_field_swap(store, 1, "image", NULL, NULL) == NG_OK, "back");
+    require(ngi_store_vector_field_swap(store, 1, "words.2", &projection, NULL) == NG_OK, "again");
+}
+
 static void write_more_fields(ng_store *store, const sample_state *sample)
 {
     const float *values = golden_values;
@@ -103,6 +124,7 @@ static void write_more_fields(ng_store *store, const sample_state *sample)
                 2);
     put_vectors(store, sample->tokens[1], (const ng_field_vector[]){{3, values + 2, 3}}, 1);
     require(ngi_store_token_delete(store, sample->tokens[4], NULL) == NG_OK, "delete");
+    exchange_fields(store, sample);
 }
 
 static void write_all(golden_set *golden, ng_store *store, bool has_fields)

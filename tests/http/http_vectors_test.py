@@ -49,6 +49,62 @@ class Fields(ServerTest):
                          "RESOURCE_LIMIT_EXCEEDED")
 
 
+
+class Embedding(ServerTest):
+    """Another embedding in a field: compared, switched to, switched back from."""
+
+    def setUp(self):
+        super().setUp()
+        self.post("/vectors/fields", {"name": "new", "dimensions": 2})
+        for i in range(6):
+            body = {"label": "w%d" % i, "collection": "semantic", "vector": [1.0, i, -i * i]}
+            if i > 0:
+                body["vectors"] = {"new": [i - 3.0, 1.0]}
+            self.assertEqual(self.post("/tokens", body).status, 201)
+
+    def test_compared(self):
+        reply = self.post("/vectors/fields/new/compare", {"k": 2, "sample": 4, "seed": 1})
+        self.assertEqual(reply.status, 200, reply)
+        self.assertEqual((reply.data["shared"], reply.data["lost"], reply.data["gained"]),
+                         (5, 1, 0))
+        self.assertEqual((reply.data["sampled"], reply.data["k"]), (4, 2))
+        self.assertTrue(0 <= reply.data["jaccard"] <= reply.data["recall"] <= 1)
+        self.assertEqual(self.post("/vectors/fields/new/compare").data["sampled"], 5)
+
+    def test_switched_and_back(self):
+        reply = self.post("/vectors/fields/new/switch", {"keep_as": "old"})
+        self.assertEqual(reply.status, 200, reply)
+        self.assertEqual((reply.data["was_switched"], reply.data["dimensions"],
+                          reply.data["left"]), (False, 2, 1))
+        fields = self.get("/vectors/fields").data["fields"]
+        self.assertEqual([(f["name"], f["dimensions"], f["vectors"]) for f in fields],
+                         [("", 2, 5), ("old", 3, 6)])
+        again = self.post("/vectors/fields/new/switch", {"keep_as": "old"})
+        self.assertEqual((again.status, again.data["was_switched"]), (200, True))
+        self.assertEqual(self.post("/vectors/fields/old/switch", {"keep_as": "new"}).status, 200)
+        fields = self.get("/vectors/fields").data["fields"]
+        self.assertEqual([(f["name"], f["dimensions"], f["vectors"]) for f in fields],
+                         [("", 3, 6), ("new", 2, 5)])
+
+    def test_refused(self):
+        for path, body, field in (
+            ("compare", {"k": 0}, "body.k"),
+            ("compare", {"sample": 100001}, "body.sample"),
+            ("compare", {"keep_as": "x"}, "body.keep_as"),
+            ("switch", {"k": 1}, "body.k"),
+            ("switch", {"components": 25}, "body.components"),
+            ("switch", {"align_missing": 1}, "body.align_missing"),
+            ("switch", {"keep_as": "A b"}, "body"),
+            ("switch", {"keep_as": "new"}, "body"),
+        ):
+            reply = self.post("/vectors/fields/new/" + path, body)
+            self.check_error(reply, 422, "VALIDATION_ERROR", [field])
+        for path in ("compare", "switch"):
+            self.check_error(self.post("/vectors/fields/none/" + path), 404, "RESOURCE_NOT_FOUND")
+            self.check_error(self.post("/vectors/fields/new/" + path, {"collection": "none"}), 404,
+                             "RESOURCE_NOT_FOUND")
+
+
 class Vectors(ServerTest):
     def setUp(self):
         super().setUp()
