@@ -1894,8 +1894,8 @@ typedef struct ng_embedding_report {
     double
         recall; /**< mean part of the k old neighbours that are among the k new ones; NaN: none */
     double jaccard; /**< mean of what both lists have by what either has */
-    ng_embedding_change
-        worst[NG_EMBEDDING_WORST]; /**< those that keep least; of equal ones by id */
+    ng_embedding_change worst
+        [NG_EMBEDDING_WORST]; /**< of those that do not keep all, the ones that keep least; of equal ones by id */
     uint32_t worst_count;
     double seconds;
 } ng_embedding_report;
