@@ -1898,11 +1898,11 @@ typedef struct ng_embedding_report {
     double held_out_cosine; /**< likewise: what to expect of `align_missing` */
     uint32_t k;
     uint64_t sampled; /**< words whose neighbours were compared */
-    double
-        recall; /**< mean part of the k old neighbours that are among the k new ones; NaN: none */
+    /** Mean part of the k old neighbours that are among the k new ones; NaN: none. */
+    double recall;
     double jaccard; /**< mean of what both lists have by what either has */
-    ng_embedding_change
-        worst[NG_EMBEDDING_WORST]; /**< those that keep least; of equal ones by id */
+    /** Of those that do not keep all the ones that keep least, of equal ones by id. */
+    ng_embedding_change worst[NG_EMBEDDING_WORST];
     uint32_t worst_count;
     double seconds;
 } ng_embedding_report;

@@ -141,7 +141,8 @@ static ng_status compare_word(compare_job *job, ng_token_id id)
     job->recall_sum += (double)kept / (double)old_count;
     job->jaccard_sum += (double)kept / (double)(old_count + new_count - kept);
     job->report->sampled++;
-    compare_note_worst(job->report, id, kept);
+    if (kept < old_count)
+        compare_note_worst(job->report, id, kept);
     return NG_OK;
 }
 
