@@ -252,6 +252,7 @@ static ng_status query_rank_listed(query_job *job, const ng_filter *filter, cons
                                    size_t count)
 {
     const ngi_recall_spec spec = {.direction = job->has_direction ? job->sum : NULL,
+                                  .dimensions = job->dimensions,
                                   .remove_components = job->options.remove_components,
                                   .filter = filter};
     ngi_recall_parts parts[NGI_FEEDBACK_PRIORS_MAX];

@@ -40,6 +40,19 @@ void nth_create_one(fault_run *run);
 /** Whether a call may fail so for want of memory or because of the disk. */
 bool nth_is_documented(ng_status status);
 
+/** A store of its own beside the one of the run: steps that may fail, then again without faults. */
+ng_status nth_own_store(fault_run *run, ng_status (*steps)(ng_store *store),
+                        void (*again)(ng_store *store));
+
+/* fault_nth_mind.c */
+ng_status nth_feedback(fault_run *run);
+void nth_prepare_load(fault_run *run);
+ng_status nth_load(fault_run *run);
+ng_status nth_weave(fault_run *run);
+void nth_prepare_anchor(fault_run *run);
+ng_status nth_anchor(fault_run *run);
+ng_status nth_switch(fault_run *run);
+
 /* fault_nth_streams.c: backups and what is made from them */
 ng_status nth_stream(fault_run *run);
 ng_status nth_stream_ops(fault_run *run);
