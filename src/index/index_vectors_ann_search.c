@@ -176,7 +176,7 @@ static unsigned walk_fresh(const ann_walk *walk, const uint32_t *rows, unsigned 
 static void walk_rows(ann_walk *walk, const uint32_t *rows, unsigned count)
 {
     const ngi_ann *ann = walk->ann;
-    uint32_t fresh[WIDTH * NGI_ANN_LINKS];
+    uint32_t fresh[WIDTH * NGI_ANN_LINKS] = {0};
     float scores[WIDTH * NGI_ANN_LINKS];
     ann_key wanted[WIDTH * NGI_ANN_LINKS];
     unsigned fresh_count = walk_fresh(walk, rows, count, fresh), wanted_count = 0;

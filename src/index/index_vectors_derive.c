@@ -203,7 +203,7 @@ static double units_row(const ngi_projector *projector, const float *values, dou
 {
     const ngi_vectors *vectors = projector->vectors;
     uint32_t setting = projector->setting;
-    size_t row = (size_t)(values - ngi_vectors_row_at(vectors, 0)) / vectors->dimensions;
+    size_t row = ngi_vectors_row_of(vectors, values);
     if (!ngi_vectors_is_derived(vectors, setting, row))
         return ngi_projector_row(projector, values, residual);
     double inverse = *ngi_vectors_inverse_at(&vectors->settings[setting], row);

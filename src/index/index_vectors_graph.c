@@ -191,7 +191,7 @@ static uint32_t graph_row_of(const ngi_vectors *vectors, uint32_t slot)
         slot > 0 && slot <= vectors->max_slots ? ngi_vectors_get(vectors, slot) : NULL;
     if (values == NULL)
         return VECTORS_NO_ROW;
-    return (uint32_t)((size_t)(values - ngi_vectors_row_at(vectors, 0)) / vectors->dimensions);
+    return ngi_vectors_row_of(vectors, values);
 }
 
 void ngi_vectors_restore_slot(const ngi_vectors *vectors, ngi_vectors_job *job, uint32_t slot)

@@ -112,6 +112,13 @@ static inline const float *ngi_vectors_row_at(const ngi_vectors *vectors, size_t
     return (const float *)(const void *)vectors->rows.base + row * vectors->dimensions;
 }
 
+/** The row that stands at `values`. */
+static inline uint32_t ngi_vectors_row_of(const ngi_vectors *vectors, const float *values)
+{
+    size_t floats = (size_t)(values - ngi_vectors_row_at(vectors, 0));
+    return vectors->dimensions > 0 ? (uint32_t)(floats / vectors->dimensions) : 0;
+}
+
 static inline ngi_vectors_row *ngi_vectors_info_at(const ngi_vectors *vectors, size_t row)
 {
     return (ngi_vectors_row *)(void *)vectors->row_infos.base + row;

@@ -291,7 +291,7 @@ bool ngi_vector_search_score(const ngi_vector_search *search, uint32_t slot, dou
     const float *values = ngi_vectors_get(vectors, slot);
     if (values == NULL)
         return false;
-    size_t row = (size_t)(values - ngi_vectors_row_at(vectors, 0)) / vectors->dimensions;
+    size_t row = ngi_vectors_row_of(vectors, values);
     double inverse = ngi_vectors_inverse(&search->projector, row);
     if (!(inverse > 0))
         return false;
@@ -310,9 +310,7 @@ void ngi_vector_search_offer_slot(ngi_vector_search *search, uint32_t slot)
     const ngi_vectors *vectors = search->vectors;
     const float *values = ngi_vectors_get(vectors, slot);
     if (values != NULL)
-        ngi_vector_search_offer(search,
-                                (uint32_t)((size_t)(values - ngi_vectors_row_at(vectors, 0)) /
-                                           vectors->dimensions));
+        ngi_vector_search_offer(search, ngi_vectors_row_of(vectors, values));
 }
 
 const double *ngi_vector_search_query(const ngi_vector_search *search)
