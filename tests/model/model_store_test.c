@@ -250,8 +250,9 @@ static void model_run_steps(model_run *run, uint64_t steps)
     run->view = NULL;
     assert_int_equal(ng_close(run->store), NG_OK);
     if (steps >= 1000)
-        assert_true(run->transactions > steps / 20 && run->views > steps / 400 &&
-                    run->named_vectors > 0);
+        assert_true(run->transactions > steps / 20 && run->views > steps / 400);
+    if (steps >= 5000) /* fields are seldom made, and dropped again */
+        assert_true(run->named_vectors > 0);
     twin_release(&run->twin);
     test_directory_remove(run->directory);
 }
