@@ -4,6 +4,8 @@
  * (src/mind/mind_recall_test.c). */
 #include "api_support.h"
 
+#include "test_directory.h"
+
 #include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -851,10 +853,9 @@ static void test_payloads_are_not_trusted(void **state)
 
 static void test_it_lasts(void **state)
 {
-    char path[] = "/tmp/ng_feedback_XXXXXX";
     (void)state;
-    assert_non_null(mkdtemp(path));
-    char store_path[64], copies[64], restored[64], command[96];
+    char *path = test_directory_create();
+    char store_path[256], copies[256], restored[256];
     snprintf(store_path, sizeof store_path, "%s/store", path);
     snprintf(copies, sizeof copies, "%s/copies", path);
     snprintf(restored, sizeof restored, "%s/restored", path);
@@ -901,8 +902,7 @@ static void test_it_lasts(void **state)
     ASSERT_FAILS(ng_feedback(s.store, &options, NULL, &result), NG_E_READ_ONLY, "");
     ASSERT_FAILS(ng_feedback_undo(s.store, 1, NULL, NULL), NG_E_READ_ONLY, "");
     ASSERT_OK(ng_close(s.store));
-    snprintf(command, sizeof command, "rm -rf %s", path);
-    assert_int_equal(system(command), 0);
+    test_directory_remove(path);
 }
 
 /* --- many at once ---------------------------------------------------------------------------- */

@@ -5,7 +5,6 @@ import json
 import math
 import signal
 import subprocess
-import time
 import unittest
 
 from cli_support import BINARY, CliTest, many_glove_lines, words, write_glove, write_wordnet
@@ -89,7 +88,7 @@ class WeaveTest(CliTest):
         args = [BINARY, "--store", self.store, "weave", "--min-similarity", "0"]
         process = subprocess.Popen(args, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                    env=self.environment())
-        time.sleep(0.3)
+        process.stderr.read(1)  # it has begun to say how far it is, or has ended
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
         self.assertIn(process.returncode, (0, 130))
