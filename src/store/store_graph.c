@@ -128,13 +128,6 @@ ng_status ngi_store_vector_graph_build(ng_store *store, const ng_vector_graph_op
     return status;
 }
 
-/* The index of a field, with the lock held; NULL if there is no such field. */
-static ngi_vectors *graph_vectors(const ng_store *store, ng_vector_field_id id)
-{
-    const store_vector_field *field = ngi_vector_field(store, id);
-    return id == 0 ? store->vectors : field != NULL ? field->vectors : NULL;
-}
-
 ng_status ngi_store_vector_graph_get(const ng_store *store, ng_vector_field_id id,
                                      ng_vector_graph *out)
 {
@@ -142,7 +135,7 @@ ng_status ngi_store_vector_graph_get(const ng_store *store, ng_vector_field_id i
     ng_status status = ngi_store_read_begin(store);
     if (status != NG_OK)
         return status;
-    const ngi_vectors *vectors = graph_vectors(store, id);
+    const ngi_vectors *vectors = ngi_vector_field_index(store, id);
     if (vectors == NULL)
         status = ngi_vector_field_fail(id);
     else if (!ngi_vectors_graph_get(vectors, &info))
@@ -162,7 +155,7 @@ ng_status ngi_store_vector_graph_drop(ng_store *store, ng_vector_field_id id)
         return status;
     ngi_store_read_end(store);
     ngi_rwlock_write(&store->index_lock);
-    ngi_vectors *vectors = graph_vectors(store, id);
+    ngi_vectors *vectors = ngi_vector_field_index(store, id);
     if (vectors != NULL)
         ngi_vectors_graph_drop(vectors);
     ngi_rwlock_write_end(&store->index_lock);
@@ -188,7 +181,7 @@ ng_status ngi_store_graph_serves(const ng_store *store, int32_t remove_component
 static ngi_vectors *graph_unprepared(const ng_store *store)
 {
     for (ng_vector_field_id id = 0; id <= NGI_VECTOR_FIELDS_MAX; id++) {
-        ngi_vectors *vectors = graph_vectors(store, id);
+        ngi_vectors *vectors = ngi_vector_field_index(store, id);
         if (vectors != NULL && !ngi_vectors_graph_is_prepared(vectors))
             return vectors;
     }

@@ -31,13 +31,6 @@ typedef enum graphs_kind {
     KIND_END = 4
 } graphs_kind;
 
-/* The index of a field, with the lock held; NULL if there is no such field. */
-static ngi_vectors *graphs_field(const ng_store *store, ng_vector_field_id id)
-{
-    const store_vector_field *field = ngi_vector_field(store, id);
-    return id == 0 ? store->vectors : field != NULL ? field->vectors : NULL;
-}
-
 /* --- writing --------------------------------------------------------------------------------- */
 
 typedef struct graphs_writer {
@@ -101,7 +94,7 @@ static ng_status write_all_rows(graphs_writer *writer, ng_vector_field_id id, gr
     while (more) {
         size_t bytes = 0;
         ngi_rwlock_read(&store->index_lock);
-        const ngi_vectors *vectors = graphs_field(store, id);
+        const ngi_vectors *vectors = ngi_vector_field_index(store, id);
         more = vectors != NULL && write_rows(writer, vectors, kind, &row, &bytes);
         ngi_store_read_end(store);
         ng_status status = bytes > 0 ? write_block(writer, kind, bytes) : NG_OK;
@@ -119,7 +112,7 @@ static ng_status write_graph(graphs_writer *writer, ng_vector_field_id id, bool 
     uint32_t dimensions = 0;
     ng_status status;
     ngi_rwlock_read(&store->index_lock);
-    const ngi_vectors *vectors = graphs_field(store, id);
+    const ngi_vectors *vectors = ngi_vector_field_index(store, id);
     *has = vectors != NULL && ngi_vectors_graph_get(vectors, &info);
     if (*has)
         dimensions = ngi_vectors_dimensions(vectors);
@@ -164,7 +157,7 @@ static bool graphs_any(ng_store *store)
     ngi_rwlock_read(&store->index_lock);
     for (ng_vector_field_id id = 0; id <= NGI_VECTOR_FIELDS_MAX && !any; id++) {
         ngi_vectors_graph_info info;
-        const ngi_vectors *vectors = graphs_field(store, id);
+        const ngi_vectors *vectors = ngi_vector_field_index(store, id);
         any = vectors != NULL && ngi_vectors_graph_get(vectors, &info);
     }
     ngi_store_read_end(store);
@@ -301,8 +294,9 @@ static ng_status read_graph(graphs_reader *reader)
         return graphs_damaged("a graph of another size");
     uint32_t id = ngi_get_u32(reader->body);
     int32_t select = (int32_t)ngi_get_u32(reader->body + 4);
-    ngi_vectors *vectors =
-        id <= NGI_VECTOR_FIELDS_MAX ? graphs_field(reader->store, (ng_vector_field_id)id) : NULL;
+    ngi_vectors *vectors = id <= NGI_VECTOR_FIELDS_MAX
+                               ? ngi_vector_field_index(reader->store, (ng_vector_field_id)id)
+                               : NULL;
     ngi_vectors_graph_info info;
     if (vectors == NULL || ngi_vectors_graph_get(vectors, &info) ||
         ngi_vectors_dimensions(vectors) != ngi_get_u32(reader->body + 8) ||

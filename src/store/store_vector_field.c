@@ -116,6 +116,12 @@ store_vector_field *ngi_vector_field(const ng_store *store, ng_vector_field_id i
     return id <= NGI_VECTOR_FIELDS_MAX ? store->vector_fields.fields[id] : NULL;
 }
 
+ngi_vectors *ngi_vector_field_index(const ng_store *store, ng_vector_field_id id)
+{
+    const store_vector_field *field = ngi_vector_field(store, id);
+    return id == 0 ? store->vectors : field != NULL ? field->vectors : NULL;
+}
+
 ng_vector_field_id ngi_vector_field_named(const ng_store *store, const char *name, size_t bytes)
 {
     for (ng_vector_field_id id = 1; id <= NGI_VECTOR_FIELDS_MAX; id++) {

@@ -100,6 +100,8 @@ void ngi_vector_field_apply(ng_store *store, const ngi_op *op);
 
 /** The field, or NULL; 0 and numbers beyond the last are none. */
 store_vector_field *ngi_vector_field(const ng_store *store, ng_vector_field_id id);
+/** The vectors of a field, 0 the default one, with index_lock held; NULL if there is no such field. */
+ngi_vectors *ngi_vector_field_index(const ng_store *store, ng_vector_field_id id);
 /** The number of the field of that name, or 0. */
 ng_vector_field_id ngi_vector_field_named(const ng_store *store, const char *name, size_t bytes);
 /** NG_E_NOT_FOUND "vector field 7 not found". */
